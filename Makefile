@@ -1,0 +1,76 @@
+# Each target explains itself: `make help`.
+
+PYTHON ?= python3
+PORT ?= 6543
+BIN = .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help serve test check demo messages lock format clean .venv
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+serve: .venv/development.stamp ## Run the application on http://localhost:6543 (PORT=8080 chooses another port)
+	@$(BIN)/initialize_db development.ini
+	@echo "http://localhost:$(PORT)"
+	@exec $(BIN)/pserve development.ini port=$(PORT)
+
+test: .venv/testing.stamp ## Run the tests (ARGS="-k users" passes arguments to pytest)
+	@$(BIN)/pytest $(ARGS)
+
+check: .venv/testing.stamp ## Run all that CI runs: format, lint, types, dead code, translations, tests
+	@echo "Format";       $(BIN)/ruff format --check --quiet
+	@echo "Lint";         $(BIN)/ruff check --quiet
+	@echo "Types";        $(BIN)/mypy --no-error-summary
+	@echo "Dead code";    $(BIN)/vulture
+	@echo "Translations"; $(BIN)/python -m myproject.scripts.messages --check
+	@echo "Tests";        $(MAKE) test
+
+demo: .venv/development.stamp ## Add 200 believable people with posts to the development database
+	@$(BIN)/initialize_db development.ini
+	@$(BIN)/python -m myproject.scripts.demo development.ini
+
+messages: .venv/development.stamp ## Refresh the translation catalogues from the source
+	@$(BIN)/python -m myproject.scripts.messages
+
+format: .venv/testing.stamp ## Format the code, and mend what the linter can mend by itself
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format --quiet
+
+COMPILE = $(BIN)/uv pip compile setup.py --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate $(if $(UPGRADE),--upgrade)
+
+lock: .venv/testing.stamp ## Write requirements/ afresh from setup.py (UPGRADE=1 takes the newest versions)
+	@$(COMPILE) --extra postgresql --output-file requirements/production.txt
+	@$(COMPILE) --extra development --output-file requirements/development.txt
+	@$(COMPILE) --extra postgresql --extra development --extra testing --output-file requirements/testing.txt
+
+clean: ## Remove .venv and all that the tools leave behind; the database stays
+	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp says that .venv holds these requirements. testing.txt includes development.txt, so one install serves both.
+# .venv/unfinished outlives an install that was interrupted, when a package may be there by half.
+.venv/%.stamp: requirements/%.txt setup.py
+	@echo "Installing requirements/$*.txt into .venv; the first time takes about a minute."
+	@touch .venv/unfinished
+	@trap 'exit 130' INT TERM HUP; $(BIN)/python -m pip install --quiet --require-hashes -r requirements/$*.txt; \
+	status=$$?; [ $$status -gt 128 ] || rm .venv/unfinished; exit $$status
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch .venv/development.stamp $@
+
+# Made anew when it is missing, was interrupted, was moved, or its Python has gone or changed.
+ifneq ($(shell { [ ! -e .venv/unfinished ] && grep -F ' $(CURDIR)/.venv' .venv/pyvenv.cfg && \
+	$(BIN)/python -c 'import pip'; } >/dev/null 2>&1 && echo sound),sound)
+.venv/development.stamp .venv/testing.stamp: .venv
+endif
+
+.venv:
+	@$(PYTHON) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo \
+	"Install Python 3.11 or later with venv (Debian: apt install python3 python3-venv)," \
+	"or name one that you have: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@rm -rf .venv && mkdir .venv && touch .venv/unfinished
+	@$(PYTHON) -m venv .venv

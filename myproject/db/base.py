@@ -1,0 +1,47 @@
+"""What every model stands on: `Base`, and `UTCDateTime`, the type of a moment in time."""
+
+import datetime
+
+from sqlalchemy import DateTime, MetaData, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase
+
+
+class UTCDateTime(TypeDecorator):
+    """A moment in time: aware and in UTC when read, on every database; a naive datetime is refused when written."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        """Return `value` in UTC. Raises `ValueError` where it is naive."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone: is it UTC?")
+        return value.astimezone(datetime.UTC)
+
+    def process_result_value(self, value, dialect):
+        """Return `value` as aware, in UTC: SQLite forgets the zone, PostgreSQL answers in the connection's."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=datetime.UTC) if value.tzinfo is None else value.astimezone(datetime.UTC)
+
+
+class Base(DeclarativeBase):
+    """The base of every model; its constraints and indexes have names, so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime.datetime: UTCDateTime}
+
+
+def utcnow():
+    """Return this moment, aware, in UTC."""
+    return datetime.datetime.now(datetime.UTC)

@@ -1,0 +1,96 @@
+"""Forms: what a person typed, kept as typed; their values once they hold; their messages beside the field.
+
+Every message is a translation string; templates show it by the `translate` filter.
+"""
+
+import re
+import unicodedata
+
+import wtforms
+from wtforms import validators
+
+from .i18n import _
+
+
+class Form(wtforms.Form):
+    """A form over a request's body, or, before anything was sent, over a record."""
+
+    def __init__(self, request, record=None, **values):
+        sent = request.POST if request.method == "POST" else None
+        super().__init__(sent, obj=record, **values)
+
+    def invalid(self, request, **names):
+        """Return what the template needs to show the form again, with 422, as it was filled in."""
+        request.response.status_int = 422
+        return {"form": self, **names}
+
+
+class TextField(wtforms.StringField):
+    """One line of text without the spaces around it; `None` where nothing was typed."""
+
+    allowed_controls = ""
+
+    def __init__(self, label, *, length, required=False, checks=(), **kwargs):
+        presence = (
+            validators.DataRequired(_("Please fill in this field.")) if required else validators.Optional()
+        )
+        size = validators.Length(
+            max=length, message=_("At most ${max} characters, please.", mapping={"max": length})
+        )
+        super().__init__(label, [presence, size, _no_control_characters, *checks], **kwargs)
+
+    def process_formdata(self, valuelist):
+        """Take the text sent."""
+        self.data = valuelist[0].strip() or None if valuelist else None
+
+
+class ProseField(TextField):
+    """Text of several lines, each ending in a line feed."""
+
+    allowed_controls = "\n\t"
+    widget = wtforms.widgets.TextArea()
+
+    def process_formdata(self, valuelist):
+        """Take the text sent; browsers end its lines with CR LF."""
+        super().process_formdata([value.replace("\r\n", "\n") for value in valuelist])
+
+
+class WholeNumberField(wtforms.IntegerField):
+    """A whole number in ASCII digits from `lowest` to `highest`; `None` where nothing was typed."""
+
+    def __init__(self, label, *, lowest, highest, **kwargs):
+        limits = {"min": lowest, "max": highest}
+        self.message = _("A whole number from ${min} to ${max}, please.", mapping=limits)
+        in_range = validators.NumberRange(lowest, highest, self.message)
+        super().__init__(label, [validators.Optional(), in_range], **kwargs)
+
+    def process_formdata(self, valuelist):
+        """Take the number sent. int() alone would take '３０', '1_0' and a million digits too."""
+        text = valuelist[0].strip() if valuelist else ""
+        if text and not re.fullmatch(r"-?[0-9]{1,9}", text):
+            raise ValueError(self.message)
+        self.data = int(text) if text else None
+
+
+class ChoiceField(wtforms.SelectField):
+    """One of a list. `choices` maps each value to its label; `offer` changes them for one form."""
+
+    def __init__(self, label, *, choices=None, **kwargs):
+        super().__init__(label, choices=[], **kwargs)
+        self.offer(choices or {})
+
+    def offer(self, choices):
+        """Make `choices` the ones to choose from."""
+        self.choices = [wtforms.SelectChoice(value, label) for value, label in choices.items()]
+
+    def pre_validate(self, form):
+        """Refuse what was not among the choices."""
+        if self.data not in [choice.value for choice in self.choices]:
+            raise wtforms.ValidationError(_("Please choose one of the list."))
+
+
+def _no_control_characters(form, field):
+    # PostgreSQL keeps no NUL, and no page shows the others.
+    controls = {character for character in field.data or "" if unicodedata.category(character) == "Cc"}
+    if controls.difference(field.allowed_controls):
+        raise wtforms.ValidationError(_("Please remove the control characters from this field."))

@@ -1,0 +1,67 @@
+"""Languages: which one a request speaks, its texts, its numbers and dates, and the switch between them."""
+
+import re
+
+import babel.dates
+import babel.numbers
+from pyramid.httpexceptions import HTTPBadRequest, HTTPSeeOther
+from pyramid.i18n import TranslationStringFactory
+from pyramid.view import view_config
+
+LANGUAGES = {"en": "English", "ko": "한국어"}
+COOKIE = "language"
+# A path of this site as an address has it. `//evil.example` and `/\evil.example` are other hosts to a browser.
+PATH_HERE = re.compile(r"/(?![/\\])[!-~]*")
+YEAR = 365 * 24 * 60 * 60
+
+_ = TranslationStringFactory("myproject")
+
+
+def includeme(config):
+    """Take the language from the cookie of the switch, or else from the browser."""
+    config.add_translation_dirs("myproject:locale")
+    config.set_locale_negotiator(negotiate_language)
+    config.add_route("language", "/language")
+    config.scan(__name__)
+
+
+def negotiate_language(request):
+    """Return the code of the language that the person chose, or that the browser prefers, or `en`."""
+    chosen = request.cookies.get(COOKIE)
+    return chosen if chosen in LANGUAGES else request.accept_language.lookup(list(LANGUAGES), default="en")
+
+
+@view_config(route_name="language", request_method="POST")
+def switch_language(request):
+    """Keep the language chosen for a year and go back to the page that it was chosen on."""
+    language, page = request.POST.get("language"), request.POST.get("page", "")
+    if language not in LANGUAGES or not PATH_HERE.fullmatch(page):
+        raise HTTPBadRequest(_("This language is not known here."))
+    response = HTTPSeeOther(page)
+    response.set_cookie(COOKIE, language, max_age=YEAR, samesite="Lax", httponly=True)
+    return response
+
+
+def translate(request, text):
+    """Return `text`, a translation string, in the request's language."""
+    return request.localizer.translate(text)
+
+
+def format_number(request, number):
+    """Return `number` with the language's separators: 1,234."""
+    return babel.numbers.format_decimal(number, locale=request.locale_name)
+
+
+def format_date(request, moment):
+    """Return the day of `moment`, in UTC: Nov 21, 2026."""
+    return babel.dates.format_date(moment, locale=request.locale_name)
+
+
+def format_moment(request, moment):
+    """Return the day and time of `moment`, in UTC: Nov 21, 2026, 6:53 AM UTC."""
+    return babel.dates.format_datetime(moment, "medium", locale=request.locale_name) + " UTC"
+
+
+def format_month(request, day):
+    """Return the month of `day`: Nov 2026."""
+    return babel.dates.format_skeleton("yMMM", day, locale=request.locale_name)

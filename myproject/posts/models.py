@@ -1,0 +1,38 @@
+"""Something that a person wrote."""
+
+import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, String, Text, func
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from ..db import Base
+from ..db.base import utcnow
+from ..users.models import User
+
+TITLE_LENGTH = 200
+BODY_LENGTH = 20_000
+
+
+class Post(Base):
+    """A title and a body by one author; it goes when its author's record goes."""
+
+    __tablename__ = "posts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
+    body: Mapped[str] = mapped_column(Text)
+    author_id: Mapped[int] = mapped_column(ForeignKey(User.id), index=True)
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, server_default=func.now())
+    updated_at: Mapped[datetime.datetime] = mapped_column(
+        default=utcnow, onupdate=utcnow, server_default=func.now()
+    )
+
+    author: Mapped[User] = relationship(back_populates="posts")
+
+    __mapper_args__ = {"version_id_col": version}
+    __table_args__ = (
+        CheckConstraint(f"length(title) BETWEEN 1 AND {TITLE_LENGTH}", name="title_length"),
+        CheckConstraint(f"length(body) BETWEEN 1 AND {BODY_LENGTH}", name="body_length"),
+        {"sqlite_autoincrement": True},
+    )

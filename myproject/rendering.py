@@ -1,0 +1,52 @@
+"""Pages: templates, what they can call, and the static files beside them."""
+
+from importlib.metadata import version
+from urllib.parse import quote
+
+from jinja2 import pass_context
+from pyramid.static import QueryStringConstantCacheBuster
+
+from . import i18n
+
+YEAR = 365 * 24 * 60 * 60
+
+
+def includeme(config):
+    """Render `*.jinja2` from `templates`, in the request's language, and serve `static`."""
+    config.add_settings(
+        {
+            "jinja2.directories": "myproject:templates",
+            "jinja2.i18n.domain": "myproject",
+            "jinja2.newstyle": "true",
+            "jinja2.undefined": "strict",
+            "jinja2.trim_blocks": "true",
+            "jinja2.lstrip_blocks": "true",
+            "jinja2.filters": {
+                "translate": _in_language_of_request(i18n.translate),
+                "number": _in_language_of_request(i18n.format_number),
+                "date": _in_language_of_request(i18n.format_date),
+                "moment": _in_language_of_request(i18n.format_moment),
+                "month": _in_language_of_request(i18n.format_month),
+            },
+        }
+    )
+    config.include("pyramid_jinja2")
+    config.add_static_view("static", "myproject:static", cache_max_age=YEAR)
+    config.add_cache_buster("myproject:static", QueryStringConstantCacheBuster(version("myproject")))
+    config.add_request_method(path_here, property=True)
+    config.add_request_method(lambda request: i18n.LANGUAGES, "languages", property=True)
+
+
+def path_here(request):
+    """Return the path and query of this page as the address has them, also where they are not valid UTF-8."""
+    path = quote(request.environ["PATH_INFO"].encode("latin-1"))
+    query = request.environ.get("QUERY_STRING", "")
+    return f"{path}?{query}" if query else path
+
+
+def _in_language_of_request(function):
+    @pass_context
+    def render(context, value):
+        return function(context["request"], value)
+
+    return render

@@ -1,0 +1,36 @@
+"""What `pshell INI` starts with: `dbsession`, `tm` and the models."""
+
+from zope.sqlalchemy import mark_changed
+
+from .. import models
+from ..db import get_tm_session
+
+
+def setup(env):
+    """Begin a transaction and put the names at hand; what was not committed at the end is aborted."""
+    tm = env["request"].tm
+    tm.begin()
+    dbsession = get_tm_session(env["registry"]["dbsession_factory"], tm)
+    again = _JoinAgain(dbsession, tm)
+    tm.registerSynch(again)
+    env.update(
+        {name: getattr(models, name) for name in models.__all__}, dbsession=dbsession, tm=tm, models=models
+    )
+    yield
+    if tm._txn is not None:
+        tm.abort()
+
+
+class _JoinAgain:
+    """Joins the one session of the shell to each transaction that `tm.begin()` begins."""
+
+    def __init__(self, dbsession, tm):
+        self.dbsession, self.tm = dbsession, tm
+
+    def newTransaction(self, transaction):
+        mark_changed(self.dbsession, self.tm)
+
+    def beforeCompletion(self, transaction):
+        """Nothing: the session is joined already."""
+
+    afterCompletion = beforeCompletion

@@ -1,0 +1,79 @@
+"""What every request has to pass, and what every answer carries: closed unless opened."""
+
+from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
+from pyramid.session import JSONSerializer, SignedCookieSessionFactory
+
+from .i18n import _
+
+# The longest post is 20,000 characters, 12 bytes each at worst as a form sends them: `%F0%9F%98%80`.
+LARGEST_BODY = 512 * 1024
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def includeme(config):
+    """Add the signed cookie session, CSRF tokens, limits on what a form may send, and the security headers."""
+    config.set_session_factory(
+        SignedCookieSessionFactory(
+            config.get_settings()["myproject.secret"],
+            serializer=JSONSerializer(),
+            cookie_name="session",
+            httponly=True,
+            samesite="Lax",
+            # It holds the CSRF token of open forms: somebody who comes back from lunch can still save.
+            timeout=None,
+            reissue_time=None,
+        )
+    )
+    config.set_default_csrf_options(require_csrf=True)
+    config.add_view_deriver(refuse_large_body, over="csrf_view", under="secured_view")
+    config.add_view_deriver(refuse_repeated_keys, over="csrf_view", under="refuse_large_body")
+    config.add_subscriber(add_headers, "pyramid.events.NewResponse")
+
+
+def refuse_large_body(view, info):
+    """Answer 413 before a body of more than `LARGEST_BODY` bytes is read."""
+
+    if info.exception_only:
+        return view
+
+    def wrapped(context, request):
+        if (request.content_length or 0) > LARGEST_BODY:
+            raise HTTPRequestEntityTooLarge()
+        return view(context, request)
+
+    return wrapped
+
+
+def refuse_repeated_keys(view, info):
+    """Answer 400 where a key comes twice, unless the view lists it in its option `repeated_keys`.
+
+    Which of two values counts is a guess, and two programs on the way of a request may guess differently.
+    """
+    if info.exception_only:
+        return view
+    allowed = set(info.options.get("repeated_keys", ()))
+
+    def wrapped(context, request):
+        keys = [key for key in request.params if key not in allowed]
+        if len(keys) != len(set(keys)):
+            raise HTTPBadRequest(_("The same field was sent twice. Go back, reload the page and try again."))
+        return view(context, request)
+
+    return wrapped
+
+
+refuse_repeated_keys.options = ("repeated_keys",)
+
+
+def add_headers(event):
+    """Add the security headers to every response."""
+    event.response.headers.update(HEADERS)

@@ -1,0 +1,54 @@
+"""The settings: read from the ini file and the environment, checked, or a refusal to start that names the culprit."""
+
+import os
+
+import sqlalchemy
+
+
+class SettingsError(SystemExit):
+    """A setting is missing or malformed. Its one sentence is all that a person sees when the start is refused."""
+
+    def __init__(self, sentence):
+        super().__init__(f"myproject does not start: {sentence}.")
+
+
+def read_settings(settings, environ=os.environ):
+    """Return `settings`, a dictionary of strings as in an ini file, with what the environment overrides, checked.
+
+    Raises `SettingsError`.
+    """
+    checks = {"sqlalchemy.url": database_url, "myproject.secret": _secret, "retry.attempts": _attempts}
+    return {**settings, **{name: check(settings, environ) for name, check in checks.items()}}
+
+
+def database_url(settings, environ=os.environ):
+    """Return the URL of the database: all that a migration needs to know. Raises `SettingsError`."""
+    url = environ.get("DATABASE_URL") or settings.get("sqlalchemy.url")
+    if not url:
+        raise SettingsError(
+            "sqlalchemy.url is missing; set DATABASE_URL, for instance to sqlite:////srv/users.sqlite"
+        )
+    try:
+        sqlalchemy.make_url(url).get_dialect()
+    except sqlalchemy.exc.ArgumentError:
+        # Without the URL itself: it may hold a password, and this may go to a log.
+        raise SettingsError(
+            "sqlalchemy.url (DATABASE_URL) is not a URL of a database that SQLAlchemy knows"
+        ) from None
+    return url
+
+
+def _secret(settings, environ):
+    secret = environ.get("MYPROJECT_SECRET") or settings.get("myproject.secret", "")
+    if len(secret) < 32:
+        raise SettingsError(
+            "myproject.secret is missing or short; set MYPROJECT_SECRET to 32 characters or more"
+        )
+    return secret
+
+
+def _attempts(settings, environ):
+    attempts = str(settings.get("retry.attempts", 5))
+    if not (attempts.isascii() and attempts.isdecimal() and 1 <= int(attempts) <= 100):
+        raise SettingsError(f"retry.attempts is {attempts!r}, and should be a whole number from 1 to 100")
+    return int(attempts)

@@ -1,0 +1,53 @@
+"""The package: what it needs to run, what it installs, and the commands it brings."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="myproject",
+    version="0.1.0",
+    description="Keeps an organisation's User records and lets people manage them in a browser.",
+    long_description=open("README.md", encoding="utf-8").read(),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.11",
+    packages=find_packages(include=["myproject", "myproject.*"]),
+    include_package_data=True,
+    zip_safe=False,
+    install_requires=[
+        "alembic",
+        "Babel",
+        "plaster_pastedeploy",
+        "pyramid >= 2.1",
+        "pyramid_jinja2",
+        "pyramid_retry",
+        "pyramid_tm >= 2.6",
+        # Pyramid imports pkg_resources, which warns at every start from setuptools 80.9 on.
+        "setuptools < 80.9",
+        "SQLAlchemy >= 2.1",
+        "transaction",
+        "waitress",
+        "WTForms",
+        "zope.sqlalchemy >= 4.1",
+    ],
+    extras_require={
+        "postgresql": ["psycopg[binary]"],
+        "development": ["pyramid_debugtoolbar"],
+        "testing": [
+            "axe-playwright-python",
+            "hypothesis",
+            "mypy",
+            "playwright",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "uv",
+            "vulture",
+            "WebTest",
+        ],
+    },
+    entry_points={
+        "paste.app_factory": ["main = myproject:main"],
+        "console_scripts": [
+            "initialize_db = myproject.scripts.initialize_db:main",
+        ],
+    },
+)

@@ -1,0 +1,122 @@
+"""What every test stands on: the real application, over a database of its own, read again from outside."""
+
+import os
+import shutil
+
+import pytest
+import sqlalchemy
+from sqlalchemy.orm import Session
+from webtest import TestApp
+
+from myproject import main
+from myproject.models import Post, User
+from myproject.scripts import initialize_db
+
+HERE = os.path.dirname(__file__)
+INI = os.path.join(HERE, os.pardir, "development.ini")
+
+# What this machine is set to must not choose the database of the tests.
+for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
+    os.environ.pop(variable, None)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory):
+    """The path of an SQLite database with every migration and no rows, to copy from."""
+    path = tmp_path_factory.mktemp("migrated") / "empty.sqlite"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", f"sqlite:///{path}")
+        initialize_db.upgrade(INI)
+    return path
+
+
+@pytest.fixture(params=["sqlite"])
+def database_url(request, tmp_path, migrated_sqlite):
+    """The URL of a migrated, empty database that only this test uses."""
+    path = shutil.copy(migrated_sqlite, tmp_path / "test.sqlite")
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def settings(database_url):
+    """The settings of the application under test; a test may change them before it asks for `wsgi` or `app`."""
+    return {
+        "sqlalchemy.url": database_url,
+        "myproject.secret": "tests-only-tests-only-tests-only-",
+        "retry.attempts": "5",
+        "pyramid.includes": "tests.probe",
+    }
+
+
+@pytest.fixture
+def wsgi(settings):
+    """The WSGI application."""
+    application = main({}, **settings)
+    yield application
+    engine = application.registry["dbsession_factory"].kw["bind"]
+    assert engine.pool.checkedout() == 0, "a connection was left behind"
+    engine.dispose()
+
+
+@pytest.fixture
+def app(wsgi):
+    """A browser without scripts on the application, in English."""
+    return TestApp(wsgi, extra_environ={"HTTP_ACCEPT_LANGUAGE": "en"})
+
+
+@pytest.fixture
+def probe(app, wsgi):
+    """Call `probe(view, method="POST")`: run `view(request)` as a page of the application; return the response."""
+
+    def run(view, method="POST", **options):
+        wsgi.registry["probe"] = view
+        return app.request("/probe", method=method, **options)
+
+    return run
+
+
+@pytest.fixture
+def outside(database_url):
+    """A second connection to the database, with nothing of ours on it: what it sees has been committed."""
+    engine = sqlalchemy.create_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def rows(outside):
+    """Call `rows(User)`: every stored row of a model, by id, read through the second connection."""
+
+    def read(model):
+        with Session(outside, expire_on_commit=False) as session:
+            return session.scalars(sqlalchemy.select(model).order_by(model.id)).all()
+
+    return read
+
+
+@pytest.fixture
+def make_user(outside):
+    """Call `make_user(name=…)`: store a user through the second connection; return it."""
+
+    def make(name="John Doe", **values):
+        return _stored(outside, User(name=name, **values))
+
+    return make
+
+
+@pytest.fixture
+def make_post(outside, make_user):
+    """Call `make_post(title=…, author=user)`: store a post through the second connection; return it."""
+
+    def make(title="Hello", body="World", author=None, **values):
+        author = author or make_user("Ada Lovelace")
+        return _stored(outside, Post(title=title, body=body, author_id=author.id, **values))
+
+    return make
+
+
+def _stored(engine, row):
+    with Session(engine, expire_on_commit=False) as session:
+        session.add(row)
+        session.commit()
+    return row
