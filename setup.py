@@ -1,12 +1,14 @@
 """The package: what it needs to run, what it installs, and the commands it brings."""
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 setup(
     name="myproject",
     version="0.1.0",
     description="Keeps an organisation's User records and lets people manage them in a browser.",
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
     packages=find_packages(include=["myproject", "myproject.*"]),
@@ -15,6 +17,8 @@ setup(
     install_requires=[
         "alembic",
         "Babel",
+        "Jinja2",
+        "MarkupSafe",
         "plaster_pastedeploy",
         "pyramid >= 2.1",
         "pyramid_jinja2",

@@ -4,9 +4,9 @@ import logging
 
 from pyramid.exceptions import BadCSRFToken, PredicateMismatch
 from pyramid.httpexceptions import HTTPClientError
+from pyramid.i18n import TranslationString
 from pyramid.tweens import EXCVIEW, INGRESS
 from pyramid.view import exception_view_config
-from translationstring import TranslationString
 
 from .i18n import _
 

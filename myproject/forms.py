@@ -31,12 +31,8 @@ class TextField(wtforms.StringField):
     allowed_controls = ""
 
     def __init__(self, label, *, length, required=False, checks=(), **kwargs):
-        presence = (
-            validators.DataRequired(_("Please fill in this field.")) if required else validators.Optional()
-        )
-        size = validators.Length(
-            max=length, message=_("At most ${max} characters, please.", mapping={"max": length})
-        )
+        presence = validators.DataRequired(_("Please fill in this field.")) if required else validators.Optional()
+        size = validators.Length(max=length, message=_("At most ${max} characters, please.", mapping={"max": length}))
         super().__init__(label, [presence, size, _no_control_characters, *checks], **kwargs)
 
     def process_formdata(self, valuelist):

@@ -54,12 +54,12 @@ def format_number(request, number):
 
 def format_date(request, moment):
     """Return the day of `moment`, in UTC: Nov 21, 2026."""
-    return babel.dates.format_date(moment, locale=request.locale_name)
+    return babel.dates.format_skeleton("yMMMd", moment, locale=request.locale_name)
 
 
 def format_moment(request, moment):
-    """Return the day and time of `moment`, in UTC: Nov 21, 2026, 6:53 AM UTC."""
-    return babel.dates.format_datetime(moment, "medium", locale=request.locale_name) + " UTC"
+    """Return the day and time of `moment`, in UTC: Nov 21, 2026 06:53 UTC."""
+    return f"{format_date(request, moment)} {moment:%H:%M} UTC"
 
 
 def format_month(request, day):

@@ -28,13 +28,9 @@ def overview(request):
     return {
         "users": execute(select(func.count()).select_from(users)).scalar(),
         "posts": execute(select(func.count()).select_from(posts)).scalar(),
-        "ages": [
-            (age_band(lowest), count) for lowest, count in every_band(execute(users_by_age_band()).all())
-        ],
+        "ages": [(age_band(lowest), count) for lowest, count in every_band(execute(users_by_age_band()).all())],
         "roles": [(ROLE_NAMES[role], count) for role, count in execute(users_by_role())],
-        "months": [
-            (format_month(request, day), count) for day, count in every_month(execute(users_by_month()).all())
-        ],
+        "months": [(format_month(request, day), count) for day, count in every_month(execute(users_by_month()).all())],
     }
 
 
@@ -69,19 +65,14 @@ def users_by_role():
 def users_by_month():
     """Select (year, month, users who joined in it), in UTC, the newest `MONTHS` with anybody first."""
     year, month = extract("year", users.c.created_at), extract("month", users.c.created_at)
-    return (
-        select(year, month, func.count())
-        .group_by(year, month)
-        .order_by(year.desc(), month.desc())
-        .limit(MONTHS)
-    )
+    return select(year, month, func.count()).group_by(year, month).order_by(year.desc(), month.desc()).limit(MONTHS)
 
 
 def every_month(rows):
-    """Return (first day, users) of each month from the newest of `rows` back, also of those that nobody joined in."""
-    counts = {datetime.date(int(year), int(month), 1): count for year, month, count in rows}
-    day, months = max(counts, default=None), []
-    while counts and day >= min(counts) and len(months) < MONTHS:
-        months.append((day, counts.get(day, 0)))
-        day = (day - datetime.timedelta(days=1)).replace(day=1)
-    return months[::-1]
+    """Return (first day, users) of each month up to the newest of `rows`, also of those in which nobody joined."""
+    counts = {int(year) * 12 + int(month) - 1: count for year, month, count in rows}
+    newest = max(counts, default=-1)
+    oldest = max(min(counts, default=0), newest - MONTHS + 1)
+    return [
+        (datetime.date(month // 12, month % 12 + 1, 1), counts.get(month, 0)) for month in range(oldest, newest + 1)
+    ]

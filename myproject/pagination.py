@@ -57,16 +57,14 @@ def _rows_beside(dbsession, query, keys, side, edge, descending, size):
 
 
 def _encode(side, edge):
-    return (
-        base64.urlsafe_b64encode(json.dumps([side, *edge], ensure_ascii=False).encode()).decode().rstrip("=")
-    )
+    return base64.urlsafe_b64encode(json.dumps([side, *edge], ensure_ascii=False).encode()).decode().rstrip("=")
 
 
 def _decode(cursor, keys):
     try:
         text = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode()
         side, *edge = json.loads(text)
-        if side not in ("before", "after") or not all(map(_fits, edge, keys, strict=True)):
+        if side not in ("before", "after") or not all(_fits(*pair) for pair in zip(edge, keys, strict=True)):
             raise ValueError(text)
     except (ValueError, TypeError, RecursionError):
         raise HTTPBadRequest(

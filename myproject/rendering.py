@@ -4,6 +4,7 @@ from importlib.metadata import version
 from urllib.parse import quote
 
 from jinja2 import pass_context
+from markupsafe import Markup
 from pyramid.static import QueryStringConstantCacheBuster
 
 from . import i18n
@@ -26,7 +27,7 @@ def includeme(config):
                 "number": _in_language_of_request(i18n.format_number),
                 "date": _in_language_of_request(i18n.format_date),
                 "moment": _in_language_of_request(i18n.format_moment),
-                "month": _in_language_of_request(i18n.format_month),
+                "isolate": isolate,
             },
         }
     )
@@ -42,6 +43,11 @@ def path_here(request):
     path = quote(request.environ["PATH_INFO"].encode("latin-1"))
     query = request.environ.get("QUERY_STRING", "")
     return f"{path}?{query}" if query else path
+
+
+def isolate(text):
+    """Return `text` as HTML that may stand within a sentence: a right-to-left name leaves the words around it alone."""
+    return Markup("<bdi>{}</bdi>").format(text)
 
 
 def _in_language_of_request(function):

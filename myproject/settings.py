@@ -25,25 +25,19 @@ def database_url(settings, environ=os.environ):
     """Return the URL of the database: all that a migration needs to know. Raises `SettingsError`."""
     url = environ.get("DATABASE_URL") or settings.get("sqlalchemy.url")
     if not url:
-        raise SettingsError(
-            "sqlalchemy.url is missing; set DATABASE_URL, for instance to sqlite:////srv/users.sqlite"
-        )
+        raise SettingsError("sqlalchemy.url is missing; set DATABASE_URL, for instance to sqlite:////srv/users.sqlite")
     try:
         sqlalchemy.make_url(url).get_dialect()
     except sqlalchemy.exc.ArgumentError:
         # Without the URL itself: it may hold a password, and this may go to a log.
-        raise SettingsError(
-            "sqlalchemy.url (DATABASE_URL) is not a URL of a database that SQLAlchemy knows"
-        ) from None
+        raise SettingsError("sqlalchemy.url (DATABASE_URL) is not a URL of a database that SQLAlchemy knows") from None
     return url
 
 
 def _secret(settings, environ):
     secret = environ.get("MYPROJECT_SECRET") or settings.get("myproject.secret", "")
     if len(secret) < 32:
-        raise SettingsError(
-            "myproject.secret is missing or short; set MYPROJECT_SECRET to 32 characters or more"
-        )
+        raise SettingsError("myproject.secret is missing or short; set MYPROJECT_SECRET to 32 characters or more")
     return secret
 
 

@@ -51,6 +51,4 @@ def get_tm_session(factory, tm, **options):
 def _leave_commit_to_the_manager(session):
     committing = session.info["tm"].get().status == Status.COMMITTING
     if not committing and not session.in_nested_transaction():
-        raise RuntimeError(
-            "Leave the commit to the transaction manager; for a part of it, use begin_nested()."
-        )
+        raise RuntimeError("Leave the commit to the transaction manager; for a part of it, use begin_nested().")

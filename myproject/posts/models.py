@@ -24,9 +24,7 @@ class Post(Base):
     author_id: Mapped[int] = mapped_column(ForeignKey(User.id), index=True)
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, server_default=func.now())
-    updated_at: Mapped[datetime.datetime] = mapped_column(
-        default=utcnow, onupdate=utcnow, server_default=func.now()
-    )
+    updated_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow, server_default=func.now())
 
     author: Mapped[User] = relationship(back_populates="posts")
 

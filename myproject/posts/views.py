@@ -84,7 +84,8 @@ def delete(post, request):
 
 def form_for(request, post=None):
     """Return the form of `post`, or of a new one, with the authors to choose from: the first, and the chosen one."""
-    chosen = author_id(request.params.get("author_id", post.author_id if post else None))
+    proposed = request.GET.get("author_id", post.author_id if post else None)
+    chosen = author_id(request.POST.get("author_id", proposed))
     people = select(User.id, User.name)
     first = people.order_by(func.lower(User.name), User.id).limit(MOST_AUTHORS)
     authors = dict(request.dbsession.execute(first).all())

@@ -13,9 +13,7 @@ def setup(env):
     dbsession = get_tm_session(env["registry"]["dbsession_factory"], tm)
     again = _JoinAgain(dbsession, tm)
     tm.registerSynch(again)
-    env.update(
-        {name: getattr(models, name) for name in models.__all__}, dbsession=dbsession, tm=tm, models=models
-    )
+    env.update({name: getattr(models, name) for name in models.__all__}, dbsession=dbsession, tm=tm, models=models)
     yield
     if tm._txn is not None:
         tm.abort()

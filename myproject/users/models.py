@@ -1,12 +1,16 @@
 """A person of the organisation."""
 
 import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import CheckConstraint, Index, String, func, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..db import Base
 from ..db.base import utcnow
+
+if TYPE_CHECKING:
+    from ..posts.models import Post
 
 ROLES = ("member", "editor", "admin")
 NAME_LENGTH = 200
@@ -28,11 +32,9 @@ class User(Base):
     password_hash: Mapped[str | None] = mapped_column(String(255))
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, server_default=func.now())
-    updated_at: Mapped[datetime.datetime] = mapped_column(
-        default=utcnow, onupdate=utcnow, server_default=func.now()
-    )
+    updated_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow, server_default=func.now())
 
-    posts: Mapped[list["Post"]] = relationship(  # noqa: F821
+    posts: Mapped[list["Post"]] = relationship(
         back_populates="author", cascade="all, delete-orphan", order_by="Post.id.desc()"
     )
 
@@ -41,18 +43,10 @@ class User(Base):
         CheckConstraint(f"length(name) BETWEEN 1 AND {NAME_LENGTH}", name="name_length"),
         CheckConstraint(f"length(email) <= {EMAIL_LENGTH} AND email LIKE '_%@_%'", name="email_form"),
         CheckConstraint(f"age BETWEEN 0 AND {OLDEST}", name="age_range"),
-        CheckConstraint("role IN ('member', 'editor', 'admin')", name="role_known"),
+        CheckConstraint(f"role IN {ROLES}", name="role_known"),
         # The id of a deleted user never comes back as somebody else's.
         {"sqlite_autoincrement": True},
     )
-
-    def activate(self):
-        """Let the person take part again."""
-        self.active = True
-
-    def deactivate(self):
-        """Keep the record and the posts of a person who no longer takes part."""
-        self.active = False
 
 
 # Unique without regard to case; the form's own rule keeps addresses to ASCII, where lower() is the same everywhere.
