@@ -3,7 +3,7 @@
 import logging
 
 from pyramid.exceptions import BadCSRFToken, PredicateMismatch
-from pyramid.httpexceptions import HTTPClientError
+from pyramid.httpexceptions import HTTPClientError, HTTPServerError
 from pyramid.i18n import TranslationString
 from pyramid.tweens import EXCVIEW, INGRESS
 from pyramid.view import exception_view_config
@@ -36,9 +36,13 @@ def includeme(config):
 
 
 def refuse_undecodable_path(handler, registry):
-    """Answer 400 to a path that is not UTF-8 (`/%ff`) before any other tween reads it."""
+    """Answer 400 to a path that is not UTF-8 (`/%ff`), and forget cookies that are not, before others read them."""
 
     def tween(request):
+        try:
+            request.cookies.values()
+        except UnicodeDecodeError:
+            del request.environ["HTTP_COOKIE"]
         try:
             request.path_info  # noqa: B018
         except UnicodeDecodeError:
@@ -49,8 +53,9 @@ def refuse_undecodable_path(handler, registry):
 
 
 @exception_view_config(HTTPClientError, renderer="errors/error.jinja2")
-def client_error(error, request):
-    """The request cannot be answered as it is."""
+@exception_view_config(HTTPServerError, renderer="errors/error.jinja2")
+def http_error(error, request):
+    """The request cannot be answered as it is, or not now."""
     if isinstance(error, PredicateMismatch) and request.matched_route:
         return wrong_method(request)
     return page(request, error.code, error.detail)
@@ -83,18 +88,14 @@ def server_error(error, request):
 def wrong_method(request):
     """Return the page of 405, and name in `Allow` what the route takes."""
     views = request.registry.introspector.get_category("views")
-    methods = {
-        method
-        for view in (entry["introspectable"] for entry in views)
-        if view["route_name"] == request.matched_route.name
-        for method in view["request_methods"] or ()
-    }
-    request.response.allow = sorted(methods)
+    views = [entry["introspectable"] for entry in views]
+    methods = {view["request_methods"] for view in views if view["route_name"] == request.matched_route.name}
+    request.response.allow = sorted(methods | ({"HEAD"} if "GET" in methods else set()))
     return page(request, 405)
 
 
 def page(request, status, advice=None):
     """Set the status and return what the template needs; `advice`, a translation string, replaces the usual one."""
-    title, usual = PAGES.get(status, PAGES[400])
+    title, usual = PAGES.get(status, PAGES[500 if status >= 500 else 400])
     request.response.status_int = status
     return {"title": title, "advice": advice if isinstance(advice, TranslationString) else usual}

@@ -17,7 +17,7 @@ def flash(request, message):
 
 def pop_flash(request):
     """Return the message left for this page, and forget it, or `None`."""
-    return request.session.pop(KEY, None)
+    return request.session.pop(KEY) if KEY in request.session else None
 
 
 def _keep(committed, session, text):

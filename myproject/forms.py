@@ -36,8 +36,9 @@ class TextField(wtforms.StringField):
         super().__init__(label, [presence, size, _no_control_characters, *checks], **kwargs)
 
     def process_formdata(self, valuelist):
-        """Take the text sent."""
-        self.data = valuelist[0].strip() or None if valuelist else None
+        """Take the text sent; one without anything to see, such as zero-width spaces, is none."""
+        text = valuelist[0].strip() if valuelist else ""
+        self.data = text if any(map(_is_visible, text)) else None
 
 
 class ProseField(TextField):
@@ -54,11 +55,14 @@ class ProseField(TextField):
 class WholeNumberField(wtforms.IntegerField):
     """A whole number in ASCII digits from `lowest` to `highest`; `None` where nothing was typed."""
 
+    # A browser's own number field forgets what is not a number, and we could not show it again.
+    widget = wtforms.widgets.TextInput()
+
     def __init__(self, label, *, lowest, highest, **kwargs):
         limits = {"min": lowest, "max": highest}
         self.message = _("A whole number from ${min} to ${max}, please.", mapping=limits)
         in_range = validators.NumberRange(lowest, highest, self.message)
-        super().__init__(label, [validators.Optional(), in_range], **kwargs)
+        super().__init__(label, [validators.Optional(), in_range], render_kw={"inputmode": "numeric"}, **kwargs)
 
     def process_formdata(self, valuelist):
         """Take the number sent. int() alone would take '３０', '1_0' and a million digits too."""
@@ -85,8 +89,13 @@ class ChoiceField(wtforms.SelectField):
             raise wtforms.ValidationError(_("Please choose one of the list."))
 
 
+def _is_visible(character):
+    # The fillers of Hangul are letters to Unicode, but blank.
+    return unicodedata.category(character)[0] not in "CZ" and character not in "\u115f\u1160\u3164\uffa0"
+
+
 def _no_control_characters(form, field):
-    # PostgreSQL keeps no NUL, and no page shows the others.
-    controls = {character for character in field.data or "" if unicodedata.category(character) == "Cc"}
+    # PostgreSQL keeps no NUL, and no page shows the others; Zl and Zp break lines.
+    controls = {character for character in field.data or "" if unicodedata.category(character) in ("Cc", "Zl", "Zp")}
     if controls.difference(field.allowed_controls):
         raise wtforms.ValidationError(_("Please remove the control characters from this field."))

@@ -28,6 +28,7 @@ def includeme(config):
                 "date": _in_language_of_request(i18n.format_date),
                 "moment": _in_language_of_request(i18n.format_moment),
                 "isolate": isolate,
+                "breakable": breakable,
             },
         }
     )
@@ -48,6 +49,11 @@ def path_here(request):
 def isolate(text):
     """Return `text` as HTML that may stand within a sentence: a right-to-left name leaves the words around it alone."""
     return Markup("<bdi>{}</bdi>").format(text)
+
+
+def breakable(email):
+    """Return an email address as HTML that breaks, where it must, after the @."""
+    return Markup("@<wbr>").join(email.split("@"))
 
 
 def _in_language_of_request(function):

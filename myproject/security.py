@@ -1,6 +1,8 @@
 """What every request has to pass, and what every answer carries: closed unless opened."""
 
-from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
+from urllib.parse import unquote_to_bytes
+
+from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge, HTTPUnsupportedMediaType
 from pyramid.session import JSONSerializer, SignedCookieSessionFactory
 
 from .i18n import _
@@ -35,7 +37,8 @@ def includeme(config):
     )
     config.set_default_csrf_options(require_csrf=True)
     config.add_view_deriver(refuse_large_body, over="csrf_view", under="secured_view")
-    config.add_view_deriver(refuse_repeated_keys, over="csrf_view", under="refuse_large_body")
+    config.add_view_deriver(refuse_unreadable_form, over="csrf_view", under="refuse_large_body")
+    config.add_view_deriver(refuse_repeated_keys, over="csrf_view", under="refuse_unreadable_form")
     config.add_subscriber(add_headers, "pyramid.events.NewResponse")
 
 
@@ -47,6 +50,26 @@ def refuse_large_body(view, info):
     def wrapped(context, request):
         if (request.content_length or 0) > LARGEST_BODY:
             raise HTTPRequestEntityTooLarge()
+        return view(context, request)
+
+    return wrapped
+
+
+def refuse_unreadable_form(view, info):
+    """Answer 415 to what is no urlencoded form, and 400 to one that is not UTF-8 throughout.
+
+    WebOb would put U+FFFD in place of a bad byte, and so store what nobody has typed.
+    """
+    if info.exception_only:
+        return view
+
+    def wrapped(context, request):
+        if request.charset.upper() != "UTF-8":
+            raise HTTPUnsupportedMediaType()
+        if request.method == "POST" and request.body:
+            if request.content_type != "application/x-www-form-urlencoded":
+                raise HTTPUnsupportedMediaType()
+            unquote_to_bytes(request.body).decode("utf-8")
         return view(context, request)
 
     return wrapped
@@ -69,5 +92,7 @@ def refuse_repeated_keys(view, info):
 
 
 def add_headers(event):
-    """Add the security headers to every response."""
+    """Add the security headers to every response; what is not said to be public is for this browser alone."""
     event.response.headers.update(HEADERS)
+    if "Cache-Control" not in event.response.headers:
+        event.response.headers.update({"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"})

@@ -4,6 +4,9 @@ import os
 
 import sqlalchemy
 
+# The drivers whose transactions myproject.db knows how to keep.
+DRIVERS = {"pysqlite", "psycopg"}
+
 
 class SettingsError(SystemExit):
     """A setting is missing or malformed. Its one sentence is all that a person sees when the start is refused."""
@@ -27,10 +30,12 @@ def database_url(settings, environ=os.environ):
     if not url:
         raise SettingsError("sqlalchemy.url is missing; set DATABASE_URL, for instance to sqlite:////srv/users.sqlite")
     try:
-        sqlalchemy.make_url(url).get_dialect()
-    except sqlalchemy.exc.ArgumentError:
+        driver = sqlalchemy.make_url(url).get_dialect().driver
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        driver = None
+    if driver not in DRIVERS:
         # Without the URL itself: it may hold a password, and this may go to a log.
-        raise SettingsError("sqlalchemy.url (DATABASE_URL) is not a URL of a database that SQLAlchemy knows") from None
+        raise SettingsError("sqlalchemy.url (DATABASE_URL) is not a URL like sqlite:///… or postgresql+psycopg://…")
     return url
 
 

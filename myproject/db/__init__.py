@@ -11,12 +11,11 @@ and, for the models, base.py: `Base`, and the type of a moment in time.
 """
 
 from .base import Base, UTCDateTime
-from .engine import READ_ONLY, get_engine
+from .engine import get_engine
 from .lookup import get_or_404
 from .session import get_session_factory, get_tm_session
 
 __all__ = [
-    "READ_ONLY",
     "Base",
     "UTCDateTime",
     "get_engine",

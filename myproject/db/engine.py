@@ -5,9 +5,6 @@ from sqlalchemy import event
 
 from .retry import mark_retryable_errors
 
-# Execution options of a session that may only read: the database itself refuses its writes.
-READ_ONLY = {"read_only": True, "postgresql_readonly": True}
-
 # How long a connection to SQLite waits for the one writer before it gives up as busy, in seconds.
 SQLITE_LOCK_TIMEOUT = 5
 
@@ -15,9 +12,13 @@ SQLITE_LOCK_TIMEOUT = 5
 def get_engine(url):
     """Return an Engine for `url`, set up so that BEGIN, COMMIT and ROLLBACK mean what they say.
 
-    Raises `sqlalchemy.exc.ArgumentError` where `url` is not a database URL.
+    A connection with the execution option `read_only` refuses to write. Raises `sqlalchemy.exc.ArgumentError` where
+    `url` is not a database URL.
     """
     url = sqlalchemy.make_url(url)
+    if url.drivername == "sqlite":
+        # By this short name, zope.sqlalchemy takes it for a database without savepoints.
+        url = url.set(drivername="sqlite+pysqlite")
     connect_args = {"timeout": SQLITE_LOCK_TIMEOUT} if url.get_backend_name() == "sqlite" else {}
     engine = sqlalchemy.create_engine(url, connect_args=connect_args)
     mark_retryable_errors(engine)

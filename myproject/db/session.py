@@ -1,13 +1,14 @@
 """The Session: made on first use, joined to the transaction before anything else, closed when that ends."""
 
 from sqlalchemy import event
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import sessionmaker
 from transaction._transaction import Status
 from zope.sqlalchemy import mark_changed
 
-from .engine import READ_ONLY, get_engine
+from .engine import get_engine
 
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 
 def includeme(config):
@@ -22,8 +23,8 @@ def dbsession(request):
 
     Raises `transaction.interfaces.NoTransaction` before the request's transaction has begun and after it has ended.
     """
-    options = {"execution_options": READ_ONLY} if request.method in SAFE_METHODS else {}
-    return get_tm_session(request.registry["dbsession_factory"], request.tm, **options)
+    reading = request.method in SAFE_METHODS
+    return get_tm_session(request.registry["dbsession_factory"], request.tm, read_only=reading)
 
 
 def get_session_factory(engine):
@@ -31,24 +32,48 @@ def get_session_factory(engine):
     # Without autobegin, a session refuses to be used after its transaction has ended, instead of quietly taking a
     # connection for a new one that nobody would commit.
     factory = sessionmaker(engine, autobegin=False)
-    event.listen(factory, "before_commit", _leave_commit_to_the_manager)
+    event.listen(factory, "after_transaction_create", _leave_begin_to_the_manager)
+    event.listen(factory, "before_attach", _refuse_what_would_be_lost)
+    event.listen(engine, "commit", _leave_commit_to_the_manager)
     return factory
 
 
-def get_tm_session(factory, tm, **options):
+def get_tm_session(factory, tm, *, read_only=False):
     """Return a new Session whose whole life is the current transaction of `tm`, the transaction manager.
 
-    `options` go to the Session. It takes a connection when it first needs one. When the transaction commits, the
-    session flushes, commits and closes; when it aborts, the session rolls back and closes.
+    It takes a connection when it first needs one. When the transaction commits, the session flushes, commits and
+    closes; when it aborts, the session rolls back and closes. With `read_only`, the database refuses to write.
     """
-    session = factory(info={"tm": tm}, **options)
-    # Joined as changed, it commits whatever was written and however: zope.sqlalchemy's listeners see what the ORM
-    # writes, but not a Core statement, a SELECT of a function that writes, or a raw cursor.
-    mark_changed(session, tm)
+    session = factory(execution_options={"tm": tm, "read_only": read_only})
+    join(session, tm)
     return session
 
 
-def _leave_commit_to_the_manager(session):
-    committing = session.info["tm"].get().status == Status.COMMITTING
-    if not committing and not session.in_nested_transaction():
-        raise RuntimeError("Leave the commit to the transaction manager; for a part of it, use begin_nested().")
+def join(session, tm):
+    """Begin `session` as a part of the current transaction of `tm`."""
+    session.info["joining"] = True
+    try:
+        # Joined as changed, it commits whatever was written and however: zope.sqlalchemy's listeners see what the ORM
+        # writes, but not a Core statement, a SELECT of a function that writes, or a raw cursor.
+        mark_changed(session, tm)
+    finally:
+        del session.info["joining"]
+
+
+def _leave_begin_to_the_manager(session, transaction):
+    if transaction.parent is None and "joining" not in session.info:
+        transaction.close()
+        raise InvalidRequestError(
+            "This Session begins and ends with its transaction manager's transaction: get_tm_session()."
+        )
+
+
+def _refuse_what_would_be_lost(session, _instance):
+    if not session.in_transaction():
+        raise InvalidRequestError("The transaction of this Session has ended: what is added to it would not be stored.")
+
+
+def _leave_commit_to_the_manager(connection):
+    tm = connection.get_execution_options().get("tm")
+    if tm is not None and tm.get().status != Status.COMMITTING:
+        raise InvalidRequestError("Leave the commit to the transaction manager; for a part of it, use begin_nested().")

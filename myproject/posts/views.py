@@ -8,7 +8,7 @@ from sqlalchemy.orm import joinedload
 from ..flash import flash
 from ..i18n import _
 from ..pagination import page_of
-from ..users.models import User
+from ..users.models import BY_NAME, User
 from .forms import PostForm, author_id
 from .models import Post
 
@@ -87,8 +87,8 @@ def form_for(request, post=None):
     proposed = request.GET.get("author_id", post.author_id if post else None)
     chosen = author_id(request.POST.get("author_id", proposed))
     people = select(User.id, User.name)
-    first = people.order_by(func.lower(User.name), User.id).limit(MOST_AUTHORS)
+    first = people.order_by(*BY_NAME).limit(MOST_AUTHORS)
     authors = dict(request.dbsession.execute(first).all())
     if chosen not in authors:
         authors |= dict(request.dbsession.execute(people.where(User.id == chosen)).all())
-    return PostForm(request, post, authors=authors, author_id=chosen)
+    return PostForm(request, post, authors=authors, author_id=chosen if chosen in authors else None)

@@ -1,9 +1,8 @@
 """What `pshell INI` starts with: `dbsession`, `tm` and the models."""
 
-from zope.sqlalchemy import mark_changed
-
 from .. import models
 from ..db import get_tm_session
+from ..db.session import join
 
 
 def setup(env):
@@ -14,9 +13,12 @@ def setup(env):
     again = _JoinAgain(dbsession, tm)
     tm.registerSynch(again)
     env.update({name: getattr(models, name) for name in models.__all__}, dbsession=dbsession, tm=tm, models=models)
-    yield
-    if tm._txn is not None:
-        tm.abort()
+    try:
+        yield
+    finally:
+        # Also after exit(), which reaches this line as an exception.
+        if tm._txn is not None:
+            tm.abort()
 
 
 class _JoinAgain:
@@ -26,7 +28,7 @@ class _JoinAgain:
         self.dbsession, self.tm = dbsession, tm
 
     def newTransaction(self, transaction):
-        mark_changed(self.dbsession, self.tm)
+        join(self.dbsession, self.tm)
 
     def beforeCompletion(self, transaction):
         """Nothing: the session is joined already."""

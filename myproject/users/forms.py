@@ -21,6 +21,7 @@ class UserForm(Form):
         _("Email"),
         length=EMAIL_LENGTH,
         checks=[validators.Regexp(EMAIL, message=_("An address like name@example.com, please."))],
+        render_kw={"inputmode": "email"},
         description=_("Optional; no two users share one."),
     )
     age = WholeNumberField(_("Age"), lowest=0, highest=OLDEST, description=_("Optional."))

@@ -51,5 +51,6 @@ class User(Base):
 
 # Unique without regard to case; the form's own rule keeps addresses to ASCII, where lower() is the same everywhere.
 Index("uq_users_email", func.lower(User.email), unique=True)
-# The order of the list, and of its pages.
-Index("ix_users_name", func.lower(User.name), User.id)
+# The order of the list: by name without regard to case, unambiguous also among namesakes.
+BY_NAME = (func.lower(User.name, type_=User.name.type), User.id)
+Index("ix_users_name", *BY_NAME)

@@ -9,7 +9,7 @@ from ..flash import flash
 from ..i18n import _
 from ..pagination import page_of
 from .forms import ROLE_NAMES, UserForm
-from .models import User
+from .models import BY_NAME, User
 
 
 @view_config(route_name="home", request_method="GET")
@@ -21,9 +21,8 @@ def home(request):
 @view_config(route_name="users.list", request_method="GET", renderer="users/list.jinja2")
 def index(request):
     """List the users by name."""
-    by_name = (func.lower(User.name), User.id)
     return {
-        "page": page_of(request.dbsession, select(User), by_name, request.GET.get("cursor")),
+        "page": page_of(request.dbsession, select(User), BY_NAME, request.GET.get("cursor")),
         "role_names": ROLE_NAMES,
         "total": request.dbsession.scalar(select(func.count()).select_from(User)),
     }

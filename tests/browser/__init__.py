@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SECRET = "browser-tests-only-browser-tests-only"
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+SECRET = "tests-only-tests-only-tests-only-"
 
 # Seconds until a server has to take connections, and until it has to be gone.
 PATIENCE = 30
@@ -26,7 +27,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def served(ini, database_url, printed, *, scripts=sysconfig.get_path("scripts"), cwd=None, **environ):
+def served(ini, database_url, printed, *, scripts=SCRIPTS, cwd=None, **environ):
     """Run `pserve INI` on a free port of this machine while the block runs; give the Server.
 
     `printed` is the file for its output, `scripts` the folder of the environment's commands, `cwd` where it starts,
@@ -35,7 +36,7 @@ def served(ini, database_url, printed, *, scripts=sysconfig.get_path("scripts"),
     port = free_port()
     with open(printed, "wb") as output:
         process = subprocess.Popen(
-            [os.path.join(scripts, "pserve"), str(ini), f"port={port}"],
+            [scripts / "pserve", ini, f"port={port}"],
             cwd=cwd,
             env={**os.environ, "DATABASE_URL": database_url, **environ},
             stdin=subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 """Chromium, in front of `pserve production.ini` on a throw-away database."""
 
 import datetime
+import functools
 import itertools
 import os
 import shutil
@@ -40,9 +41,7 @@ def server(chromium, migrated_sqlite, tmp_path_factory):
     """The server, one for all tests of a worker."""
     folder = tmp_path_factory.mktemp("server")
     path = shutil.copy(migrated_sqlite, folder / "served.sqlite")
-    with served(
-        ROOT / "production.ini", f"sqlite:///{path}", folder / "printed", MYPROJECT_SECRET=SECRET
-    ) as running:
+    with served(ROOT / "production.ini", f"sqlite:///{path}", folder / "printed", MYPROJECT_SECRET=SECRET) as running:
         yield running
 
 
@@ -78,43 +77,56 @@ def people(outside):
         {
             "title": f"Minutes of meeting {number}",
             "body": "We met, we talked, we left.\n\nNext time: cake.",
-            "author_id": 1,
-            "created_at": JOINED - datetime.timedelta(days=number),
-            "updated_at": JOINED,
+            "created_at": JOINED + datetime.timedelta(days=number * 30),
+            "updated_at": JOINED + datetime.timedelta(days=number * 30),
         }
         for number in range(1, 13)
     ]
     with outside.begin() as connection:
         connection.execute(sqlalchemy.insert(User), users)
-        connection.execute(sqlalchemy.insert(Post), posts)
+        author_id = connection.scalar(sqlalchemy.select(User.id).where(User.name == names[0]))
+        connection.execute(sqlalchemy.insert(Post), [{"author_id": author_id, **post} for post in posts])
 
 
-@pytest.fixture
-def complaints():
-    """What a browser complained about since the test began: errors on its console, requests to other hosts."""
+@pytest.fixture(scope="session")
+def heard():
+    """Whatever the browser of this worker complained about."""
     return []
 
 
 @pytest.fixture
-def browse(chromium, server, database_url, complaints):
-    """Call `browse(locale="ko-KR", …)`: a page of a new visitor; the options are those of Playwright's contexts."""
-    contexts = []
+def complaints(heard):
+    """What the browser complained about since the test began: errors on its console, requests to other hosts."""
+    heard.clear()
+    return heard
 
-    def open_page(locale="en-US", **options):
-        context = chromium.new_context(
-            base_url=server.url, locale=locale, reduced_motion="reduce", **options
-        )
-        contexts.append(context)
+
+@pytest.fixture(scope="session")
+def open_page(chromium, server, heard):
+    """Call `open_page(locale="ko-KR", …)`: a page for these options of Playwright's contexts, made only once."""
+    home = (f"{server.url}/", "data:")
+
+    @functools.cache
+    def make(**options):
+        context = chromium.new_context(base_url=server.url, reduced_motion="reduce", **options)
         context.set_default_timeout(10_000)
-        context.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-        context.on("weberror", lambda error: complaints.append(str(error.error)))
-        context.on("request", lambda request: _elsewhere(request.url, server.url) and complaints.append(request.url))
+        context.on("console", lambda message: message.type == "error" and heard.append(message.text))
+        context.on("weberror", lambda error: heard.append(str(error.error)))
+        context.on("request", lambda request: request.url.startswith(home) or heard.append(request.url))
         return context.new_page()
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    return make
 
 
-def _elsewhere(url, home):
-    return not url.startswith((f"{home}/", "data:"))
+@pytest.fixture
+def browse(open_page, complaints, database_url):
+    """Call `browse(locale="ko-KR")`: the window of a visitor who was never here before."""
+
+    def visit(locale="en-US", java_script_enabled=True, width=1280, height=760):
+        page = open_page(locale=locale, java_script_enabled=java_script_enabled)
+        page.context.clear_cookies()
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size({"width": width, "height": height})
+        return page
+
+    return visit

@@ -7,12 +7,12 @@ import itertools
 from dataclasses import dataclass, field
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 
 from . import ROOT
 
 PICTURES = ROOT / "build" / "screenshots"
-WIDTHS = {320: 640, 1280: 760}
+LANGUAGES, SCHEMES, WIDTHS = ("en", "ko"), ("light", "dark"), (320, 1280)
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,7 @@ PAGES = {
     "users": Visit("/users"),
     "users-second-page": Visit("/users", press="a[rel=next]"),
     "users-new": Visit("/users/new"),
-    "users-refused": Visit(
-        "/users/new", {"email": "nobody", "age": "３０"}, press="main form button", status=422
-    ),
+    "users-refused": Visit("/users/new", {"email": "nobody", "age": "151"}, press="main form button", status=422),
     "users-show": Visit("/users/1"),
     "users-show-without-posts": Visit("/users/2"),
     "users-edit": Visit("/users/1/edit"),
@@ -71,7 +69,7 @@ def test_a_page_is_sound_before_there_is_anything_to_show(browse, complaints, na
 def test_text_of_any_length_stays_within_a_narrow_window(browse, make_user, make_post):
     author = make_user(name="W" * 200, email=f"{'w' * 60}@{'w' * 60}.example")
     make_post(title="W" * 200, body="https://example.com/" + "w" * 500, author=author)
-    page = browse(viewport={"width": 320, "height": 640})
+    page = browse(width=320)
     for path in LONG_PAGES:
         page.goto(path)
         assert width_needed(page) <= 320, path
@@ -79,23 +77,30 @@ def test_text_of_any_length_stays_within_a_narrow_window(browse, make_user, make
 
 def in_every_window(browse, complaints, name, visit):
     """Come to the page once in each language, and look at it in each width and colour scheme."""
-    for language in ("en", "ko"):
+    for language in LANGUAGES:
         page = browse(locale=language)
         assert arrive(page, visit) == visit.status
         assert page.locator("html").get_attribute("lang") == language
-        for (width, height), scheme in itertools.product(WIDTHS.items(), ("light", "dark")):
-            page.set_viewport_size({"width": width, "height": height})
+        page.evaluate(AXE_SCRIPT)
+        for width, scheme in itertools.product(WIDTHS, SCHEMES):
+            page.set_viewport_size({"width": width, "height": 760})
             page.emulate_media(color_scheme=scheme)
             picture = f"{name}-{language}-{scheme}-{width}"
             page.screenshot(path=PICTURES / f"{picture}.png", full_page=True, animations="disabled")
             assert width_needed(page) <= width, picture
-            found = Axe().run(page)
-            assert not found.violations_count, f"{picture}: {found.generate_report()}"
+            if (language == "ko") ^ (width == 320) ^ (scheme == "dark"):
+                # In every second window: each scheme at each width, each language in both. It takes its time.
+                assert violations(page) == "", picture
         # A browser says on its console that a page was answered by an error.
-        expected = [f"status of {visit.status} "] if visit.status >= 400 else []
-        assert len(complaints) == len(expected), complaints
-        assert all(part in complaint for part, complaint in zip(expected, complaints, strict=True)), complaints
+        answered = [f"Failed to load resource: the server responded with a status of {visit.status} "]
+        assert [complaint.partition("(")[0] for complaint in complaints] == answered * (visit.status >= 400)
         complaints.clear()
+
+
+def violations(page):
+    """Return what axe, already on the page, finds there that keeps people out; empty where it finds nothing."""
+    found = AxeResults(page.evaluate("axe.run({resultTypes: ['violations']})"))
+    return found.generate_report() if found.violations_count else ""
 
 
 def arrive(page, visit):

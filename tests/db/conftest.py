@@ -1,0 +1,54 @@
+"""What the tests of the request's transaction share."""
+
+import sqlite3
+
+import pytest
+from sqlalchemy import event
+
+from myproject.models import User
+
+
+@pytest.fixture
+def engine(wsgi):
+    """The application's own engine."""
+    return wsgi.registry["dbsession_factory"].kw["bind"]
+
+
+@pytest.fixture
+def names(rows):
+    """Call `names()`: the names of the stored users, by id, read through the second connection."""
+    return lambda: [user.name for user in rows(User)]
+
+
+@pytest.fixture
+def checkouts(engine):
+    """A list that grows with each connection that the application takes from its pool."""
+    taken = []
+    event.listen(engine, "checkout", lambda *_: taken.append("checkout"))
+    return taken
+
+
+@pytest.fixture
+def statements(engine):
+    """A list that grows with each statement that the application executes."""
+    executed = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def record(_connection, _cursor, statement, *_):
+        executed.append(statement)
+
+    return executed
+
+
+@pytest.fixture
+def impatient(engine):
+    """Let the application wait for SQLite's lock for 0.02 instead of 5 seconds."""
+    event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA busy_timeout = 20"))
+
+
+@pytest.fixture
+def writer(engine):
+    """Somebody else's connection to the SQLite database; with `BEGIN IMMEDIATE` it holds the write lock."""
+    connection = sqlite3.connect(engine.url.database, timeout=0.1)
+    yield connection
+    connection.close()

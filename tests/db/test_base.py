@@ -1,0 +1,93 @@
+"""What the tables take and give back is the same on every database."""
+
+import datetime
+
+import pytest
+from sqlalchemy import insert, text
+
+from myproject.models import Post, User
+
+SEOUL = datetime.timezone(datetime.timedelta(hours=9))
+MOMENT = datetime.datetime(2026, 1, 1, 12, tzinfo=SEOUL)
+
+
+def test_a_moment_comes_back_as_the_same_moment_in_utc(probe, rows):
+    probe(lambda request: request.dbsession.add(User(name="Jane Doe", created_at=MOMENT)), status=200)
+    (user,) = rows(User)
+    assert user.created_at == MOMENT
+    assert user.created_at.tzinfo is datetime.UTC
+
+
+def test_a_moment_is_found_from_any_time_zone(probe, make_user):
+    make_user("Jane Doe", created_at=MOMENT)
+    found = probe(
+        lambda request: str(request.dbsession.query(User).filter_by(created_at=MOMENT.astimezone(datetime.UTC)).count())
+    )
+    assert found.text == "1"
+
+
+def test_a_moment_without_a_time_zone_is_refused(probe, names):
+    user = User(name="Jane Doe", created_at=datetime.datetime(2026, 1, 1))
+    probe(lambda request: request.dbsession.add(user), status=500)
+    assert names() == []
+
+
+@pytest.mark.parametrize(
+    "statement", [insert(User.__table__).values(name="J"), text("INSERT INTO users (name) VALUES ('J')")]
+)
+def test_a_row_written_without_the_orm_knows_its_moment(statement, probe, rows):
+    probe(lambda request: request.dbsession.execute(statement), status=200)
+    (user,) = rows(User)
+    assert abs(datetime.datetime.now(datetime.UTC) - user.created_at) < datetime.timedelta(minutes=1)
+    assert abs(user.updated_at - user.created_at) < datetime.timedelta(seconds=1)
+
+
+def test_a_change_is_dated(probe, make_user, rows):
+    user = make_user("John Doe", updated_at=MOMENT)
+
+    def view(request):
+        request.dbsession.get(User, user.id).name = "Jane Doe"
+
+    probe(view, status=200)
+    assert rows(User)[0].updated_at > MOMENT
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"name": ""},
+        {"name": "김" * 201},
+        {"name": None},
+        {"age": -1},
+        {"age": 151},
+        {"role": "owner"},
+        {"email": "nobody"},
+        {"email": "@example.com"},
+        {"email": "a@" + "b" * 319},
+    ],
+    ids=str,
+)
+def test_a_user_out_of_bounds_is_refused_by_the_table(values, probe, names):
+    statement = insert(User.__table__).values({"name": "Jane Doe", **values})
+    probe(lambda request: request.dbsession.execute(statement), status=500)
+    assert names() == []
+
+
+@pytest.mark.parametrize("values", [{"title": ""}, {"title": "x" * 201}, {"body": ""}, {"body": "x" * 20_001}])
+def test_a_post_out_of_bounds_is_refused_by_the_table(values, probe, make_user, rows):
+    statement = insert(Post.__table__).values({"title": "T", "body": "B", "author_id": make_user().id, **values})
+    probe(lambda request: request.dbsession.execute(statement), status=500)
+    assert rows(Post) == []
+
+
+@pytest.mark.parametrize("name", ["김" * 200, "O'Neil", "José", "👩‍👩‍👧", "<script>", "שלום"])
+def test_a_name_is_stored_exactly(name, probe, names):
+    probe(lambda request: request.dbsession.execute(insert(User.__table__).values(name=name)), status=200)
+    assert names() == [name]
+
+
+def test_an_address_is_taken_in_any_case(probe, make_user, names):
+    make_user("Jane Doe", email="jane@example.com")
+    other = insert(User.__table__).values(name="Jim Doe", email="JANE@example.com")
+    probe(lambda request: request.dbsession.execute(other), status=500)
+    assert names() == ["Jane Doe"]

@@ -1,0 +1,148 @@
+"""The database keeps its word: no update is lost, no rule is forgotten, nothing of a failed COMMIT stays."""
+
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.exc import OperationalError
+
+from myproject.models import Post, User
+
+from .increments import NUMBER, USERS, increment, post
+
+ROOT = Path(__file__).parents[2]
+
+
+def increment_with_for_update(request):
+    number = int(request.dbsession.scalar(NUMBER.with_for_update()))
+    request.dbsession.execute(update(USERS).where(USERS.c.id == 1).values(name=str(number + 1)))
+
+
+def increment_by_the_orm(request):
+    user = request.dbsession.get(User, 1)
+    user.name = str(int(user.name) + 1)
+
+
+def increment_by_the_orm_with_for_update(request):
+    user = request.dbsession.get(User, 1, with_for_update=True)
+    user.name = str(int(user.name) + 1)
+
+
+@pytest.mark.parametrize(
+    "view", [increment, increment_with_for_update, increment_by_the_orm, increment_by_the_orm_with_for_update]
+)
+def test_200_posts_from_16_threads_lose_no_update(view, wsgi, make_user, names):
+    make_user("0")
+    wsgi.registry["probe"] = view
+    assert post(wsgi, times=200, threads=16) == [200] * 200
+    assert names() == ["200"]
+
+
+def test_posts_to_three_processes_lose_no_update(wsgi, database_url, make_user, names):
+    make_user("0")
+    wsgi.registry["probe"] = increment
+    with ExitStack() as stack:
+        others = [stack.enter_context(another_process(database_url, posts=60)) for _ in range(2)]
+        assert [other.stdout.readline() for other in others] == ["ready\n"] * 2
+        for other in others:
+            print("go", file=other.stdin, flush=True)
+        assert post(wsgi, times=60, threads=4) == [200] * 60
+        assert [other.stdout.readline() for other in others] == ["60\n"] * 2
+    assert names() == ["180"]
+
+
+def another_process(url, posts):
+    command = [sys.executable, "-m", "tests.db.increments", url, str(posts)]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_page_is_read_while_somebody_writes(app, make_user, writer):
+    make_user("Jane Doe")
+    writer.execute("UPDATE users SET name = 'Not committed'")
+    app.get("/users", status=200).mustcontain("Jane Doe", no="Not committed")
+
+
+def test_somebody_writes_while_a_page_is_read(probe, make_user, names):
+    make_user("Jane Doe")
+
+    def view(request):
+        before = request.dbsession.scalars(select(User.name)).all()
+        make_user("Jim Doe")
+        return str(before == request.dbsession.scalars(select(User.name)).all())
+
+    probe(view, method="GET", status=200).mustcontain("True")
+    assert names() == ["Jane Doe", "Jim Doe"]
+
+
+def test_a_view_may_write_in_one_request_after_it_could_not_in_another(probe, names):
+    def view(request):
+        request.dbsession.execute(insert(User).values(name=request.method))
+
+    for method in "POST", "GET", "POST", "GET", "PUT":
+        probe(view, method=method, status=500 if method == "GET" else 200)
+    assert names() == ["POST", "POST", "PUT"]
+
+
+def test_a_failed_commit_leaves_nothing_for_the_next_request_to_commit(probe, names, rows):
+    def view(request):
+        # Checked at COMMIT, which fails and leaves SQLite's transaction open.
+        request.dbsession.execute(text("PRAGMA defer_foreign_keys = ON"))
+        request.dbsession.add(User(name="Lost"))
+        request.dbsession.add(Post(title="Orphan", body="Orphan", author_id=99))
+
+    probe(view, status=500)
+    probe(lambda request: request.dbsession.add(User(name="Jane Doe")), status=200)
+    assert (names(), rows(Post)) == (["Jane Doe"], [])
+
+
+def test_a_failed_commit_locks_nobody_out(probe, writer, names):
+    def view(request):
+        request.dbsession.execute(text("PRAGMA defer_foreign_keys = ON"))
+        request.dbsession.add(Post(title="Orphan", body="Orphan", author_id=99))
+
+    probe(view, status=500)
+    writer.execute("INSERT INTO users (name) VALUES ('Jane Doe')")
+    writer.commit()
+    assert names() == ["Jane Doe"]
+
+
+def test_foreign_keys_are_on_for_every_pooled_connection(engine):
+    with ExitStack() as stack:
+        reading = engine.execution_options(read_only=True)
+        connections = [stack.enter_context(reading.connect()) for _ in range(5)]
+        keys = [connection.exec_driver_sql("PRAGMA foreign_keys").scalar() for connection in connections]
+        assert engine.pool.checkedout() == 5
+    assert keys == [1] * 5
+
+
+def test_an_orphan_is_refused(probe, rows):
+    orphan = insert(Post).values(title="Hello", body="World", author_id=99)
+    for _ in range(2):
+        probe(lambda request: request.dbsession.execute(orphan), status=500)
+    assert rows(Post) == []
+
+
+def test_an_author_cannot_go_without_their_posts(probe, make_post, rows):
+    make_post("Hello")
+    probe(lambda request: request.dbsession.execute(delete(User.__table__)), status=500)
+    assert [post.author_id for post in rows(Post)] == [user.id for user in rows(User)]
+
+
+def test_a_savepoint_of_the_transaction_rolls_back_what_came_after_it(probe, names):
+    def view(request):
+        request.dbsession.execute(insert(User).values(name="Jane Doe"))
+        savepoint = request.tm.savepoint()
+        request.dbsession.execute(insert(User).values(name="Jim Doe"))
+        savepoint.rollback()
+
+    probe(view, status=200)
+    assert names() == ["Jane Doe"]
+
+
+def test_a_raw_connection_of_the_engine_begins_with_the_write_lock(engine, writer, impatient):
+    writer.execute("UPDATE users SET name = 'x'")
+    with engine.connect() as connection, pytest.raises(OperationalError, match="locked"):
+        connection.scalar(select(1))

@@ -1,0 +1,100 @@
+"""An error page is made after the transaction has ended, without the database and without what it held."""
+
+import pytest
+from pyramid.csrf import check_csrf_token
+from pyramid.httpexceptions import (
+    HTTPBadRequest,
+    HTTPConflict,
+    HTTPForbidden,
+    HTTPNotFound,
+)
+from pyramid.request import Request
+from sqlalchemy import insert, select, text
+
+from myproject.models import User
+
+
+def broken(request):
+    raise ValueError
+
+
+def wrong_sql(request):
+    request.dbsession.execute(text("SELEKT 1"))
+
+
+def raising(error):
+    def fail(request):
+        raise error
+
+    return pytest.param(fail, error.code, id=str(error.code))
+
+
+FAILURES = [
+    raising(HTTPBadRequest()),
+    raising(HTTPForbidden()),
+    raising(HTTPNotFound()),
+    raising(HTTPConflict()),
+    pytest.param(lambda request: check_csrf_token(request), 400, id="csrf"),
+    pytest.param(broken, 500, id="500"),
+]
+
+
+@pytest.mark.parametrize(("fail", "status"), FAILURES)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_error_page_executes_no_statement(method, fail, status, probe, statements, make_user):
+    make_user("Jane Doe")
+
+    def view(request):
+        request.dbsession.scalars(select(User)).all()
+        if method == "POST":
+            request.dbsession.execute(insert(User).values(name="Doomed"))
+        statements.clear()
+        fail(request)
+
+    probe(view, method=method, status=status).mustcontain("</html>", no=["Jane", "Doomed"])
+    assert statements == []
+
+
+@pytest.mark.parametrize(("fail", "status"), FAILURES)
+def test_an_error_page_leaves_nothing_behind(fail, status, probe, names, checkouts):
+    def view(request):
+        request.dbsession.execute(insert(User).values(name="Doomed"))
+        fail(request)
+
+    probe(view, status=status)
+    assert (names(), len(checkouts)) == ([], 1)
+
+
+def test_an_error_page_shows_nothing_of_what_went_wrong(probe, names):
+    def view(request):
+        request.dbsession.execute(insert(User).values(name="Doomed"))
+        request.dbsession.execute(text("SELEKT 'secret'"))
+
+    probe(view, status=500).mustcontain(no=["SELEKT", "secret", "Doomed", "Traceback"])
+    assert names() == []
+
+
+def test_the_page_of_a_failed_commit_executes_no_statement(probe, statements, names):
+    def view(request):
+        request.dbsession.add(User(name="Doomed", age=151))
+
+    probe(view, status=500).mustcontain("</html>", no="Doomed")
+    assert statements[-1].startswith("INSERT INTO users")
+    assert names() == []
+
+
+def test_the_page_of_an_unknown_row_executes_nothing_after_the_look_for_it(app, statements):
+    app.get("/users/999", status=404)
+    assert [statement.split()[0] for statement in statements] == ["BEGIN", "SELECT"]
+
+
+def test_the_page_of_an_unknown_path_takes_no_connection(app, checkouts):
+    app.get("/nowhere", status=404)
+    assert checkouts == []
+
+
+@pytest.mark.parametrize("path", ["/%ff", "/users/%ff", "/users/%ff/edit", "/static/%ff", "/%ff?q=%ff"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_a_path_that_is_not_utf_8_is_a_bad_request(method, path, wsgi, checkouts):
+    page = Request.blank(path, method=method).get_response(wsgi)
+    assert (page.status_int, page.content_type, checkouts) == (400, "text/html", [])

@@ -1,0 +1,185 @@
+"""What the view answers decides whether its request commits."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from pyramid.httpexceptions import HTTPBadRequest, HTTPFound, HTTPNoContent, HTTPSeeOther
+from pyramid.response import Response
+from sqlalchemy import insert, inspect, text
+from sqlalchemy.exc import IntegrityError
+from translationstring import TranslationString
+
+import myproject
+from myproject.flash import flash
+from myproject.models import Post, User
+
+from . import late
+
+JANE = insert(User).values(name="Jane Doe")
+SAVED = TranslationString("Saved!")
+
+
+@pytest.fixture
+def settings(settings):
+    """With the exception view of `late`, which answers 200."""
+    return {**settings, "pyramid.includes": "tests.probe tests.db.late"}
+
+
+def writing(answer):
+    """Return a view that writes in three ways, one of them DDL, and then answers by `answer(request)`."""
+
+    def view(request):
+        request.dbsession.execute(text("CREATE TABLE notes (note TEXT)"))
+        request.dbsession.execute(
+            text("WITH n AS (SELECT 'Jane Doe' AS name) INSERT INTO users (name) SELECT name FROM n")
+        )
+        with request.dbsession.begin_nested():
+            request.dbsession.add(User(name="Jim Doe"))
+        return answer(request)
+
+    return view
+
+
+@pytest.fixture
+def stored(names, outside):
+    """Call `stored()`: the users' names, and whether the table that the view made is there."""
+    return lambda: (names(), inspect(outside).has_table("notes"))
+
+
+EVERYTHING, NOTHING = (["Jane Doe", "Jim Doe"], True), ([], False)
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 302, 303])
+def test_a_returned_success_commits(status, probe, stored):
+    probe(writing(lambda request: Response(status=status)), status=status)
+    assert stored() == EVERYTHING
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 422, 500, 503])
+def test_a_returned_error_aborts(status, probe, stored):
+    probe(writing(lambda request: Response(status=status)), status=status)
+    assert stored() == NOTHING
+
+
+@pytest.mark.parametrize("status", [200, 303, 404, 422, 500])
+def test_a_response_that_says_commit_commits_whatever_its_status(status, probe, stored):
+    probe(writing(lambda request: Response(status=status, headers={"X-Tm": "commit"})), status=status)
+    assert stored() == EVERYTHING
+
+
+@pytest.mark.parametrize("word", ["abort", "Abort", "no", ""])
+def test_a_response_that_says_anything_else_aborts(word, probe, stored):
+    probe(writing(lambda request: Response("Hello", headers={"X-Tm": word})), status=200)
+    assert stored() == NOTHING
+
+
+def test_a_returned_redirect_commits(probe, stored):
+    probe(writing(lambda request: HTTPSeeOther("/users")), status=303)
+    assert stored() == EVERYTHING
+
+
+@pytest.mark.parametrize("error", [HTTPSeeOther("/users"), HTTPFound("/users"), HTTPNoContent()])
+def test_a_raised_answer_aborts_even_if_it_is_no_error(error, probe, stored):
+    def answer(request):
+        raise error
+
+    probe(writing(answer), status=error.status_int)
+    assert stored() == NOTHING
+
+
+@pytest.mark.parametrize(("error", "status"), [(HTTPBadRequest(), 400), (ValueError(), 500)])
+def test_a_raised_error_aborts(error, status, probe, stored):
+    def answer(request):
+        raise error
+
+    probe(writing(answer), status=status)
+    assert stored() == NOTHING
+
+
+def test_an_error_shown_as_a_page_with_200_aborts(probe, stored):
+    def answer(request):
+        raise late.Forgiven
+
+    probe(writing(answer), status=200).mustcontain("All is well.")
+    assert stored() == NOTHING
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Tm": "commit"}])
+def test_an_error_that_the_view_hides_behind_its_page_aborts(headers, probe, stored):
+    def answer(request):
+        try:
+            raise late.Forgiven
+        except late.Forgiven:
+            request.invoke_exception_view()
+        return Response("All is well.", headers=headers)
+
+    probe(writing(answer), status=200).mustcontain("All is well.")
+    assert stored() == NOTHING
+
+
+def test_a_doomed_transaction_aborts(probe, stored):
+    probe(writing(lambda request: request.tm.doom()), status=200)
+    assert stored() == NOTHING
+
+
+def test_a_failed_savepoint_takes_nothing_else_along(probe, names):
+    def view(request):
+        request.dbsession.execute(JANE)
+        with contextlib.suppress(IntegrityError), request.dbsession.begin_nested():
+            request.dbsession.add(User(name="Jim Doe"))
+            request.dbsession.add(User(name=""))
+
+    probe(view, status=200)
+    assert names() == ["Jane Doe"]
+
+
+def test_a_commit_that_fails_answers_an_error_and_leaves_nothing(probe, names, rows):
+    def view(request):
+        request.dbsession.execute(JANE)
+        request.dbsession.add(Post(title="Hello", body="World", author_id=99))
+        return HTTPSeeOther("/users")
+
+    probe(view, status=200).mustcontain("All is well.")
+    assert (names(), rows(Post)) == ([], [])
+
+
+def test_a_message_is_shown_once_after_the_commit(probe, app):
+    probe(lambda request: flash(request, SAVED), status=200)
+    app.get("/users").mustcontain("Saved!")
+    app.get("/users").mustcontain(no="Saved!")
+
+
+@pytest.mark.parametrize("status", [422, 500])
+def test_a_message_is_dropped_when_the_view_answers_an_error(status, probe, app):
+    def view(request):
+        flash(request, SAVED)
+        return Response(status=status)
+
+    probe(view, status=status)
+    app.get("/users").mustcontain(no="Saved!")
+
+
+def test_a_message_is_dropped_when_the_view_raises(probe, app):
+    def view(request):
+        flash(request, SAVED)
+        raise late.Forgiven
+
+    probe(view, status=200)
+    app.get("/users").mustcontain(no="Saved!")
+
+
+def test_a_message_is_dropped_when_the_commit_fails(probe, app, rows):
+    def view(request):
+        flash(request, SAVED)
+        request.dbsession.add(Post(title="Hello", body="World", author_id=99))
+
+    probe(view, status=200).mustcontain("All is well.")
+    app.get("/users").mustcontain(no="Saved!")
+    assert rows(Post) == []
+
+
+def test_no_code_of_ours_makes_a_subrequest():
+    # Through the tweens it would commit by itself, whatever becomes of the request around it.
+    sources = Path(myproject.__file__).parent.rglob("*.py")
+    assert [path for path in sources if "invoke_subrequest" in path.read_text(encoding="utf-8")] == []

@@ -1,0 +1,549 @@
+"""What no person types and every site gets: each a clear 4xx page, never a 500, and nothing written.
+
+Variants of one thing are subtests, on one application: each is named when it fails.
+"""
+
+from urllib.parse import quote, urlencode
+
+import pytest
+from webtest import TestRequest
+
+from myproject.models import Post, User
+from tests.test_errors import assert_error_page
+
+URLENCODED = "application/x-www-form-urlencoded"
+
+# What each form is sent when nothing is wrong with it.
+GOOD = {
+    "/users/new": {"name": "John Doe", "email": "john@example.com", "age": "30", "role": "editor", "active": "y"},
+    "/users/1/edit": {"name": "Ada", "email": "ada@example.com", "age": "30", "role": "editor", "active": "y"},
+    "/posts/new": {"title": "Good morning", "body": "Moon", "author_id": "2"},
+    "/posts/1/edit": {"title": "Good morning", "body": "Moon", "author_id": "2"},
+}
+FORMS = [*GOOD]
+FIRST = {path: next(iter(fields)) for path, fields in GOOD.items()}
+USER_FORMS, POST_FORMS = FORMS[:2], FORMS[2:]
+
+each_form = pytest.mark.parametrize("path", FORMS)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_written(make_user, make_post, rows):
+    """Two users and a post of the first are stored, and are all that is stored after the test, unchanged."""
+    ada = make_user("Ada Lovelace", email="ada@example.com", age=36)
+    make_user("Bob", email="bob@example.com")
+    make_post("Hello", "World", author=ada)
+    before = everything(rows)
+    yield
+    assert everything(rows) == before
+
+
+BAD_USERS = {
+    "no name": ("name", ""),
+    "a name of spaces": ("name", "   "),
+    "a name of wide spaces": ("name", "\u3000\u00a0"),
+    "a long name": ("name", "a" * 201),
+    "a long name in Korean": ("name", "김" * 201),
+    "NUL in the name": ("name", "John\0Doe"),
+    "a bell in the name": ("name", "John\x07Doe"),
+    "an escape in the name": ("name", "\x1b[31mJohn"),
+    "a C1 control in the name": ("name", "John\x9bDoe"),
+    "a line feed in the name": ("name", "John\nDoe"),
+    "an email without @": ("email", "nobody"),
+    "an email with a space": ("email", "john doe@example.com"),
+    "an email with a line feed": ("email", "john\n@example.com"),
+    "an email that adds a header": ("email", "john@example.com\r\nBcc: all@example.com"),
+    "two emails": ("email", "john@example.com,ada@example.com"),
+    "a long email": ("email", "a" * 309 + "@example.com"),
+    "NUL in the email": ("email", "john\0@example.com"),
+    "an email that is taken": ("email", "bob@example.com"),
+    "an email that is taken in another case": ("email", "BOB@Example.Com"),
+    "below the ages": ("age", "-1"),
+    "beyond the ages": ("age", "151"),
+    "an age in letters": ("age", "abc"),
+    "an age with a fraction": ("age", "1.5"),
+    "an age with an exponent": ("age", "1e3"),
+    "a full-width age": ("age", "３０"),
+    "an age with an underscore": ("age", "1_0"),
+    "an age of 5000 digits": ("age", "1" * 5000),
+    "a hexadecimal age": ("age", "0x1e"),
+    "NUL in the age": ("age", "3\0"),
+    "no role": ("role", ""),
+    "an unknown role": ("role", "root"),
+    "a role in another case": ("role", "Admin"),
+}
+
+BAD_POSTS = {
+    "no title": ("title", ""),
+    "a title of spaces": ("title", "   "),
+    "a long title": ("title", "a" * 201),
+    "NUL in the title": ("title", "Hello\0World"),
+    "a bell in the title": ("title", "Hello\x07World"),
+    "a line feed in the title": ("title", "Hello\nWorld"),
+    "no body": ("body", ""),
+    "a body of spaces": ("body", " \r\n\t "),
+    "a long body": ("body", "a" * 20_001),
+    "NUL in the body": ("body", "Hello\0World"),
+    "an escape in the body": ("body", "\x1b[31mHello"),
+    "no author": ("author_id", ""),
+    "an unknown author": ("author_id", "99"),
+    "an author of 30 digits": ("author_id", "9" * 30),
+    "an author of 5000 digits": ("author_id", "9" * 5000),
+    "an author below none": ("author_id", "-1"),
+    "author 0": ("author_id", "0"),
+    "an author in full-width digits": ("author_id", "１"),
+    "an author by name": ("author_id", "Bob"),
+    "NUL in the author": ("author_id", "1\0"),
+}
+
+
+@pytest.mark.parametrize("path", USER_FORMS)
+def test_a_user_is_refused_with_a_message_beside_the_field(app, subtests, path):
+    for what, (field, typed) in BAD_USERS.items():
+        with subtests.test(what):
+            assert_refused(send(app, path, {field: typed}), path, field, typed)
+
+
+@pytest.mark.parametrize("path", POST_FORMS)
+def test_a_post_is_refused_with_a_message_beside_the_field(app, subtests, path):
+    for what, (field, typed) in BAD_POSTS.items():
+        with subtests.test(what):
+            assert_refused(send(app, path, {field: typed}), path, field, typed)
+
+
+# A choice that is not sent stays what it is; the other fields have no such value to fall back on.
+MAY_BE_MISSING = ("email", "age", "active", "role", "author_id")
+
+
+@each_form
+def test_a_text_that_is_missing_is_refused(app, subtests, path):
+    for field in [field for field in GOOD[path] if field not in MAY_BE_MISSING]:
+        with subtests.test(field):
+            assert_message(send(app, path, {field: None}), field)
+
+
+@each_form
+def test_everything_wrong_at_once_is_told_at_once(app, path):
+    bad = dict.fromkeys(GOOD[path], "") | ({"email": "x", "age": "x"} if path in USER_FORMS else {})
+    page = send(app, path, bad)
+    for field in bad.keys() - {"active"}:
+        assert_message(page, field)
+
+
+@each_form
+def test_text_that_is_not_utf8_is_not_stored_as_something_else(app, wsgi, subtests, path):
+    body = urlencode(filled_in(app, path))
+    for wrong in ("%FF", "%ED%A0%80", "%C0%AF", "%80", "\xff", "\xed\xa0\x80"):
+        with subtests.test(wrong):
+            sent = body.replace(f"{FIRST[path]}=", f"{FIRST[path]}={wrong}").encode("latin-1")
+            assert_4xx(post_bytes(app, wsgi, path, sent, URLENCODED))
+
+
+@each_form
+def test_a_key_that_is_not_utf8_is_refused(app, wsgi, subtests, path):
+    body = urlencode(filled_in(app, path))
+    for wrong in ("%FF", "%ED%A0%80", "\xff"):
+        with subtests.test(wrong):
+            assert_error_page(post_bytes(app, wsgi, path, f"{body}&{wrong}=1".encode("latin-1"), URLENCODED), 400)
+
+
+@each_form
+def test_ten_megabytes_in_a_field_are_too_large(app, path):
+    assert_error_page(send(app, path, {FIRST[path]: "x" * 10_000_000}), 413)
+
+
+@each_form
+def test_a_form_that_is_not_from_here_is_refused(app, subtests, path):
+    for token in (None, "", "wrong", "é", "0" * 40, "x" * 10_000, "\0"):
+        with subtests.test(token):
+            assert_error_page(send(app, path, {"csrf_token": token}), 400)
+
+
+@pytest.mark.parametrize("path", ["/users/1/delete", "/posts/1/delete", "/language"])
+def test_a_button_that_is_not_from_here_is_refused(app, subtests, path):
+    app.get("/users")
+    for fields in ({}, {"csrf_token": ""}, {"csrf_token": "wrong"}):
+        with subtests.test(fields):
+            assert_error_page(app.post(path, fields, expect_errors=True), 400)
+
+
+@each_form
+def test_a_token_of_another_browser_or_in_the_address_is_none(app, path):
+    fields = filled_in(app, path)
+    token = fields.pop("csrf_token")
+    assert_error_page(app.post(f"{path}?csrf_token={token}", fields, expect_errors=True), 400)
+    app.reset()
+    assert_error_page(app.post(path, {"csrf_token": token, **fields}, expect_errors=True), 400)
+
+
+@each_form
+def test_a_field_sent_twice_is_refused(app, subtests, path):
+    fields = filled_in(app, path)
+    for field, value in fields.items():
+        with subtests.test(field):
+            assert_error_page(app.post(path, [*fields.items(), (field, value)], expect_errors=True), 400)
+            assert_error_page(app.post(f"{path}?{field}=&{field}=", fields, expect_errors=True), 400)
+
+
+def test_a_key_that_comes_twice_in_the_address_is_refused(app, subtests):
+    for path in ("/users", "/users/1", "/users/new", "/posts/new", "/overview"):
+        with subtests.test(path):
+            assert_error_page(app.get(f"{path}?author_id=1&author_id=2", expect_errors=True), 400)
+
+
+METHODS = {
+    "/": {"GET", "HEAD"},
+    "/users": {"GET", "HEAD"},
+    "/users/1": {"GET", "HEAD"},
+    "/users/new": {"GET", "HEAD", "POST"},
+    "/users/1/edit": {"GET", "HEAD", "POST"},
+    "/users/1/delete": {"GET", "HEAD", "POST"},
+    "/posts": {"GET", "HEAD"},
+    "/posts/1": {"GET", "HEAD"},
+    "/posts/new": {"GET", "HEAD", "POST"},
+    "/posts/1/edit": {"GET", "HEAD", "POST"},
+    "/posts/1/delete": {"GET", "HEAD", "POST"},
+    "/overview": {"GET", "HEAD"},
+    "/language": {"POST"},
+}
+
+
+def test_a_wrong_method_is_refused_and_the_right_ones_are_named(app, subtests):
+    for path, allowed in METHODS.items():
+        for method in sorted({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - allowed):
+            with subtests.test(path, method=method):
+                page = app.request(path, method=method, expect_errors=True)
+                assert_error_page(page, 405)
+                assert set(page.allow) == allowed
+
+
+def test_head_answers_as_get_does_without_a_body(app, subtests):
+    for path in (path for path, allowed in METHODS.items() if "HEAD" in allowed):
+        with subtests.test(path):
+            head, get = app.head(path), app.get(path)
+            assert (head.status, head.content_type, head.body) == (get.status, get.content_type, b"")
+
+
+def test_a_method_in_a_header_or_a_field_is_not_followed(app):
+    page = app.get("/users/1", {"_method": "DELETE"}, headers={"X-HTTP-Method-Override": "DELETE"})
+    page.mustcontain("Ada Lovelace")
+
+
+@pytest.mark.parametrize("noun", ["users", "posts"])
+def test_an_address_of_no_row_is_refused(app, subtests, noun):
+    numbers = [
+        "99",
+        "9" * 30,
+        "9" * 5000,
+        2**63 - 1,
+        2**63,
+        "0",
+        "007",
+        "001",
+        "-1",
+        "+1",
+        quote("１"),
+        quote("３"),
+        "1.0",
+    ]
+    for number in [*numbers, "1e0", "0x1", "1_0", "1%20", "1%0A", "1%00", "1;2", "1,2", "new1", "%3Cscript%3E", "None"]:
+        for rest in ("", "/edit", "/delete"):
+            with subtests.test(number, rest=rest):
+                assert_error_page(app.get(f"/{noun}/{number}{rest}", expect_errors=True), 404)
+
+
+def test_an_address_of_nothing_is_refused(app, subtests):
+    users = [
+        "/users/1/nothing",
+        "/users/1/",
+        "/users/",
+        "/users/new/",
+        "/Users",
+        "/users/1/Edit",
+        "//users",
+        "/users//edit",
+    ]
+    static = [
+        "/static/",
+        "/static/no.css",
+        "/static/../users",
+        "/static/%2e%2e/__init__.py",
+        "/static/%00",
+        "/static//etc",
+    ]
+    for path in [*users, *static, "/nothing", "/" + "a" * 10_000, quote("/김철수"), "/.env", "/.git/config", "/probe/"]:
+        with subtests.test(path):
+            assert_error_page(app.get(path, expect_errors=True), 404)
+
+
+def test_nothing_can_be_sent_to_a_row_that_is_not_there(app, subtests):
+    token = app.get("/users/new").forms[1]["csrf_token"].value
+    for path in ("/users/99/edit", "/users/99/delete", "/posts/99/edit", "/posts/99/delete"):
+        with subtests.test(path):
+            assert_error_page(app.post(path, {"csrf_token": token}, expect_errors=True), 404)
+
+
+def test_a_query_that_is_not_utf8_is_refused(app, subtests):
+    for path in ("/users", "/users/1", "/users/new", "/posts", "/posts/new", "/overview"):
+        for query in ("cursor=%ff", "%ff=1", "author_id=%ED%A0%80", "x=%80"):
+            with subtests.test(path, query=query):
+                assert_error_page(app.get(f"{path}?{query}", expect_errors=True), 400)
+
+
+def test_a_query_that_means_nothing_here_does_no_harm(app, subtests):
+    for path in ("/users", "/posts/new", "/overview"):
+        for query in (
+            "%",
+            "%zz",
+            "&&&",
+            "=",
+            ";",
+            "a" * 10_000,
+            "q=%00",
+            "sort=;DROP",
+            "cursor",
+            "author_id",
+            "author_id=%00",
+        ):
+            with subtests.test(path, query=query):
+                assert app.get(f"{path}?{query}").html.nav
+
+
+COOKIES = [
+    "session=\xff",
+    "session=\xed\xa0\x80",
+    "session=abc",
+    "session=" + "A" * 8000,
+    'session="\\377\\376"',
+    'session="\\000"',
+    "language=\xff",
+    'language="\\377"',
+    "language=xx",
+    'stranger="\\377"',
+    "\xff=1",
+    "=;;=",
+]
+
+
+def test_a_cookie_that_is_not_ours_locks_nobody_out(wsgi, subtests):
+    for cookie in COOKIES:
+        for path, answers in {"/users": {200, 400}, "/nothing": {404, 400}}.items():
+            with subtests.test(cookie, path=path):
+                page = TestRequest.blank(path, environ={"HTTP_COOKIE": cookie}).get_response(wsgi)
+                assert page.status_int in answers
+                assert page.html.nav
+
+
+def test_a_form_sent_with_a_cookie_that_is_not_ours_is_refused(app, wsgi, subtests):
+    body = urlencode(filled_in(app, "/users/new")).encode()
+    for cookie in COOKIES:
+        with subtests.test(cookie):
+            page = post_bytes(app, wsgi, "/users/new", body, URLENCODED, HTTP_COOKIE=cookie)
+            assert_error_page(page, 400)
+
+
+HEADERS = {
+    "ACCEPT_LANGUAGE": ["\xff", ",;,", "*;q=0", "ko;q=x", "x" * 10_000],
+    "ACCEPT": ["\xff", "image/png", ";;"],
+    "HOST": ["\xff", "", "a b", "[::1", "localhost:abc"],
+    "AUTHORIZATION": ["\xff"],
+    "REFERER": ["\xff"],
+    "ORIGIN": ["\xff", "null"],
+    "USER_AGENT": ["\xff"],
+    "RANGE": ["bytes=a-b", "bytes=0-0"],
+    "X_FORWARDED_FOR": ["\xff"],
+}
+
+
+def test_a_header_that_means_nothing_does_no_harm(wsgi, subtests):
+    for header, values in HEADERS.items():
+        for value in values:
+            with subtests.test(header, value=value):
+                page = TestRequest.blank("/users", environ={f"HTTP_{header}": value}).get_response(wsgi)
+                assert page.status_int in (200, 400)
+                assert page.html.nav
+
+
+MULTIPART = "multipart/form-data; boundary=BOUNDARY"
+
+
+def multipart(fields):
+    """Return `fields` as a browser sends them where a form takes files."""
+    part = '--BOUNDARY\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+    return ("".join(part.format(*item) for item in fields.items()) + "--BOUNDARY--\r\n").encode()
+
+
+KINDS = [
+    "multipart/form-data",
+    "multipart/form-data; boundary=",
+    "multipart/form-data; boundary=OTHER",
+    "multipart/form-data; boundary=" + "x" * 300,
+    'multipart/form-data; boundary="a b "',
+    "multipart/form-data; boundary=\xff",
+    "multipart/form-data; charset=latin-1; boundary=BOUNDARY",
+    "multipart/mixed; boundary=BOUNDARY",
+    "multipart/mixed",
+]
+
+
+@each_form
+def test_a_multipart_body_without_its_boundary_is_refused(app, wsgi, subtests, path):
+    body = multipart(filled_in(app, path))
+    for kind in KINDS:
+        with subtests.test(kind):
+            assert_4xx(post_bytes(app, wsgi, path, body, kind))
+
+
+@each_form
+def test_a_multipart_body_that_breaks_off_is_refused(app, wsgi, subtests, path):
+    body = multipart(filled_in(app, path))
+    for length in range(0, len(body) - 2, 10):
+        with subtests.test(length):
+            assert_4xx(post_bytes(app, wsgi, path, body[:length], MULTIPART))
+
+
+PARTS = {
+    "a file": '; filename="a.txt"\r\nContent-Type: text/plain',
+    "a file of parts": '; filename="a.txt"\r\nContent-Type: multipart/mixed',
+    "parts without a boundary": "\r\nContent-Type: multipart/mixed",
+    "an unknown charset": "\r\nContent-Type: text/plain; charset=nonsense",
+    "another charset": "\r\nContent-Type: text/plain; charset=utf-16",
+    "base64 that is none": "\r\nContent-Transfer-Encoding: base64",
+}
+
+
+@each_form
+def test_a_file_or_a_strange_part_where_text_is_expected_is_refused(app, wsgi, subtests, path):
+    body = multipart(filled_in(app, path, {FIRST[path]: "x"}))
+    for field in (FIRST[path], "csrf_token"):
+        for what, header in PARTS.items():
+            with subtests.test(what, field=field):
+                changed = body.replace(f'name="{field}"'.encode(), f'name="{field}"{header}'.encode())
+                assert_4xx(post_bytes(app, wsgi, path, changed, MULTIPART))
+
+
+@each_form
+def test_bytes_that_are_not_utf8_in_a_multipart_body_are_refused(app, wsgi, path):
+    body = multipart(filled_in(app, path, {FIRST[path]: "HERE"})).replace(b"HERE", b"\xff\xfe")
+    assert_4xx(post_bytes(app, wsgi, path, body, MULTIPART))
+
+
+@each_form
+def test_a_body_that_is_no_form_is_refused(app, wsgi, subtests, path):
+    token = filled_in(app, path)["csrf_token"]
+    for kind in ("application/json", "text/plain", "application/xml", "nonsense", "\xff"):
+        for headers in ({}, {"HTTP_X_CSRF_TOKEN": token}):
+            with subtests.test(kind, headers=headers):
+                assert_4xx(post_bytes(app, wsgi, path, b'{"name": "John", "title": "Hello"}', kind, **headers))
+
+
+@each_form
+def test_an_empty_body_is_refused(app, wsgi, path):
+    token = filled_in(app, path)["csrf_token"]
+    assert_4xx(post_bytes(app, wsgi, path, b"", URLENCODED, HTTP_X_CSRF_TOKEN=token))
+
+
+@each_form
+def test_a_form_in_another_charset_is_refused(app, wsgi, subtests, path):
+    body = urlencode(filled_in(app, path)).encode()
+    for charset in ("latin-1", "utf-16", "nonsense"):
+        with subtests.test(charset):
+            assert_4xx(post_bytes(app, wsgi, path, body, f"{URLENCODED}; charset={charset}"))
+
+
+def test_a_strange_body_of_a_get_does_no_harm(wsgi, subtests):
+    for path in ("/users", "/users/1/edit", "/posts/new", "/nothing"):
+        for kind in (f"{URLENCODED}; charset=latin-1", "multipart/form-data", MULTIPART, "\xff"):
+            with subtests.test(path, kind=kind):
+                request = TestRequest.blank(path, environ={"CONTENT_TYPE": kind}, method="GET", body=b"\xff=1")
+                page = request.get_response(wsgi)
+                assert page.status_int < 500
+                assert page.html.nav
+
+
+LANGUAGES = [
+    {"language": "xx", "page": "/users"},
+    {"language": "", "page": "/users"},
+    {"language": "ko\0", "page": "/users"},
+    {"page": "/users"},
+    {"language": "ko"},
+    {"language": "ko", "page": ""},
+    {"language": "ko", "page": "users"},
+    {"language": "ko", "page": "//evil.example"},
+    {"language": "ko", "page": "/\\evil.example"},
+    {"language": "ko", "page": "/\t/evil.example"},
+    {"language": "ko", "page": "https://evil.example/"},
+    {"language": "ko", "page": "javascript:alert(1)"},
+    {"language": "ko", "page": "/users\r\nX-Evil: 1"},
+    {"language": "ko", "page": "/\0"},
+    {"language": "ko", "page": "/김"},
+]
+
+
+def test_a_language_or_a_page_that_is_not_here_is_refused(app, subtests):
+    token = app.get("/users").forms[0]["csrf_token"].value
+    for fields in LANGUAGES:
+        with subtests.test(fields):
+            assert_error_page(app.post("/language", {"csrf_token": token, **fields}, expect_errors=True), 400)
+            assert "language" not in app.cookies
+
+
+def filled_in(app, path, changes=()):
+    """Return what the form at `path` would send, filled in well but for `changes`; `None` leaves a field out."""
+    form = app.get(path).forms[1]
+    for field, value in GOOD[path].items():
+        form[field].force_value(value)
+    sent = dict(form.submit_fields()) | dict(changes)
+    return {field: value for field, value in sent.items() if value is not None}
+
+
+def send(app, path, changes):
+    """Send the form at `path`, filled in well but for `changes`, and return the answer."""
+    return app.post(path, filled_in(app, path, changes), expect_errors=True)
+
+
+def post_bytes(app, wsgi, path, body, content_type, **environ):
+    """Post `body` as it is, in the browser session of `app`, and return the answer."""
+    cookie = "; ".join(f"{name}={value}" for name, value in app.cookies.items())
+    environ = {"HTTP_COOKIE": cookie, "CONTENT_TYPE": content_type, **environ}
+    return TestRequest.blank(path, environ=environ, method="POST", body=body).get_response(wsgi)
+
+
+def assert_4xx(page):
+    """Check that `page` is an error page, or the form again, in the layout of the site."""
+    assert 400 <= page.status_int < 500
+    assert page.html.nav
+    assert page.html.select_one("main h1").text
+
+
+def assert_refused(page, path, field, typed):
+    """Check that the form came back with all that was sent, and a message beside `field` only."""
+    assert_message(page, field)
+    assert len(page.html.select(".invalid-feedback")) == 1
+    assert page.html.select_one("[role=alert]").text
+    controls = page.forms[1]
+    kept = {name: controls[name].value for name in GOOD[path]}
+    if controls[field].tag == "select":
+        assert kept[field] == ""
+    elif all(character.isprintable() or character in "\t\r\n" for character in typed):
+        assert kept[field].split() == typed.split()
+    assert kept | {field: typed} == GOOD[path] | {field: typed}
+
+
+def assert_message(page, field):
+    """Check that the form came back with 422, and a message that belongs to `field`."""
+    assert page.status_int == 422
+    assert_4xx(page)
+    control = page.html.select_one(f"main [name={field}]")
+    assert control["aria-invalid"] == "true"
+    assert f"{field}-error" in control["aria-describedby"].split()
+    assert page.html.find(id=f"{field}-error").text.strip()
+
+
+def everything(rows):
+    """Return every value of every row."""
+    return [
+        {column.name: getattr(row, column.name) for column in row.__table__.columns}
+        for model in (User, Post)
+        for row in rows(model)
+    ]

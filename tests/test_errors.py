@@ -1,0 +1,119 @@
+"""The pages that answer what cannot be answered: clear, in the layout of the site, and without details of ours."""
+
+import pytest
+from pyramid import httpexceptions
+from webtest import TestRequest
+
+from myproject.models import User
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (httpexceptions.HTTPBadRequest, 400, "This request is not valid"),
+        (httpexceptions.HTTPForbidden, 403, "You may not do this"),
+        (httpexceptions.HTTPNotFound, 404, "There is nothing here"),
+        (httpexceptions.HTTPMethodNotAllowed, 405, "This page does not work that way"),
+        (httpexceptions.HTTPRequestEntityTooLarge, 413, "That is too large"),
+        (httpexceptions.HTTPConflict, 409, "This request is not valid"),
+        (RuntimeError, 500, "Something went wrong on our side"),
+        (ZeroDivisionError, 500, "Something went wrong on our side"),
+    ],
+)
+def test_an_error_has_a_page_in_the_layout_of_the_site(probe, error, status, said):
+    def view(request):
+        raise error("secret detail")
+
+    page = probe(view, "GET", expect_errors=True)
+    assert_error_page(page, status)
+    assert page.html.h1.text == said
+    page.mustcontain(no="secret detail")
+
+
+def test_an_unknown_path_is_told_so(app):
+    assert_error_page(app.get("/nothing", expect_errors=True), 404)
+
+
+@pytest.mark.parametrize(
+    "path", ["/users/1", "/users/1/edit", "/users/1/delete", "/posts/1", "/posts/1/edit", "/posts/1/delete"]
+)
+def test_a_row_that_is_not_there_is_told_so(app, path):
+    assert_error_page(app.get(path, expect_errors=True), 404)
+
+
+def test_a_defect_of_ours_is_logged_in_full_and_shown_without_details(probe, caplog):
+    def view(request):
+        raise RuntimeError("secret detail")
+
+    page = probe(view, expect_errors=True)
+    page.mustcontain("Nothing was saved.", no=["secret", "RuntimeError", "Traceback"])
+    assert "secret detail" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+def test_an_error_of_the_template_is_a_page_too(app, make_user, outside):
+    user = make_user()
+    with outside.begin() as connection:
+        connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+        connection.execute(User.__table__.update().values(role="unknown"))
+    assert_error_page(app.get(f"/users/{user.id}", expect_errors=True), 500)
+
+
+def test_an_error_page_takes_no_connection(app, outside):
+    with outside.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE posts")
+        connection.exec_driver_sql("DROP TABLE users")
+    assert_error_page(app.get("/users", expect_errors=True), 500)
+    assert_error_page(app.get("/nothing", expect_errors=True), 404)
+
+
+def test_an_error_keeps_what_the_request_wrote_from_being_stored(probe, rows):
+    def view(request):
+        request.dbsession.add(User(name="John Doe"))
+        request.dbsession.flush()
+        raise httpexceptions.HTTPForbidden()
+
+    assert_error_page(probe(view, expect_errors=True), 403)
+    assert rows(User) == []
+
+
+def test_a_redirect_that_is_raised_is_no_error(probe):
+    def view(request):
+        raise httpexceptions.HTTPSeeOther("/users")
+
+    assert probe(view, "GET").status_int == 303
+
+
+def test_an_error_page_is_not_named_in_the_address(app):
+    app.get("/errors/error", status=404)
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/users/99", "/users?cursor=x"])
+def test_an_error_has_the_same_headers_without_a_body_for_head(app, path):
+    head, get = app.head(path, expect_errors=True), app.get(path, expect_errors=True)
+    assert (head.status, head.body) == (get.status, b"")
+    assert head.content_type == "text/html"
+
+
+@pytest.mark.parametrize("path", ["/\xff", "/users/\xff", "/users/\xff/edit", "/static/\xff", "/\xed\xa0\x80"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_path_that_is_not_utf8_has_a_page(wsgi, path, method):
+    request = TestRequest.blank("/", environ={"PATH_INFO": path}, method=method)
+    assert_error_page(request.get_response(wsgi), 400)
+
+
+def test_the_language_can_be_switched_on_an_error_page(app):
+    page = app.get("/nothing?a=1&b=2", status=404)
+    again = page.forms[0].submit("language", status=303)
+    assert again.location == "http://localhost/nothing?a=1&b=2"
+
+
+def assert_error_page(page, status):
+    """Check that `page` answers `status` in the layout of the site, says what is wrong, and leads on."""
+    assert page.status_int == status
+    assert page.content_type == "text/html"
+    assert page.html.nav
+    assert page.html.find("main").h1.text
+    assert page.html.select_one("main .lead").text
+    assert page.html.select_one("main a")["href"] == "/users"
+    assert page.html.title.text == f"{page.html.h1.text} · myproject"

@@ -1,0 +1,164 @@
+"""What introductions to SQLAlchemy show, through the Session of a request: the same code, and nobody commits."""
+
+import sqlalchemy
+from sqlalchemy import select
+
+from myproject.models import Post, User
+
+users = User.__table__
+
+
+def test_adding_an_object(probe, rows):
+    def view(request):
+        request.dbsession.add(User(name="John Doe", age=30))
+
+    probe(view)
+    assert [(user.name, user.age) for user in rows(User)] == [("John Doe", 30)]
+
+
+def test_adding_several_objects_made_by_plain_constructors(probe, rows):
+    def view(request):
+        request.dbsession.add_all(
+            [User(name="John Doe", age=30), User(name="김철수"), User(name="O'Neil", role="admin")]
+        )
+
+    probe(view)
+    assert [(user.name, user.age, user.role) for user in rows(User)] == [
+        ("John Doe", 30, "member"),
+        ("김철수", None, "member"),
+        ("O'Neil", None, "admin"),
+    ]
+
+
+def test_an_object_has_its_id_after_a_flush(probe, rows):
+    def view(request):
+        user = User(name="John Doe", age=30)
+        request.dbsession.add(user)
+        request.dbsession.flush()
+        return str(user.id)
+
+    assert probe(view).text == str(rows(User)[0].id)
+
+
+def test_changing_an_object(probe, make_user, rows):
+    user_id = make_user(age=30).id
+
+    def view(request):
+        request.dbsession.get(User, user_id).age = 31
+
+    probe(view)
+    assert rows(User)[0].age == 31
+
+
+def test_reading_one_by_its_id(probe, make_user):
+    user_id = make_user("John Doe").id
+    assert probe(lambda request: request.dbsession.get(User, user_id).name, "GET").text == "John Doe"
+    assert probe(lambda request: str(request.dbsession.get(User, user_id + 1)), "GET").text == "None"
+
+
+def test_reading_all(probe, make_user):
+    for name in ["John Doe", "Ada Lovelace"]:
+        make_user(name)
+
+    def view(request):
+        return ", ".join(user.name for user in request.dbsession.scalars(select(User).order_by(User.name)))
+
+    assert probe(view, "GET").text == "Ada Lovelace, John Doe"
+
+
+def test_reading_those_that_a_condition_holds_for(probe, make_user):
+    for name, age in [("John Doe", 30), ("Ada Lovelace", 36), ("Bob", None)]:
+        make_user(name, age=age)
+
+    def view(request):
+        return request.dbsession.scalars(select(User).where(User.age > 30)).one().name
+
+    assert probe(view, "GET").text == "Ada Lovelace"
+
+
+def test_reading_by_the_older_query(probe, make_user):
+    make_user("John Doe", age=30)
+    assert probe(lambda request: request.dbsession.query(User).filter_by(age=30).one().name, "GET").text == "John Doe"
+
+
+def test_deleting_an_object(probe, make_user, rows):
+    gone, kept = make_user(), make_user()
+
+    def view(request):
+        request.dbsession.delete(request.dbsession.get(User, gone.id))
+
+    probe(view)
+    assert [user.id for user in rows(User)] == [kept.id]
+
+
+def test_objects_changed_after_a_query_are_written_back_by_themselves(probe, make_user, rows):
+    for age in (30, 40, 50):
+        make_user(age=age)
+
+    def view(request):
+        for user in request.dbsession.scalars(select(User)):
+            user.age += 1
+
+    probe(view)
+    assert [user.age for user in rows(User)] == [31, 41, 51]
+
+
+def test_a_query_sees_what_was_added_before_it(probe):
+    def view(request):
+        request.dbsession.add(User(name="John Doe"))
+        return request.dbsession.scalars(select(User.name)).one()
+
+    assert probe(view).text == "John Doe"
+
+
+def test_following_a_relationship_both_ways(probe, make_post):
+    post = make_post(title="Hello")
+
+    def view(request):
+        author = request.dbsession.get(Post, post.id).author
+        return f"{author.name}: {[post.title for post in author.posts]}"
+
+    assert probe(view, "GET").text == "Ada Lovelace: ['Hello']"
+
+
+def test_adding_an_object_adds_what_belongs_to_it(probe, rows):
+    def view(request):
+        request.dbsession.add(User(name="John Doe", posts=[Post(title="Hello", body="World")]))
+
+    probe(view)
+    assert [(post.title, post.author_id) for post in rows(Post)] == [("Hello", rows(User)[0].id)]
+
+
+def test_plain_core_in_the_same_transaction_sees_and_is_seen(probe, rows):
+    def view(request):
+        request.dbsession.add(User(name="John Doe", age=30))
+        request.dbsession.flush()
+        request.dbsession.execute(users.update().values(age=users.c.age + 1))
+        request.dbsession.execute(users.insert().values(name="Ada Lovelace", age=36))
+        return str(request.dbsession.execute(select(User.name, User.age).order_by(User.id)).all())
+
+    assert probe(view).text == "[('John Doe', 31), ('Ada Lovelace', 36)]"
+    assert [(user.name, user.age) for user in rows(User)] == [("John Doe", 31), ("Ada Lovelace", 36)]
+
+
+def test_plain_sql_on_the_connection_in_the_same_transaction(probe, make_user, rows):
+    make_user(age=30)
+
+    def view(request):
+        request.dbsession.execute(sqlalchemy.text("UPDATE users SET age = :age"), {"age": 31})
+        request.dbsession.connection().exec_driver_sql("UPDATE users SET age = age + 1")
+
+    probe(view)
+    assert rows(User)[0].age == 32
+
+
+def test_an_error_undoes_all_of_it(probe, make_user, rows):
+    make_user(age=30)
+
+    def view(request):
+        request.dbsession.add(User(name="John Doe"))
+        request.dbsession.execute(users.update().values(age=31))
+        raise RuntimeError("after the writes")
+
+    probe(view, expect_errors=True)
+    assert [(user.id, user.age) for user in rows(User)] == [(1, 30)]

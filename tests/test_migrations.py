@@ -1,0 +1,241 @@
+"""The migrations: they lead to what the models say, back again, and take the rows along."""
+
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+import textwrap
+import warnings
+from pathlib import Path
+
+import alembic.command
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+
+from myproject.models import Base, Post, User
+
+ROOT = Path(__file__).parents[1]
+
+FAILS_HALF_WAY = """
+    op.create_table("badges", sa.Column("id", sa.Integer(), primary_key=True))
+    op.add_column("users", sa.Column("nickname", sa.String(50)))
+    op.execute("UPDATE users SET name = 'Nobody'")
+    raise RuntimeError("half way")
+"""
+# A batch keeps neither AUTOINCREMENT nor indexes over expressions by itself.
+REBUILDS_USERS = """
+    with op.batch_alter_table("users", recreate="always", table_kwargs={"sqlite_autoincrement": True}):
+        pass
+    op.create_index("uq_users_email", "users", [sa.text("lower(email)")], unique=True)
+    op.create_index("ix_users_name", "users", [sa.text("lower(name)"), "id"])
+"""
+ORPHANS_A_POST = """
+    op.execute("DELETE FROM users WHERE name = 'Ada Lovelace'")
+"""
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """An engine on a database that no migration has seen yet."""
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'new.sqlite'}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """Call `config(engine)`: Alembic on that database, with a copy of the migrations that a test may add to."""
+    copy = shutil.copytree(ROOT / "myproject" / "migrations", tmp_path / "migrations")
+
+    def configure(engine):
+        monkeypatch.setenv("DATABASE_URL", engine.url.render_as_string())
+        config = Config(ROOT / "development.ini")
+        config.set_main_option("script_location", str(copy))
+        return config
+
+    return configure
+
+
+@pytest.fixture
+def add_migration(tmp_path):
+    """Call `add_migration(body)`: append a migration whose upgrade() does that."""
+
+    def add(body):
+        (tmp_path / "migrations" / "versions" / "9999_added.py").write_text(
+            "import sqlalchemy as sa\nfrom alembic import op\n"
+            f"revision, down_revision = '9999', {head()!r}\n\n"
+            f"def upgrade():\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
+        )
+
+    return add
+
+
+def test_an_upgraded_empty_database_equals_the_models(empty, config):
+    alembic.command.upgrade(config(empty), "head")
+    expected = sqlalchemy.create_engine("sqlite://")
+    Base.metadata.create_all(expected)
+    assert schema(empty) == schema(expected)
+    assert set(schema(empty)) >= {"users", "posts", "uq_users_email", "ix_users_name"}
+    assert differences(empty) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("AUTOINCREMENT", ""),
+        ("BETWEEN 0 AND 150", "BETWEEN 0 AND 151"),
+        ("ck_users_age_range", "ck_users_age"),
+        ("VARCHAR(320)", "VARCHAR(321)"),
+        ("DEFAULT 'member'", ""),
+        ("lower(email)", "upper(email)"),
+        ("UNIQUE", ""),
+    ],
+)
+def test_the_comparison_notices_what_alembic_does_not(empty, right, wrong):
+    Base.metadata.create_all(empty)
+    made = {name: sql for _, name, sql in statements(empty)}
+    [name] = [name for name, sql in made.items() if right in sql and not name.startswith("posts")]
+    assert parsed(made[name].replace(right, wrong)) != parsed(made[name])
+
+
+def test_a_downgrade_leaves_nothing_and_can_be_upgraded_again(empty, config):
+    alembic.command.upgrade(config(empty), "head")
+    upgraded = schema(empty)
+    alembic.command.downgrade(config(empty), "base")
+    assert schema(empty) == {}
+    assert stored(empty, "SELECT * FROM alembic_version") == []
+    alembic.command.upgrade(config(empty), "head")
+    assert schema(empty) == upgraded
+
+
+def test_a_first_upgrade_that_fails_half_way_leaves_the_database_empty(empty, config, add_migration):
+    add_migration(FAILS_HALF_WAY)
+    with pytest.raises(RuntimeError, match="half way"):
+        alembic.command.upgrade(config(empty), "head")
+    assert stored(empty, "SELECT name FROM sqlite_master") == []
+
+
+def test_an_upgrade_that_fails_half_way_leaves_tables_and_rows_as_they_were(
+    outside, config, add_migration, make_post, rows
+):
+    make_post()
+    before = schema(outside), stored(outside, "SELECT * FROM alembic_version")
+    add_migration(FAILS_HALF_WAY)
+    with pytest.raises(RuntimeError, match="half way"):
+        alembic.command.upgrade(config(outside), "head")
+    assert (schema(outside), stored(outside, "SELECT * FROM alembic_version")) == before
+    assert [user.name for user in rows(User)] == ["Ada Lovelace"]
+
+
+def test_users_and_their_posts_survive_when_a_migration_makes_the_table_anew(
+    outside, config, add_migration, make_post, rows
+):
+    post, before = make_post(title="Hello"), schema(outside)
+    add_migration(REBUILDS_USERS)
+    alembic.command.upgrade(config(outside), "head")
+    assert schema(outside) == before
+    assert [(user.id, user.name) for user in rows(User)] == [(post.author_id, "Ada Lovelace")]
+    assert [(kept.title, kept.author_id) for kept in rows(Post)] == [("Hello", post.author_id)]
+
+
+def test_a_migration_that_would_leave_posts_without_their_author_is_refused(
+    outside, config, add_migration, make_post, rows
+):
+    make_post()
+    add_migration(ORPHANS_A_POST)
+    with pytest.raises(Exception, match="posts"):
+        alembic.command.upgrade(config(outside), "head")
+    assert [user.name for user in rows(User)] == ["Ada Lovelace"]
+
+
+def test_there_is_nothing_to_generate_for_a_database_that_is_up_to_date(outside, config):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*expression-based index")
+        script = alembic.command.revision(config(outside), "nothing", autogenerate=True)
+    lines = [line.strip() for line in Path(script.path).read_text().splitlines()]
+    code = [line for line in lines[lines.index("def upgrade():") :] if line and not line.startswith("#")]
+    assert code == ["def upgrade():", "pass", "def downgrade():", "pass"]
+
+
+def test_alembic_works_from_a_shell_without_a_warning(empty):
+    upgrade, current, check = (run_alembic(empty, *words) for words in (["upgrade", "head"], ["current"], ["check"]))
+    assert (upgrade.returncode, upgrade.stdout) == (0, "")
+    assert (current.returncode, current.stdout) == (0, f"{head()} (head)\n")
+    assert (check.returncode, check.stdout) == (0, "No new upgrade operations detected.\n")
+    assert "warning" not in (upgrade.stderr + current.stderr + check.stderr).lower()
+
+
+def run_alembic(engine, *words):
+    """Run `alembic -c development.ini …` in the checkout, on the database of `engine`."""
+    return subprocess.run(
+        [os.path.join(sysconfig.get_path("scripts"), "alembic"), "-c", "development.ini", *words],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": engine.url.render_as_string()},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def head():
+    """Return the newest revision of the project."""
+    return sorted(path.name[:4] for path in (ROOT / "myproject/migrations/versions").glob("[0-9]*.py"))[-1]
+
+
+def differences(engine):
+    """Return what Alembic finds that the models have and the database has not, or the other way round."""
+    with engine.connect() as connection, warnings.catch_warnings():
+        # `schema` compares these.
+        warnings.filterwarnings("ignore", ".*expression-based index")
+        options = {"compare_type": True, "compare_server_default": True}
+        return compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata)
+
+
+def stored(engine, statement):
+    """Return the rows that `statement` finds, as tuples."""
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+
+def schema(engine):
+    """Return {name: definition} of all tables and indexes, but for Alembic's own."""
+    return {name: parsed(sql) for _, name, sql in statements(engine)}
+
+
+def statements(engine):
+    """Return (type, name, SQL) of all tables and indexes, but for SQLite's and Alembic's own."""
+    found = stored(engine, "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    return [row for row in found if row[1] != "alembic_version" and not row[1].startswith("sqlite_")]
+
+
+def parsed(sql):
+    """Return the columns of a CREATE TABLE in their order and its constraints in any; any other SQL as it is.
+
+    Spaces, quotation marks around names and brackets around defaults do not count.
+    """
+    sql = re.sub(r"\s+", " ", sql).replace('"', "").strip()
+    sql = re.sub(r"DEFAULT \((\w+)\)", r"DEFAULT \1", sql)
+    if not sql.startswith("CREATE TABLE"):
+        return sql
+    name, _, rest = sql.partition("(")
+    body, _, options = rest.rpartition(")")
+    parts = top_level_parts(body)
+    constraints = [part for part in parts if re.match("CONSTRAINT|CHECK|UNIQUE|PRIMARY|FOREIGN", part)]
+    return name.strip(), [part for part in parts if part not in constraints], sorted(constraints), options
+
+
+def top_level_parts(text):
+    """Return what stands between the commas of `text` that are not in brackets or quotation marks."""
+    parts, depth, quoted = [""], 0, False
+    for character in text:
+        quoted ^= character == "'"
+        depth += 0 if quoted else (character == "(") - (character == ")")
+        if character == "," and depth == 0 and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]

@@ -1,0 +1,199 @@
+"""The package as others get it: the wheel in an environment of its own, and the ini files as `pserve` takes them."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+import zipfile
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from pyramid.paster import get_app, get_appsettings
+from webtest import TestApp
+
+from .browser import ROOT, SCRIPTS, SECRET, served
+
+INIS = ["development.ini", "production.ini"]
+PACKAGE = ROOT / "myproject"
+# What uv says where it reaches no registry.
+UNREACHABLE = re.compile(r"error sending request|dns error|connect|network|offline|timed out", re.IGNORECASE)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """The path of a wheel built from the files that Git knows, as in a fresh clone."""
+    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for path in source_files():
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, source / path)
+    # Without isolation: with the setuptools that is here, and not the newest of a registry.
+    run_uv("build", "--wheel", "--quiet", "--no-build-isolation", "--python", sys.executable, "-o", built, source)
+    [path] = built.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="session")
+def installed(wheel, tmp_path_factory):
+    """The folder of an environment that holds the wheel, and what requirements/production.txt names: nothing else."""
+    environment = tmp_path_factory.mktemp("environment") / "venv"
+    run_uv("venv", "--quiet", "--python", sys.executable, environment)
+    python = ["--quiet", "--python", environment]
+    pinned = [*python, "--require-hashes", "-r", ROOT / "requirements" / "production.txt"]
+    try:
+        run_uv("pip", "install", "--offline", *pinned)
+    except AssertionError:
+        install_from_registry(pinned)
+    run_uv("pip", "install", "--offline", "--no-deps", *python, wheel)
+    return environment
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the two ini files and nothing else."""
+    for ini in INIS:
+        shutil.copy(ROOT / ini, tmp_path)
+    return tmp_path
+
+
+def test_the_wheel_serves_its_pages_with_styles_and_translations_from_an_environment_of_its_own(installed, folder):
+    url, scripts = f"sqlite:///{folder}/users.sqlite", installed / "bin"
+    made = run(scripts / "initialize_db", "production.ini", cwd=folder, DATABASE_URL=url)
+    assert (made.stderr, made.stdout, made.returncode) == ("", "", 0)
+    # Nothing of the environment that this test runs in.
+    environ = {"MYPROJECT_SECRET": SECRET, "PYTHONPATH": ""}
+    with served("production.ini", url, folder / "printed", scripts=scripts, cwd=folder, **environ) as server:
+        page = fetch(f"{server.url}/users", **{"Accept-Language": "ko"})
+        assert '<html lang="ko">' in page
+        assert re.search("<h1>[가-힣]+</h1>", page)
+        styles = re.findall(r'<link rel="stylesheet" href="([^"]+)">', page)
+        assert len(styles) == 2
+        assert all("{" in fetch(server.url + style) for style in styles)
+        [icon] = re.findall(r'<link rel="icon" href="([^"]+)"', page)
+        assert "<svg" in fetch(server.url + icon)
+    assert re.fullmatch(r"Starting server in PID \d+\.\n", server.printed.read_text())
+
+
+def test_what_the_wheel_is_installed_with_fits_together(installed):
+    run_uv("pip", "check", "--python", installed)
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        held = {Path(name) for name in archive.namelist()}
+    package = {path for path in held if path.parts[0] == "myproject"}
+    assert package == {path for path in source_files() if path.parts[0] == "myproject"}
+    assert {path.parent.suffix for path in held - package} == {".dist-info"}
+
+
+def test_the_package_requires_every_distribution_that_it_imports(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = archive.read(name).decode()
+    required = re.findall("^Requires-Dist: ([A-Za-z0-9_.-]+)(?!.*extra ==)", metadata, re.MULTILINE)
+    imported = {normal(distribution_of(module)) for module in modules_imported()}
+    assert imported - {normal(name) for name in required} == set()
+
+
+@pytest.mark.parametrize("ini", INIS)
+def test_an_ini_file_boots(ini, monkeypatch, database_url):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("MYPROJECT_SECRET", SECRET)
+    if ini == "development.ini":
+        monkeypatch.delenv("MYPROJECT_SECRET")
+    application = get_app(str(ROOT / ini))
+    TestApp(application, extra_environ={"REMOTE_ADDR": "127.0.0.1"}).get("/users").mustcontain("myproject")
+    application.registry["dbsession_factory"].kw["bind"].dispose()
+
+
+def test_development_keeps_its_database_beside_its_ini_file(folder):
+    settings = get_appsettings(str(folder / "development.ini"))
+    assert settings["sqlalchemy.url"] == f"sqlite:///{folder}/development.sqlite"
+
+
+@pytest.mark.parametrize(
+    ("environ", "culprit"),
+    [
+        ({"DATABASE_URL": "sqlite://"}, "MYPROJECT_SECRET"),
+        ({"MYPROJECT_SECRET": SECRET}, "DATABASE_URL"),
+    ],
+    ids=["no_secret", "no_database"],
+)
+def test_production_refuses_to_start_in_one_sentence_that_names_the_culprit(environ, culprit):
+    refused = run(SCRIPTS / "pserve", "production.ini", "port=0", cwd=ROOT, **environ)
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert re.fullmatch(rf"myproject does not start: .*\b{culprit}\b.*\.\n", refused.stderr)
+
+
+def test_development_starts_without_a_word_but_its_address(database_url, tmp_path):
+    with served("development.ini", database_url, tmp_path / "printed", cwd=ROOT) as server:
+        assert "<h1>Users</h1>" in fetch(f"{server.url}/users")
+    printed = server.printed.read_text()
+    assert re.search(rf"http://(localhost|127\.0\.0\.1):{server.url.rpartition(':')[2]}\b", printed)
+    assert "warn" not in printed.lower()
+
+
+def source_files():
+    """Return the paths, from the root, of what Git keeps or would keep of setup.py, its neighbours and the package."""
+    kept = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    assert kept.returncode == 0, kept.stderr
+    paths = [Path(path) for path in kept.stdout.split("\0") if path and (ROOT / path).is_file()]
+    return [path for path in paths if path.parts[0] == "myproject" or len(path.parts) == 1]
+
+
+def modules_imported():
+    """Return the names of all modules that the package imports, but for its own and Python's."""
+    names = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names.add(node.module)
+    return {name for name in names if name.partition(".")[0] not in {*sys.stdlib_module_names, "myproject"}}
+
+
+def distribution_of(module):
+    """Return the name of the distribution that brings `module`; those below `zope` are named after their package."""
+    first, *rest = module.split(".")
+    found = set(packages_distributions()[first])
+    return found.pop() if len(found) == 1 else f"{first}.{rest[0]}"
+
+
+def normal(name):
+    """Return the name of a distribution as https://peps.python.org/pep-0503/ compares them."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def install_from_registry(arguments):
+    """Install by the network what the cache lacks; skip the test where there is no network, but not on CI."""
+    try:
+        run_uv("pip", "install", *arguments)
+    except AssertionError as error:
+        if os.environ.get("CI") == "true" or not UNREACHABLE.search(str(error)):
+            raise
+        pytest.skip("neither uv's cache nor a package registry has what the wheel needs")
+
+
+def run_uv(*arguments):
+    """Run uv. Raises `AssertionError` with what it printed where it fails."""
+    done = run(sys.executable, "-m", "uv", "--no-progress", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def run(*command, cwd=None, **environ):
+    """Run `command` to its end with `environ` set besides; return what it printed, and its status."""
+    # What this test runs in must not be seen from an environment of its own.
+    inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    return subprocess.run(command, cwd=cwd, env={**inherited, **environ}, capture_output=True, text=True, timeout=120)
+
+
+def fetch(url, **headers):
+    """Return the body of the page at `url`."""
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as response:
+        return response.read().decode()

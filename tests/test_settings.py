@@ -1,0 +1,128 @@
+"""A setting that is missing or malformed stops the start with one sentence that names it."""
+
+import os
+
+import pytest
+from pyramid.paster import get_app
+
+from myproject import main
+from myproject.settings import read_settings
+
+ROOT = os.path.join(os.path.dirname(__file__), os.pardir)
+SECRET = "correct-horse-battery-staple-0123"
+GOOD = {"sqlalchemy.url": "sqlite://", "myproject.secret": SECRET, "retry.attempts": "5"}
+
+
+def refusal(**changes):
+    """Start with `GOOD` settings but for `changes`, where `None` is missing; return the sentence it ends with."""
+    settings = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
+    with pytest.raises(SystemExit) as stop:
+        main({}, **settings)
+    sentence = str(stop.value)
+    assert sentence.startswith("myproject does not start: ")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    return sentence
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "",
+        "users.sqlite",
+        "nosuch://localhost/users",
+        "postgresql+nosuch://localhost/users",
+        "://",
+        "postgresql+psycopg://user:password@localhost:port/users",
+        "mysql://localhost/users",
+    ],
+)
+def test_a_database_url_is_needed(url):
+    sentence = refusal(**{"sqlalchemy.url": url})
+    assert "sqlalchemy.url" in sentence
+    assert "DATABASE_URL" in sentence
+
+
+@pytest.mark.parametrize("secret", [None, "", "short", "x" * 31])
+def test_a_secret_of_32_characters_is_needed(secret):
+    sentence = refusal(**{"myproject.secret": secret})
+    assert "myproject.secret" in sentence
+    assert "MYPROJECT_SECRET" in sentence
+
+
+@pytest.mark.parametrize("attempts", ["", "0", "101", "-1", "2.5", "many", "５", " 5", "1e1"])
+def test_the_attempts_are_a_whole_number_from_1_to_100(attempts):
+    assert "retry.attempts" in refusal(**{"retry.attempts": attempts})
+
+
+@pytest.mark.parametrize("attempts", ["1", "5", "100"])
+def test_the_attempts_are_read_as_a_number(attempts):
+    assert read_settings({**GOOD, "retry.attempts": attempts})["retry.attempts"] == int(attempts)
+
+
+def test_the_attempts_need_not_be_given():
+    without = {name: value for name, value in GOOD.items() if name != "retry.attempts"}
+    assert read_settings(without)["retry.attempts"] == 5
+
+
+def test_the_environment_wins(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///from-the-environment.sqlite")
+    monkeypatch.setenv("MYPROJECT_SECRET", "from-the-environment-from-the-env")
+    settings = main({}, **GOOD).registry.settings
+    assert settings["sqlalchemy.url"] == "sqlite:///from-the-environment.sqlite"
+    assert settings["myproject.secret"] == "from-the-environment-from-the-env"
+
+
+def test_the_environment_is_enough(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "sqlite://")
+    monkeypatch.setenv("MYPROJECT_SECRET", SECRET)
+    assert main({})
+
+
+def test_an_empty_variable_counts_as_none(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.setenv("MYPROJECT_SECRET", "")
+    assert read_settings(GOOD)["sqlalchemy.url"] == "sqlite://"
+    assert read_settings(GOOD)["myproject.secret"] == SECRET
+
+
+def test_a_malformed_variable_is_refused_where_the_ini_file_is_good(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "users.sqlite")
+    assert "DATABASE_URL" in refusal()
+
+
+def test_a_short_secret_in_the_environment_is_refused_where_the_ini_file_is_good(monkeypatch):
+    monkeypatch.setenv("MYPROJECT_SECRET", "short")
+    assert "MYPROJECT_SECRET" in refusal()
+
+
+def test_other_settings_are_left_alone():
+    assert read_settings({**GOOD, "pyramid.includes": "tests.probe"})["pyramid.includes"] == "tests.probe"
+
+
+def test_a_refusal_never_shows_the_secret():
+    assert "hunter2" not in refusal(**{"myproject.secret": "hunter2"})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nosuch://user:hunter2@localhost/users",
+        "postgresql+nosuch://user:hunter2@localhost/users",
+        "user:hunter2@localhost/users",
+        # The password has an @: what follows is taken for the host, and what comes after its colon for the port.
+        "postgresql+psycopg://user:p@ss:hunter2@localhost/users",
+    ],
+)
+def test_a_refusal_never_shows_the_password_of_the_database(url):
+    assert "hunter2" not in refusal(**{"sqlalchemy.url": url})
+
+
+@pytest.mark.parametrize("name", ["MYPROJECT_SECRET", "DATABASE_URL"])
+def test_production_needs_the_environment(name, monkeypatch):
+    monkeypatch.setenv("MYPROJECT_SECRET", SECRET)
+    monkeypatch.setenv("DATABASE_URL", "sqlite://")
+    monkeypatch.delenv(name)
+    with pytest.raises(SystemExit, match=name):
+        get_app(os.path.join(ROOT, "production.ini"))
