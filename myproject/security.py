@@ -43,7 +43,7 @@ def includeme(config):
 
 
 def refuse_large_body(view, info):
-    """Answer 413 before a body of more than `LARGEST_BODY` bytes is read."""
+    """Answer 413 before a body of more than `LARGEST_BODY` bytes is parsed."""
     if info.exception_only:
         return view
 
