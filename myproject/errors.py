@@ -9,6 +9,7 @@ from pyramid.tweens import EXCVIEW, INGRESS
 from pyramid.view import exception_view_config
 
 from .i18n import _
+from .security import with_headers
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def refuse_undecodable_path(handler, registry):
         try:
             request.path_info  # noqa: B018
         except UnicodeDecodeError:
-            return request.invoke_exception_view()
+            return with_headers(request.invoke_exception_view())
         return handler(request)
 
     return tween

@@ -1,6 +1,7 @@
 """Pages: templates, what they can call, and the static files beside them."""
 
-from importlib.metadata import version
+import hashlib
+from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import pass_context
@@ -9,6 +10,7 @@ from pyramid.static import QueryStringConstantCacheBuster
 
 from . import i18n
 
+STATIC = Path(__file__).parent / "static"
 YEAR = 365 * 24 * 60 * 60
 
 
@@ -34,9 +36,17 @@ def includeme(config):
     )
     config.include("pyramid_jinja2")
     config.add_static_view("static", "myproject:static", cache_max_age=YEAR)
-    config.add_cache_buster("myproject:static", QueryStringConstantCacheBuster(version("myproject")))
+    config.add_cache_buster("myproject:static", QueryStringConstantCacheBuster(fingerprint(STATIC)))
     config.add_request_method(path_here, property=True)
     config.add_request_method(lambda request: i18n.LANGUAGES, "languages", property=True)
+
+
+def fingerprint(folder):
+    """Return a short text that changes when a file in `folder` does, so that browsers may keep the files for long."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def path_here(request):

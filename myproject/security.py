@@ -4,6 +4,7 @@ from urllib.parse import unquote_to_bytes
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge, HTTPUnsupportedMediaType
 from pyramid.session import JSONSerializer, SignedCookieSessionFactory
+from pyramid.tweens import EXCVIEW, INGRESS
 
 from .i18n import _
 
@@ -39,7 +40,9 @@ def includeme(config):
     config.add_view_deriver(refuse_large_body, over="csrf_view", under="secured_view")
     config.add_view_deriver(refuse_unreadable_form, over="csrf_view", under="refuse_large_body")
     config.add_view_deriver(refuse_repeated_keys, over="csrf_view", under="refuse_unreadable_form")
-    config.add_subscriber(add_headers, "pyramid.events.NewResponse")
+    # Below the debug toolbar, which is only there in development: its own pages need inline scripts and styles.
+    toolbar = "pyramid_debugtoolbar.toolbar_tween_factory"
+    config.add_tween(f"{__name__}.headers_tween_factory", under=[toolbar, INGRESS], over=EXCVIEW)
 
 
 def refuse_large_body(view, info):
@@ -91,8 +94,14 @@ def refuse_repeated_keys(view, info):
     return wrapped
 
 
-def add_headers(event):
-    """Add the security headers to every response; what is not said to be public is for this browser alone."""
-    event.response.headers.update(HEADERS)
-    if "Cache-Control" not in event.response.headers:
-        event.response.headers.update({"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"})
+def headers_tween_factory(handler, registry):
+    """Add the security headers to every response."""
+    return lambda request: with_headers(handler(request))
+
+
+def with_headers(response):
+    """Return `response` with the security headers; what does not say how long it keeps is for this browser alone."""
+    response.headers.update(HEADERS)
+    if "Cache-Control" not in response.headers:
+        response.headers.update({"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"})
+    return response
