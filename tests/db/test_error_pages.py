@@ -11,6 +11,7 @@ from pyramid.httpexceptions import (
 from pyramid.request import Request
 from sqlalchemy import insert, select, text
 
+from myproject import main
 from myproject.models import User
 
 
@@ -98,3 +99,9 @@ def test_the_page_of_an_unknown_path_takes_no_connection(app, checkouts):
 def test_a_path_that_is_not_utf_8_is_a_bad_request(method, path, wsgi, checkouts):
     page = Request.blank(path, method=method).get_response(wsgi)
     assert (page.status_int, page.content_type, checkouts) == (400, "text/html", [])
+
+
+def test_a_path_that_is_not_utf_8_is_a_bad_request_under_the_debug_toolbar(settings):
+    settings["pyramid.includes"] = "pyramid_debugtoolbar"
+    page = Request.blank("/%ff").get_response(main({}, **settings))
+    assert (page.status_int, page.content_type) == (400, "text/html")
