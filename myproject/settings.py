@@ -48,6 +48,6 @@ def _secret(settings, environ):
 
 def _attempts(settings, environ):
     attempts = str(settings.get("retry.attempts", 5))
-    if not (attempts.isascii() and attempts.isdecimal() and 1 <= int(attempts) <= 100):
+    if not (attempts.isascii() and attempts.isdecimal() and len(attempts) <= 3 and 1 <= int(attempts) <= 100):
         raise SettingsError(f"retry.attempts is {attempts!r}, and should be a whole number from 1 to 100")
     return int(attempts)

@@ -33,7 +33,6 @@ def get_session_factory(engine):
     # connection for a new one that nobody would commit.
     factory = sessionmaker(engine, autobegin=False)
     event.listen(factory, "after_transaction_create", _leave_begin_to_the_manager)
-    event.listen(factory, "before_attach", _refuse_what_would_be_lost)
     event.listen(engine, "commit", _leave_commit_to_the_manager)
     return factory
 
@@ -66,11 +65,6 @@ def _leave_begin_to_the_manager(session, transaction):
         raise InvalidRequestError(
             "This Session begins and ends with its transaction manager's transaction: get_tm_session()."
         )
-
-
-def _refuse_what_would_be_lost(session, _instance):
-    if not session.in_transaction():
-        raise InvalidRequestError("The transaction of this Session has ended: what is added to it would not be stored.")
 
 
 def _leave_commit_to_the_manager(connection):

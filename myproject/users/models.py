@@ -42,7 +42,7 @@ class User(Base):
     __table_args__ = (
         CheckConstraint(f"length(name) BETWEEN 1 AND {NAME_LENGTH}", name="name_length"),
         CheckConstraint(f"length(email) <= {EMAIL_LENGTH} AND email LIKE '_%@_%'", name="email_form"),
-        CheckConstraint(f"age BETWEEN 0 AND {OLDEST}", name="age_range"),
+        CheckConstraint(f"age BETWEEN 0 AND {OLDEST} AND age = CAST(age AS INTEGER)", name="age_range"),
         CheckConstraint(f"role IN {ROLES}", name="role_known"),
         # The id of a deleted user never comes back as somebody else's.
         {"sqlite_autoincrement": True},

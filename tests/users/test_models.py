@@ -159,3 +159,9 @@ def write(engine, **values):
 def age_of(moment):
     """Return how long ago `moment`, aware, was."""
     return datetime.datetime.now(datetime.UTC) - moment
+
+
+def test_half_an_age_is_not_stored(probe, rows):
+    half = sqlalchemy.insert(User.__table__).values(name="John Doe", age=30.5)
+    probe(lambda request: request.dbsession.execute(half), status="*")
+    assert all(type(user.age) is int for user in rows(User))

@@ -27,7 +27,7 @@ def upgrade():
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.CheckConstraint("length(name) BETWEEN 1 AND 200", name=op.f("ck_users_name_length")),
         sa.CheckConstraint("length(email) <= 320 AND email LIKE '_%@_%'", name=op.f("ck_users_email_form")),
-        sa.CheckConstraint("age BETWEEN 0 AND 150", name=op.f("ck_users_age_range")),
+        sa.CheckConstraint("age BETWEEN 0 AND 150 AND age = CAST(age AS INTEGER)", name=op.f("ck_users_age_range")),
         sa.CheckConstraint("role IN ('member', 'editor', 'admin')", name=op.f("ck_users_role_known")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sqlite_autoincrement=True,
