@@ -9,18 +9,18 @@ from .retry import mark_retryable_errors
 SQLITE_LOCK_TIMEOUT = 5
 
 
-def get_engine(url):
+def get_engine(url, **options):
     """Return an Engine for `url`, set up so that BEGIN, COMMIT and ROLLBACK mean what they say.
 
-    A connection with the execution option `read_only` refuses to write. Raises `sqlalchemy.exc.ArgumentError` where
-    `url` is not a database URL.
+    `options` go to `create_engine`. A connection with the execution option `read_only` refuses to write. Raises
+    `sqlalchemy.exc.ArgumentError` where `url` is not a database URL.
     """
     url = sqlalchemy.make_url(url)
     if url.drivername == "sqlite":
         # By this short name, zope.sqlalchemy takes it for a database without savepoints.
         url = url.set(drivername="sqlite+pysqlite")
     connect_args = {"timeout": SQLITE_LOCK_TIMEOUT} if url.get_backend_name() == "sqlite" else {}
-    engine = sqlalchemy.create_engine(url, connect_args=connect_args)
+    engine = sqlalchemy.create_engine(url, connect_args=connect_args, **options)
     mark_retryable_errors(engine)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _open_sqlite)

@@ -4,6 +4,7 @@ import warnings
 
 from alembic import context
 from pyramid.paster import get_appsettings, setup_logging
+from sqlalchemy.pool import NullPool
 
 from myproject.db import UTCDateTime, get_engine
 from myproject.models import Base
@@ -19,7 +20,7 @@ def run_migrations():
     """Bring the database to the revision asked for, or leave it as it was."""
     ini = context.config.config_file_name
     setup_logging(ini)
-    engine = get_engine(database_url(get_appsettings(ini)))
+    engine = get_engine(database_url(get_appsettings(ini)), poolclass=NullPool)
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             # SQLite changes a table by making a new one and dropping the old: with foreign keys on, that would
@@ -40,7 +41,6 @@ def run_migrations():
                 orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
                 if orphans:
                     raise RuntimeError(f"the migration left rows that point to nothing: {orphans}")
-    engine.dispose()
 
 
 run_migrations()
