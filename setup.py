@@ -30,6 +30,7 @@ setup(
         "transaction",
         "waitress",
         "WTForms",
+        "zope.interface",
         "zope.sqlalchemy >= 4.1",
     ],
     extras_require={

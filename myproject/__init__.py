@@ -13,6 +13,7 @@ def main(global_config, **settings):
         config.include(".i18n")
         config.include(".rendering")
         config.include(".flash")
+        config.include(".receipts")
         config.include(".errors")
         config.include(".users")
         config.include(".posts")

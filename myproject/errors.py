@@ -1,15 +1,21 @@
 """Error pages: what went wrong and what to do next, in the layout of the site, without the database."""
 
 import logging
+import uuid
 
 from pyramid.exceptions import BadCSRFToken, PredicateMismatch
 from pyramid.httpexceptions import HTTPClientError, HTTPServerError
 from pyramid.i18n import TranslationString
 from pyramid.tweens import EXCVIEW, INGRESS
 from pyramid.view import exception_view_config
+from pyramid_retry import IRetryableError
 
+from .db import IDatabaseUnavailable, IOutcomeUnknown
 from .i18n import _
 from .security import with_headers
+
+# Seconds after which a person or a program may try again.
+RETRY_AFTER = 5
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +25,8 @@ PAGES = {
     404: (_("There is nothing here"), _("It may have been deleted, or the address is mistyped.")),
     405: (_("This page does not work that way"), _("Go back and use the buttons of the page.")),
     413: (_("That is too large"), _("Go back and send less.")),
+    409: (_("Somebody else was faster"), _("Go back, reload the page and try again.")),
+    503: (_("The database does not answer"), _("Nothing was saved. Please try again in a moment.")),
     500: (
         _("Something went wrong on our side"),
         _("Nothing was saved. Please try again; if it stays, tell us when."),
@@ -27,13 +35,19 @@ PAGES = {
 
 
 def includeme(config):
-    """Answer errors by a page."""
+    """Answer errors by a page, and give each request an `id`, by which the log can be searched."""
+    config.add_request_method(request_id, "id", property=True)
     config.add_tween(
         "myproject.errors.refuse_undecodable_path",
         under=INGRESS,
         over=["pyramid_debugtoolbar.toolbar_tween_factory", EXCVIEW],
     )
     config.scan(__name__)
+
+
+def request_id(request):
+    """Return the id of a request, the same for each of its attempts."""
+    return request.environ.setdefault("myproject.request_id", uuid.uuid4().hex)
 
 
 def refuse_undecodable_path(handler, registry):
@@ -78,11 +92,23 @@ def not_utf8(error, request):
     return page(request, 400)
 
 
+@exception_view_config(IDatabaseUnavailable, retryable_error=False, renderer="errors/error.jinja2")
+def database_unavailable(error, request):
+    """The database is away, busy or full, and further attempts did not help."""
+    log.error("request %s: %s: the database is unavailable", request.id, request.method, exc_info=error)
+    request.response.retry_after = RETRY_AFTER
+    if IOutcomeUnknown.providedBy(error):
+        return page(request, 503, _("The connection broke while saving. Send the form again: it is saved once."))
+    return page(request, 503)
+
+
 # While another attempt is to come, there is no page to make: pyramid_retry sees the error itself.
 @exception_view_config(Exception, retryable_error=False, renderer="errors/error.jinja2")
 def server_error(error, request):
     """A defect of ours: logged in full, shown without details."""
-    log.error("%s failed", request.method, exc_info=error)
+    if IRetryableError.providedBy(error):
+        return database_unavailable(error, request)
+    log.error("request %s: %s failed", request.id, request.method, exc_info=error)
     return page(request, 500)
 
 

@@ -12,7 +12,7 @@ def includeme(config):
 
 def flash(request, message):
     """Show `message`, a translation string, on the next page if this request commits."""
-    request.tm.get().addAfterCommitHook(_keep, (request.session, request.localizer.translate(message)))
+    request.after_commit(_keep, request.session, request.localizer.translate(message))
 
 
 def pop_flash(request):
@@ -20,6 +20,5 @@ def pop_flash(request):
     return request.session.pop(KEY) if KEY in request.session else None
 
 
-def _keep(committed, session, text):
-    if committed:
-        session[KEY] = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+def _keep(session, text):
+    session[KEY] = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -12,12 +12,44 @@ from wtforms import validators
 from .i18n import _
 
 
+class VersionField(wtforms.HiddenField):
+    """The version of the record that the form shows: a number that rises with each change, not the person's to set."""
+
+    def process_formdata(self, valuelist):
+        """Take the number sent; another text is no version, and nothing at all leaves the record's."""
+        if valuelist:
+            self.data = int(valuelist[0]) if re.fullmatch(r"[0-9]{1,9}", valuelist[0]) else None
+
+    def populate_obj(self, obj, name):
+        """Leave the record's own."""
+
+
 class Form(wtforms.Form):
     """A form over a request's body, or, before anything was sent, over a record."""
+
+    version = VersionField("")
 
     def __init__(self, request, record=None, **values):
         sent = request.POST if request.method == "POST" else None
         super().__init__(sent, obj=record, **values)
+
+    def is_outdated(self, record):
+        """Return whether `record` was changed since the person saw it."""
+        return self.version.data != record.version
+
+    def outdated(self, request, record, **names):
+        """Return what the template needs to show the form again, with 409, beside what was saved meanwhile.
+
+        Sent once more, it overwrites what the person has now seen.
+        """
+        request.response.status_int = 409
+        for field in self:
+            saved = getattr(record, field.name)
+            # What is no number keeps the record's as its data.
+            if field.data != saved or field.process_errors:
+                field.saved_meanwhile = saved
+        self.version.process(None, record.version)
+        return {"form": self, **names}
 
     def invalid(self, request, **names):
         """Return what the template needs to show the form again, with 422, as it was filled in."""

@@ -2,6 +2,7 @@
 
 from .db import Base
 from .posts.models import Post
+from .receipts import Receipt
 from .users.models import User
 
-__all__ = ["Base", "Post", "User"]
+__all__ = ["Base", "Post", "Receipt", "User"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pyramid.httpexceptions import HTTPBadRequest
 from sqlalchemy import tuple_
 
+from .db.lookup import LARGEST_ID
 from .i18n import _
 
 PAGE_SIZE = 25
@@ -76,5 +77,5 @@ def _decode(cursor, keys):
 def _fits(value, key):
     if type(value) is not key.type.python_type:
         return False
-    # What no row holds and a driver refuses: numbers of more than 64 bits, NUL, and (ValueError) a lone surrogate.
-    return abs(value) < 2**63 if isinstance(value, int) else "\0" not in value and bool(value.encode())
+    # What no row holds and a database refuses: larger numbers, NUL, and (ValueError) a lone surrogate.
+    return abs(value) <= LARGEST_ID if isinstance(value, int) else "\0" not in value and bool(value.encode())

@@ -20,7 +20,12 @@ def read_settings(settings, environ=os.environ):
 
     Raises `SettingsError`.
     """
-    checks = {"sqlalchemy.url": database_url, "myproject.secret": _secret, "retry.attempts": _attempts}
+    checks = {
+        "sqlalchemy.url": database_url,
+        "myproject.secret": _secret,
+        "retry.attempts": _whole_number("retry.attempts", 10, 100),
+        "retry.longest_wait": _whole_number("retry.longest_wait", 10, 600),
+    }
     return {**settings, **{name: check(settings, environ) for name, check in checks.items()}}
 
 
@@ -46,8 +51,11 @@ def _secret(settings, environ):
     return secret
 
 
-def _attempts(settings, environ):
-    attempts = str(settings.get("retry.attempts", 5))
-    if not (attempts.isascii() and attempts.isdecimal() and len(attempts) <= 3 and 1 <= int(attempts) <= 100):
-        raise SettingsError(f"retry.attempts is {attempts!r}, and should be a whole number from 1 to 100")
-    return int(attempts)
+def _whole_number(name, default, highest):
+    def check(settings, environ):
+        text = str(settings.get(name, default))
+        if not (text.isascii() and text.isdecimal() and len(text) <= 3 and 1 <= int(text) <= highest):
+            raise SettingsError(f"{name} is {text!r}, and should be a whole number from 1 to {highest}")
+        return int(text)
+
+    return check

@@ -1,5 +1,6 @@
 """What every test stands on: the real application, over a database of its own, read again from outside."""
 
+import itertools
 import os
 import shutil
 
@@ -12,29 +13,57 @@ from myproject import main
 from myproject.models import Post, User
 from myproject.scripts import initialize_db
 
+from .postgresql import binaries, running_server
+from .stock import includeme
+
 HERE = os.path.dirname(__file__)
 INI = os.path.join(HERE, os.pardir, "development.ini")
+
+NUMBERS = itertools.count()
 
 # What this machine is set to must not choose the database of the tests.
 for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
     os.environ.pop(variable, None)
 
 
+def migrate(url):
+    """Bring the database of `url` to the newest revision."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", url)
+        initialize_db.upgrade(INI)
+
+
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory):
     """The path of an SQLite database with every migration and no rows, to copy from."""
     path = tmp_path_factory.mktemp("migrated") / "empty.sqlite"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", f"sqlite:///{path}")
-        initialize_db.upgrade(INI)
+    migrate(f"sqlite:///{path}")
     return path
 
 
-@pytest.fixture(params=["sqlite"])
-def database_url(request, tmp_path, migrated_sqlite):
+@pytest.fixture(scope="session")
+def postgresql():
+    """A PostgreSQL server with a database `migrated`, with every migration and no rows, to copy from."""
+    if not binaries():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("PostgreSQL's server binaries were not found")
+    with running_server() as server:
+        server.execute("CREATE DATABASE migrated")
+        migrate(server.url("migrated"))
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
     """The URL of a migrated, empty database that only this test uses."""
-    path = shutil.copy(migrated_sqlite, tmp_path / "test.sqlite")
-    return f"sqlite:///{path}"
+    if request.param == "sqlite":
+        path = shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "test.sqlite")
+        yield f"sqlite:///{path}"
+    else:
+        server = request.getfixturevalue("postgresql")
+        name = f"test_{next(NUMBERS)}"
+        server.execute(f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY file_copy")
+        yield server.url(name)
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -45,6 +74,8 @@ def settings(database_url):
         "myproject.secret": "tests-only-tests-only-tests-only-",
         "retry.attempts": "5",
         "pyramid.includes": "tests.probe",
+        # A template compiled for one test serves them all.
+        "jinja2.bytecode_caching": "true",
     }
 
 
@@ -120,3 +151,9 @@ def _stored(engine, row):
         session.add(row)
         session.commit()
     return row
+
+
+@pytest.fixture
+def stock(monkeypatch):
+    """Put the starter template's wiring in place of ours; ask for it before `wsgi`, `app` or `probe`."""
+    monkeypatch.setattr("myproject.db.includeme", includeme)

@@ -5,6 +5,7 @@ from pyramid import httpexceptions
 from webtest import TestRequest
 
 from myproject.models import User
+from tests import sqlite_only
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,7 @@ from myproject.models import User
         (httpexceptions.HTTPNotFound, 404, "There is nothing here"),
         (httpexceptions.HTTPMethodNotAllowed, 405, "This page does not work that way"),
         (httpexceptions.HTTPRequestEntityTooLarge, 413, "That is too large"),
-        (httpexceptions.HTTPConflict, 409, "This request is not valid"),
+        (httpexceptions.HTTPConflict, 409, "Somebody else was faster"),
         (RuntimeError, 500, "Something went wrong on our side"),
         (ZeroDivisionError, 500, "Something went wrong on our side"),
     ],
@@ -51,6 +52,7 @@ def test_a_defect_of_ours_is_logged_in_full_and_shown_without_details(probe, cap
     assert "Traceback" in caplog.text
 
 
+@sqlite_only
 def test_an_error_of_the_template_is_a_page_too(app, make_user, outside):
     user = make_user()
     with outside.begin() as connection:

@@ -17,6 +17,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from myproject.models import Base, Post, User
+from tests import sqlite_only
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,12 +39,47 @@ ORPHANS_A_POST = """
 """
 
 
+# Tables by their columns, constraints and indexes by the words in which PostgreSQL understood them.
+POSTGRESQL_SCHEMA = """
+    SELECT relname, string_agg(concat_ws(' ', attname, format_type(atttypid, atttypmod), attnotnull,
+                                         pg_get_expr(adbin, adrelid)), ', ' ORDER BY attnum)
+    FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+    LEFT JOIN pg_attrdef ON adrelid = pg_class.oid AND adnum = attnum
+    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped
+    GROUP BY relname
+    UNION ALL SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE connamespace = 'public'::regnamespace
+    UNION ALL SELECT indexname, indexdef FROM pg_indexes
+    WHERE schemaname = 'public' AND indexname NOT IN (SELECT conname FROM pg_constraint)
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(request, tmp_path):
+    """Call `new_database()`: an engine on a database that no migration has seen yet."""
+    engines = []
+
+    def make():
+        name = f"new_{len(engines)}"
+        if request.param == "sqlite":
+            url = f"sqlite:///{tmp_path / name}.sqlite"
+        else:
+            server = request.getfixturevalue("postgresql")
+            server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            server.execute(f"CREATE DATABASE {name}")
+            url = server.url(name)
+        engines.append(sqlalchemy.create_engine(url))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.dispose()
+
+
 @pytest.fixture
-def empty(tmp_path):
+def empty(new_database):
     """An engine on a database that no migration has seen yet."""
-    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'new.sqlite'}")
-    yield engine
-    engine.dispose()
+    return new_database()
 
 
 @pytest.fixture
@@ -74,15 +110,16 @@ def add_migration(tmp_path):
     return add
 
 
-def test_an_upgraded_empty_database_equals_the_models(empty, config):
+def test_an_upgraded_empty_database_equals_the_models(empty, new_database, config):
     alembic.command.upgrade(config(empty), "head")
-    expected = sqlalchemy.create_engine("sqlite://")
+    expected = new_database()
     Base.metadata.create_all(expected)
     assert schema(empty) == schema(expected)
-    assert set(schema(empty)) >= {"users", "posts", "uq_users_email", "ix_users_name"}
+    assert set(schema(empty)) >= {"users", "posts", "receipts", "uq_users_email", "ix_users_name"}
     assert differences(empty) == []
 
 
+@pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
@@ -102,6 +139,28 @@ def test_the_comparison_notices_what_alembic_does_not(empty, right, wrong):
     assert parsed(made[name].replace(right, wrong)) != parsed(made[name])
 
 
+@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE users DROP CONSTRAINT ck_users_age_range",
+        "ALTER TABLE users RENAME CONSTRAINT ck_users_age_range TO ck_users_age",
+        "ALTER TABLE users ALTER email TYPE VARCHAR(321)",
+        "ALTER TABLE users ALTER role DROP DEFAULT",
+        "ALTER TABLE users ALTER active DROP NOT NULL",
+        "ALTER TABLE posts DROP CONSTRAINT fk_posts_author_id",
+        "DROP INDEX uq_users_email; CREATE UNIQUE INDEX uq_users_email ON users (upper(email))",
+        "DROP INDEX uq_users_email; CREATE INDEX uq_users_email ON users (lower(email))",
+    ],
+)
+def test_the_comparison_notices_what_alembic_does_not_on_postgresql(empty, statement):
+    Base.metadata.create_all(empty)
+    made = schema(empty)
+    with empty.begin() as connection:
+        connection.exec_driver_sql(statement)
+    assert schema(empty) != made
+
+
 def test_a_downgrade_leaves_nothing_and_can_be_upgraded_again(empty, config):
     alembic.command.upgrade(config(empty), "head")
     upgraded = schema(empty)
@@ -116,7 +175,7 @@ def test_a_first_upgrade_that_fails_half_way_leaves_the_database_empty(empty, co
     add_migration(FAILS_HALF_WAY)
     with pytest.raises(RuntimeError, match="half way"):
         alembic.command.upgrade(config(empty), "head")
-    assert stored(empty, "SELECT name FROM sqlite_master") == []
+    assert sqlalchemy.inspect(empty).get_table_names() == []
 
 
 def test_an_upgrade_that_fails_half_way_leaves_tables_and_rows_as_they_were(
@@ -131,6 +190,7 @@ def test_an_upgrade_that_fails_half_way_leaves_tables_and_rows_as_they_were(
     assert [user.name for user in rows(User)] == ["Ada Lovelace"]
 
 
+@sqlite_only
 def test_users_and_their_posts_survive_when_a_migration_makes_the_table_anew(
     outside, config, add_migration, make_post, rows
 ):
@@ -203,6 +263,8 @@ def stored(engine, statement):
 
 def schema(engine):
     """Return {name: definition} of all tables and indexes, but for Alembic's own."""
+    if engine.dialect.name == "postgresql":
+        return {name: sql for name, sql in stored(engine, POSTGRESQL_SCHEMA) if not name.startswith("alembic_version")}
     return {name: parsed(sql) for _, name, sql in statements(engine)}
 
 

@@ -5,28 +5,40 @@ A request meets the files in this order:
     transaction.py  begins the request's transaction, and commits or aborts it by the answer
     session.py      makes `request.dbsession`, joined to that transaction
     engine.py       what each database needs in order to keep its word
-    retry.py        runs a request again when the database says that it only came at a bad moment
+    failure.py      what a failed statement means: try again, come back later, or a defect
+    retry.py        tries a request again when the database undid it in favour of another
+    afterwards.py   what waits for the end of the transaction: `request.after_commit`, `request.apart`
 
-and, for the models, base.py: `Base`, and the type of a moment in time.
+and, beside requests, stream.py, for answers of any length, lookup.py, for the row behind a URL, and base.py: `Base`
+for the models, and the type of a moment in time.
 """
 
 from .base import Base, UTCDateTime
 from .engine import get_engine
+from .failure import IDatabaseUnavailable, IOutcomeUnknown
 from .lookup import get_or_404
 from .session import get_session_factory, get_tm_session
+from .stream import stream_rows
 
 __all__ = [
     "Base",
+    "IDatabaseUnavailable",
+    "IOutcomeUnknown",
     "UTCDateTime",
     "get_engine",
     "get_or_404",
     "get_session_factory",
     "get_tm_session",
+    "stream_rows",
 ]
 
 
 def includeme(config):
-    """Add `request.tm` and `request.dbsession`, on the database that the setting `sqlalchemy.url` names."""
+    """Add `request.tm`, `request.dbsession`, `request.after_commit` and `request.apart`.
+
+    Settings: `sqlalchemy.url`, the database; `retry.attempts` and `retry.longest_wait`, see retry.py.
+    """
     config.include(".retry")
     config.include(".transaction")
     config.include(".session")
+    config.include(".afterwards")

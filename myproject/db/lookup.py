@@ -4,7 +4,8 @@ import re
 
 from pyramid.httpexceptions import HTTPNotFound
 
-LARGEST_ID = 2**63 - 1
+# Of an INTEGER column, on both databases: PostgreSQL refuses to compare it with more.
+LARGEST_ID = 2**31 - 1
 
 
 def get_or_404(request, model, **options):
@@ -13,7 +14,7 @@ def get_or_404(request, model, **options):
     Raises `HTTPNotFound` where there is none, or where `id` is no such number.
     """
     number = request.matchdict["id"]
-    if re.fullmatch(r"[1-9][0-9]{0,18}", number) and int(number) <= LARGEST_ID:
+    if re.fullmatch(r"[1-9][0-9]{0,9}", number) and int(number) <= LARGEST_ID:
         row = request.dbsession.get(model, int(number), **options)
         if row is not None:
             return row

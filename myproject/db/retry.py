@@ -1,48 +1,58 @@
 """Another attempt for a request that lost a race: the database undid it, and it may well succeed now."""
 
 import random
-import sqlite3
 import time
 
-from pyramid_retry import IBeforeRetry, mark_error_retryable
-from sqlalchemy import event
+from pyramid.tweens import EXCVIEW
+from pyramid_retry import IBeforeRetry
 
 # The wait before attempt n + 1 is drawn from 0 to FIRST_WAIT * 2 ** n, and never longer than LONGEST_WAIT; seconds.
 # "Full jitter", https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 FIRST_WAIT = 0.02
 LONGEST_WAIT = 1.0
 
+ATTEMPTS = 10
+LONGEST_TOTAL = 10.0
+
 
 def includeme(config):
-    """Attempt a request `retry.attempts` times (setting, 3 where it is not given), with growing, jittered waits."""
+    """Attempt a request up to `retry.attempts` times, as long as it has not taken `retry.longest_wait` seconds yet."""
+    settings = config.get_settings()
+    settings["retry.attempts"] = int(settings.get("retry.attempts", ATTEMPTS))
+    settings["retry.longest_wait"] = float(settings.get("retry.longest_wait", LONGEST_TOTAL))
     config.include("pyramid_retry")
-    config.add_subscriber(_wait_before_retry, IBeforeRetry)
+    config.add_tween(f"{__name__}.deadline_tween_factory", under=EXCVIEW, over="pyramid_tm.tm_tween_factory")
+    config.add_subscriber(_wait, IBeforeRetry)
+    config.add_subscriber(_rewind, IBeforeRetry)
 
 
-def mark_retryable_errors(engine):
-    """Mark the errors of `engine` that another attempt may mend, at their source.
+def deadline_tween_factory(handler, registry):
+    """Make the attempt that fails after `retry.longest_wait` the last one, so that a person gets an answer."""
+    longest = registry.settings["retry.longest_wait"]
 
-    So they are known wherever they happen: also in COMMIT, when zope.sqlalchemy no longer looks.
-    """
+    def deadline_tween(request):
+        environ = request.environ
+        started = environ.setdefault("myproject.started", time.monotonic())
+        try:
+            return handler(request)
+        except Exception:
+            if "retry.attempt" in environ and time.monotonic() - started > longest:
+                environ["retry.attempts"] = environ["retry.attempt"] + 1
+            raise
 
-    @event.listens_for(engine, "handle_error")
-    def mark(context):
-        if context.sqlalchemy_exception is not None and is_retryable(context.original_exception):
-            mark_error_retryable(context.sqlalchemy_exception)
-
-
-def is_retryable(error):
-    """Return whether the database rolled back because of others' work, not because of this request's own.
-
-    SQLSTATE class 40 is "transaction rollback": serialization failures and deadlocks
-    (https://www.postgresql.org/docs/current/errcodes-appendix.html).
-    """
-    if isinstance(error, sqlite3.Error):
-        # The low byte is the primary result code, https://www.sqlite.org/rescode.html
-        return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    return (getattr(error, "sqlstate", None) or "").startswith("40")
+    return deadline_tween
 
 
-def _wait_before_retry(retry):
-    longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** retry.environ["retry.attempt"])
-    time.sleep(random.uniform(0, longest))
+def pause(attempt):
+    """Wait after the failed `attempt`, the first of which is 0, before another one."""
+    time.sleep(random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)))
+
+
+def _wait(before_retry):
+    pause(before_retry.environ["retry.attempt"])
+
+
+def _rewind(before_retry):
+    # WebOb keeps the parsed form for the next request over the same environ; its files have been read to their end.
+    before_retry.environ.pop("webob._parsed_post_vars", None)
+    before_retry.environ["wsgi.input"].seek(0)

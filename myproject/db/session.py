@@ -1,5 +1,7 @@
 """The Session: made on first use, joined to the transaction before anything else, closed when that ends."""
 
+import threading
+
 from sqlalchemy import event
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import sessionmaker
@@ -8,6 +10,7 @@ from zope.sqlalchemy import mark_changed
 
 from .engine import get_engine
 
+LAST = "\U0010ffff"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 
@@ -33,6 +36,9 @@ def get_session_factory(engine):
     # connection for a new one that nobody would commit.
     factory = sessionmaker(engine, autobegin=False)
     event.listen(factory, "after_transaction_create", _leave_begin_to_the_manager)
+    event.listen(factory, "before_attach", lambda session, _: _refuse_other_threads(session))
+    event.listen(factory, "before_flush", lambda session, *_: _refuse_other_threads(session))
+    event.listen(factory, "do_orm_execute", lambda state: _refuse_other_threads(state.session))
     event.listen(engine, "commit", _leave_commit_to_the_manager)
     return factory
 
@@ -41,9 +47,11 @@ def get_tm_session(factory, tm, *, read_only=False):
     """Return a new Session whose whole life is the current transaction of `tm`, the transaction manager.
 
     It takes a connection when it first needs one. When the transaction commits, the session flushes, commits and
-    closes; when it aborts, the session rolls back and closes. With `read_only`, the database refuses to write.
+    closes; when it aborts, the session rolls back and closes. With `read_only`, the database refuses to write. Only
+    the thread that made the session may use it.
     """
-    session = factory(execution_options={"tm": tm, "read_only": read_only})
+    options = {"tm": tm, "read_only": read_only}
+    session = factory(execution_options=options, info={"thread": threading.get_ident()})
     join(session, tm)
     return session
 
@@ -57,14 +65,25 @@ def join(session, tm):
         mark_changed(session, tm)
     finally:
         del session.info["joining"]
+    # It commits when it votes: whatever else takes part has to have voted by then, however it is called.
+    tm.get()._resources[-1].sortKey = lambda: LAST
 
 
 def _leave_begin_to_the_manager(session, transaction):
+    if session.info.get("thread") not in (None, threading.get_ident()):
+        transaction.close()  # a savepoint's or a bulk write's
+        _refuse_other_threads(session)
     if transaction.parent is None and "joining" not in session.info:
         transaction.close()
         raise InvalidRequestError(
             "This Session begins and ends with its transaction manager's transaction: get_tm_session()."
         )
+
+
+def _refuse_other_threads(session):
+    # The request may end before another thread does, and commit half of that one's work.
+    if session.info.get("thread") not in (None, threading.get_ident()):
+        raise InvalidRequestError("A Session belongs to one thread; another one opens its own.")
 
 
 def _leave_commit_to_the_manager(connection):

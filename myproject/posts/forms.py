@@ -1,5 +1,6 @@
 """What a person may type in a post."""
 
+from ..db.lookup import LARGEST_ID
 from ..forms import ChoiceField, Form, ProseField, TextField
 from ..i18n import _
 from .models import BODY_LENGTH, TITLE_LENGTH
@@ -8,7 +9,7 @@ from .models import BODY_LENGTH, TITLE_LENGTH
 def author_id(text):
     """Return the id that an option of the list sends, or `None` where it is no such number."""
     text = str(text)
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= LARGEST_ID else None
 
 
 class PostForm(Form):

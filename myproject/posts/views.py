@@ -61,6 +61,8 @@ def edit(post, request):
 def update(post, request):
     """Change a post."""
     form = form_for(request, post)
+    if form.is_outdated(post):
+        return form.outdated(request, post, post=post)
     if not form.validate():
         return form.invalid(request, post=post)
     form.populate_obj(post)

@@ -60,6 +60,8 @@ def edit(user, request):
 def update(user, request):
     """Change a user's record."""
     form = UserForm(request, user)
+    if form.is_outdated(user):
+        return form.outdated(request, user, user=user)
     if not (form.validate() and store(request, form, user)):
         return form.invalid(request, user=user)
     flash(request, _("${name} was saved.", mapping={"name": user.name}))

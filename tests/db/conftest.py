@@ -3,7 +3,7 @@
 import sqlite3
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 
 from myproject.models import User
 
@@ -52,3 +52,14 @@ def writer(engine):
     connection = sqlite3.connect(engine.url.database, timeout=0.1)
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def writing_function(outside):
+    """A SELECT of a function of PostgreSQL's that adds Jane Doe."""
+    with outside.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION add_jane() RETURNS INTEGER LANGUAGE SQL AS "
+            "$$ INSERT INTO users (name) VALUES ('Jane Doe') RETURNING id $$"
+        )
+    return select(func.add_jane())

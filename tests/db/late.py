@@ -15,9 +15,14 @@ class Forgiven(Exception):
 
 def includeme(config):
     """Add the places, and an exception view for `Forgiven` and for what the database refuses."""
-    config.registry["late"] = {}
-    config.add_tween("tests.db.late.first_tween", under=INGRESS, over=EXCVIEW)
+    config.include(around_everything)
     config.add_tween("tests.db.late.last_tween", under=EXCVIEW, over="pyramid_tm.tm_tween_factory")
+
+
+def around_everything(config):
+    """Add the same but for the last tween, which has no place in the starter template's order of tweens."""
+    config.registry["late"] = {}
+    config.add_tween("tests.db.late.first_tween", under=INGRESS, over=[EXCVIEW, "pyramid_tm.tm_tween_factory"])
     config.add_subscriber(add_callbacks, "pyramid.events.NewRequest")
     config.add_subscriber(lambda event: arrive(event.request, "new response"), "pyramid.events.NewResponse")
     for error in Forgiven, IntegrityError:

@@ -10,10 +10,17 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from myproject.models import Post, User
+from tests import sqlite_only
 
 from .increments import NUMBER, USERS, increment, post
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def settings(settings):
+    """With as many attempts as the application makes by itself."""
+    return {**settings, "retry.attempts": "10"}
 
 
 def increment_with_for_update(request):
@@ -59,6 +66,7 @@ def another_process(url, posts):
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+@sqlite_only
 def test_a_page_is_read_while_somebody_writes(app, make_user, writer):
     make_user("Jane Doe")
     writer.execute("UPDATE users SET name = 'Not committed'")
@@ -86,6 +94,7 @@ def test_a_view_may_write_in_one_request_after_it_could_not_in_another(probe, na
     assert names() == ["POST", "POST", "PUT"]
 
 
+@sqlite_only
 def test_a_failed_commit_leaves_nothing_for_the_next_request_to_commit(probe, names, rows):
     def view(request):
         # Checked at COMMIT, which fails and leaves SQLite's transaction open.
@@ -98,6 +107,7 @@ def test_a_failed_commit_leaves_nothing_for_the_next_request_to_commit(probe, na
     assert (names(), rows(Post)) == (["Jane Doe"], [])
 
 
+@sqlite_only
 def test_a_failed_commit_locks_nobody_out(probe, writer, names):
     def view(request):
         request.dbsession.execute(text("PRAGMA defer_foreign_keys = ON"))
@@ -109,6 +119,7 @@ def test_a_failed_commit_locks_nobody_out(probe, writer, names):
     assert names() == ["Jane Doe"]
 
 
+@sqlite_only
 def test_foreign_keys_are_on_for_every_pooled_connection(engine):
     with ExitStack() as stack:
         reading = engine.execution_options(read_only=True)
@@ -142,6 +153,7 @@ def test_a_savepoint_of_the_transaction_rolls_back_what_came_after_it(probe, nam
     assert names() == ["Jane Doe"]
 
 
+@sqlite_only
 def test_a_raw_connection_of_the_engine_begins_with_the_write_lock(engine, writer, impatient):
     writer.execute("UPDATE users SET name = 'x'")
     with engine.connect() as connection, pytest.raises(OperationalError, match="locked"):

@@ -86,7 +86,8 @@ def test_the_page_of_a_failed_commit_executes_no_statement(probe, statements, na
 
 def test_the_page_of_an_unknown_row_executes_nothing_after_the_look_for_it(app, statements):
     app.get("/users/999", status=404)
-    assert [statement.split()[0] for statement in statements] == ["BEGIN", "SELECT"]
+    # PostgreSQL's driver begins by itself.
+    assert [statement.split()[0] for statement in statements if not statement.startswith("BEGIN")] == ["SELECT"]
 
 
 def test_the_page_of_an_unknown_path_takes_no_connection(app, checkouts):

@@ -75,8 +75,9 @@ def test_a_request_takes_one_connection_and_gives_it_back(probe, checkouts, engi
     assert (len(checkouts), engine.pool.checkedout()) == (1, 0)
 
 
-def test_a_trace_request_cannot_write(probe, names):
-    probe(lambda request: request.dbsession.execute(JANE), method="TRACE", status=500)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
+def test_a_safe_request_cannot_write(method, probe, names):
+    probe(lambda request: request.dbsession.execute(JANE), method=method, status=500)
     assert names() == []
 
 
@@ -155,6 +156,20 @@ def test_a_thread_that_outlives_the_request_is_refused(probe, names):
     ended.set()
     threads[0].join()
     assert (refused, names()) == ([True], [])
+
+
+@pytest.mark.parametrize("use", [use for use in USES if use.id not in ("connection", "begin")])
+def test_a_thread_that_the_view_waits_for_is_refused(use, probe, names):
+    refused = Refused(use)
+
+    def view(request):
+        request.dbsession.execute(insert(User).values(name="John Doe"))
+        thread = threading.Thread(target=refused, args=[request])
+        thread.start()
+        thread.join()
+
+    probe(view, status=200)
+    assert (refused.errors, names()) == (1, ["John Doe"])
 
 
 @pytest.mark.parametrize("use", USES)

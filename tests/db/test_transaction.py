@@ -7,12 +7,13 @@ import pytest
 from pyramid.httpexceptions import HTTPBadRequest, HTTPFound, HTTPNoContent, HTTPSeeOther
 from pyramid.response import Response
 from sqlalchemy import insert, inspect, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from translationstring import TranslationString
 
 import myproject
 from myproject.flash import flash
 from myproject.models import Post, User
+from tests import postgresql_only
 
 from . import late
 
@@ -129,6 +130,28 @@ def test_a_failed_savepoint_takes_nothing_else_along(probe, names):
         with contextlib.suppress(IntegrityError), request.dbsession.begin_nested():
             request.dbsession.add(User(name="Jim Doe"))
             request.dbsession.add(User(name=""))
+
+    probe(view, status=200)
+    assert names() == ["Jane Doe"]
+
+
+@postgresql_only
+def test_an_error_that_the_view_swallows_is_refused_before_the_commit(probe, names, caplog):
+    def view(request):
+        request.dbsession.execute(JANE)
+        with contextlib.suppress(DBAPIError):
+            request.dbsession.connection().exec_driver_sql("SELEKT 1")
+
+    probe(view, status=500)
+    assert names() == []
+    assert "A statement of this transaction has failed" in caplog.text
+
+
+def test_an_error_swallowed_around_a_savepoint_takes_nothing_else_along(probe, names):
+    def view(request):
+        request.dbsession.execute(JANE)
+        with contextlib.suppress(DBAPIError), request.dbsession.begin_nested():
+            request.dbsession.connection().exec_driver_sql("SELEKT 1")
 
     probe(view, status=200)
     assert names() == ["Jane Doe"]

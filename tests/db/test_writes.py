@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import select
 
 from myproject.models import User
+from tests import postgresql_only
 
 from .writes import WRITES
 
-pytestmark = pytest.mark.parametrize(("write", "left"), WRITES)
+each_write = pytest.mark.parametrize(("write", "left"), WRITES)
 
 
 @pytest.fixture(autouse=True)
@@ -18,11 +19,13 @@ def john(make_user):
     return make_user("John Doe")
 
 
+@each_write
 def test_a_write_is_committed(write, left, probe, names):
     probe(lambda request: write(request.dbsession), status=200)
     assert names() == left
 
 
+@each_write
 def test_a_write_is_aborted_when_the_view_then_raises(write, left, probe, names):
     seen = []
 
@@ -35,8 +38,31 @@ def test_a_write_is_aborted_when_the_view_then_raises(write, left, probe, names)
     assert (seen, names()) == (left, ["John Doe"])
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_a_write_is_refused_by_the_database_in_a_safe_request(write, left, method, probe, names, caplog):
-    probe(lambda request: write(request.dbsession), method=method, status=500)
+@each_write
+def test_a_write_is_refused_by_the_database_in_a_get_request(write, left, probe, names, caplog):
+    probe(lambda request: write(request.dbsession), method="GET", status=500)
     assert names() == ["John Doe"]
     assert re.search("read-?only", caplog.text)
+
+
+@postgresql_only
+def test_what_a_selected_function_writes_is_committed(probe, writing_function, names):
+    probe(lambda request: str(request.dbsession.scalar(writing_function)), status=200)
+    assert names() == ["John Doe", "Jane Doe"]
+
+
+@postgresql_only
+def test_what_a_selected_function_writes_is_aborted_when_the_view_then_raises(probe, writing_function, names):
+    def view(request):
+        request.dbsession.execute(writing_function)
+        raise ValueError
+
+    probe(view, status=500)
+    assert names() == ["John Doe"]
+
+
+@postgresql_only
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_a_selected_function_cannot_write_in_a_safe_request(method, probe, writing_function, names):
+    probe(lambda request: str(request.dbsession.scalar(writing_function)), method=method, status=500)
+    assert names() == ["John Doe"]

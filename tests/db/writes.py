@@ -1,6 +1,6 @@
 """The ways to write through a Session that people use; each finds John Doe alone and leaves the names it says.
 
-A `SELECT` of a function that writes is missing: SQLite has no such functions.
+A `SELECT` of a function that writes is missing, since SQLite has no such functions: see the fixture `writing_function`.
 """
 
 import pytest
@@ -22,6 +22,13 @@ def leaves(*names):
         return write
 
     return register
+
+
+def restore_john(engine):
+    """Leave John Doe alone again."""
+    with engine.begin() as connection:
+        connection.execute(delete(USERS))
+        connection.execute(insert(USERS).values(id=1, name="John Doe"))
 
 
 # The ORM: objects.

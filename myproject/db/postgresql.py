@@ -1,0 +1,52 @@
+"""What PostgreSQL, by psycopg, needs in order to keep its word."""
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import event
+from sqlalchemy.exc import InvalidRequestError
+
+CONNECT_ARGS = {
+    # Seconds for the server to accept a connection.
+    "connect_timeout": 5,
+    # In UTC, so that the month of a moment is the same to all. Who waits for a lock that long is tried again.
+    "options": "-c timezone=UTC -c lock_timeout=5s",
+}
+
+# What a request set, locked or made for its session alone must not meet the next one on its connection: all of
+# DISCARD ALL but the prepared statements, which the driver believes to be there.
+CLEAN = (
+    "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; "
+    "SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
+)
+
+
+def set_up(engine):
+    """Make the connections of `engine` begin, commit and go back to the pool as they should."""
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "commit", _commit)
+    event.listen(engine, "reset", _reset)
+
+
+def _begin(connection):
+    driver = connection.connection.dbapi_connection
+    # As if requests came one after the other: of two that read what the other writes, one fails and is tried again.
+    driver.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
+    # Not False: that would write to a server that was set to be read-only, by default_transaction_read_only.
+    driver.read_only = connection.get_execution_options().get("read_only") or None
+
+
+def _commit(connection):
+    # After an error that the view swallowed, the server would answer COMMIT by a ROLLBACK, and say nothing.
+    if connection.connection.dbapi_connection.info.transaction_status == TransactionStatus.INERROR:
+        raise InvalidRequestError(
+            "A statement of this transaction has failed, so nothing of it can be committed. "
+            "Put a statement that may fail into begin_nested()."
+        )
+
+
+def _reset(connection, _record, state):
+    if not state.terminate_only:
+        connection.rollback()
+        connection.autocommit = True
+        connection.execute(CLEAN)
+        connection.autocommit = False

@@ -1,0 +1,60 @@
+"""What SQLite needs in order to keep its word."""
+
+from sqlalchemy import event
+
+# How long a connection waits for the one writer before it gives up as busy, in seconds.
+CONNECT_ARGS = {"timeout": 5}
+
+
+def set_up(engine):
+    """Make the connections of `engine` begin, read and give up as they should."""
+    event.listen(engine, "connect", _open)
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", _note_end)
+    event.listen(engine, "before_cursor_execute", _refuse_after_end)
+    event.listen(engine, "commit", _refuse_after_end)
+    event.listen(engine, "rollback", _forget_end)
+    event.listen(engine, "reset", _reset)
+
+
+def _open(connection, _record):
+    # The driver would begin by itself before some statements (INSERT) and not before others (DDL, SAVEPOINT,
+    # WITH ... UPDATE), which then stay committed after an abort. `_begin` begins before all of them.
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys = ON")
+    # Readers go on while somebody writes, and the writer while they read.
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begin(connection):
+    _forget_end(connection)
+    reading = connection.get_execution_options().get("read_only", False)
+    connection.connection.execute(f"PRAGMA query_only = {'ON' if reading else 'OFF'}")
+    # A transaction that reads first and takes the write lock later may find its snapshot outdated and fail;
+    # with the lock from the start, a read followed by a write loses nobody's update.
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _note_end(context):
+    # A full disk makes SQLite itself roll back the whole transaction, savepoints too, and what is executed then is
+    # committed at once, statement by statement: https://www.sqlite.org/lang_transaction.html
+    connection = context.connection
+    if connection is None or connection.invalidated:
+        return
+    if not connection.connection.dbapi_connection.in_transaction:
+        connection.info.setdefault("ended_by", context.sqlalchemy_exception)
+
+
+def _refuse_after_end(connection, *_):
+    if "ended_by" in connection.info:
+        raise connection.info["ended_by"]
+
+
+def _forget_end(connection):
+    connection.info.pop("ended_by", None)
+
+
+def _reset(connection, _record, _state):
+    # After a COMMIT that failed, SQLAlchemy takes the transaction for ended while SQLite still holds it open, and
+    # its rows would commit with the next request on this connection.
+    connection.rollback()

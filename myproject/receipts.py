@@ -1,0 +1,85 @@
+"""A form sent twice is done once: by a double click, by going back, or because the answer to the first was lost.
+
+Each form carries a token of its own. The request that does what the form says stores the token in the same
+transaction, and where it led; the same token again leads there, and does nothing.
+"""
+
+import datetime
+import random
+import re
+import uuid
+
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid_retry import mark_error_retryable
+from sqlalchemy import String, delete
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .db import Base
+from .db.base import utcnow
+from .flash import flash
+from .i18n import _
+
+KEPT = datetime.timedelta(days=1)
+# One form in so many clears away the receipts that are older.
+CLEANING = 1 / 100
+FIELD = "form_token"
+
+
+class Receipt(Base):
+    """The token of a form that was done, and the page that its answer led to."""
+
+    __tablename__ = "receipts"
+
+    token: Mapped[str] = mapped_column(String(32), primary_key=True)
+    location: Mapped[str] = mapped_column(String(2000))
+    created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, index=True)
+
+
+def includeme(config):
+    """Do every form that carries a `form_token` at most once, and let templates make one."""
+    config.add_request_method(lambda request: uuid.uuid4().hex, FIELD, property=True)
+    config.add_view_deriver(do_once, under="csrf_view", over="rendered_view")
+
+
+def do_once(view, info):
+    """Answer a form that was done before by where it led then.
+
+    The token is stored first, and not looked for: on PostgreSQL, a look for what is not there would make two forms that
+    have nothing to do with each other lose a race.
+    """
+    if info.exception_only:
+        return view
+
+    def wrapped(context, request):
+        token = request.POST.get(FIELD, "") if request.method == "POST" else ""
+        if not re.fullmatch("[0-9a-f]{32}", token):
+            return view(context, request)
+        receipt = Receipt(token=token, location=request.path_here)
+        try:
+            with request.dbsession.begin_nested():
+                request.dbsession.add(receipt)
+        except IntegrityError as error:
+            return answer_again(request, token, error)
+        response = view(context, request)
+        if response.status_int != 303:
+            request.dbsession.delete(receipt)
+            return response
+        receipt.location = response.location
+        if random.random() < CLEANING:
+            request.apart(
+                lambda dbsession: dbsession.execute(delete(Receipt).where(Receipt.created_at < utcnow() - KEPT))
+            )
+        return response
+
+    return wrapped
+
+
+def answer_again(request, token, error):
+    """Return the answer to the form that took `token`; where it has only just done so, have another attempt find it."""
+    receipt = request.dbsession.get(Receipt, token)
+    if receipt is None:
+        mark_error_retryable(error)
+        raise error
+    flash(request, _("This was saved already."))
+    return HTTPSeeOther(receipt.location)

@@ -1,0 +1,471 @@
+"""The database is away, full or read-only: a page says so, nothing is half-written, and soon all is well again."""
+
+import contextlib
+import select as sockets
+import socket
+import sqlite3
+import threading
+
+import psycopg
+import pytest
+from sqlalchemy import event, func, insert, select, text
+from sqlalchemy.exc import OperationalError
+
+from myproject.models import User
+
+from ..conftest import migrate
+from ..postgresql import running_server
+
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+JANE = insert(User).values(name="Jane Doe")
+
+
+def add_jane(request):
+    request.dbsession.add(User(name="Jane Doe"))
+    request.dbsession.flush()
+
+
+@pytest.fixture(scope="module")
+def postgresql(postgresql):
+    """A server of this module's own, which its tests may stop."""
+    with running_server() as server:
+        server.execute("CREATE DATABASE migrated")
+        migrate(server.url("migrated"))
+        yield server
+
+
+@pytest.fixture
+def server(database_url, postgresql):
+    """The server of the test's database; it runs again afterwards, as it should."""
+    yield postgresql
+    (postgresql.folder / "data" / "standby.signal").unlink(missing_ok=True)
+    postgresql.stop()
+    postgresql.start()
+
+
+def assert_unavailable(page):
+    page.mustcontain(
+        "The database does not answer", "Nothing was saved.", "</nav>", no=["Traceback", "psycopg", "SELECT"]
+    )
+    assert (page.status_int, page.headers["Retry-After"]) == (503, "5")
+
+
+# The server stops and starts.
+
+
+@POSTGRESQL
+def test_after_a_restart_the_next_requests_work_whatever_connection_they_get(probe, server, engine, names):
+    pooled = [engine.connect() for _ in range(3)]
+    for connection in pooled:
+        connection.close()
+    server.stop()
+    server.start()
+    for _ in range(4):
+        probe(add_jane, status=200)
+    assert names() == ["Jane Doe"] * 4
+
+
+@POSTGRESQL
+def test_stock_answers_the_first_request_after_a_restart_by_an_error(stock, probe, server, names):
+    probe(add_jane, status=200)
+    server.stop()
+    server.start()
+    probe(add_jane, status=500)
+    assert names() == ["Jane Doe"]
+
+
+@POSTGRESQL
+@pytest.mark.parametrize("used_before", [False, True])
+def test_without_a_server_there_is_a_page_and_with_it_again_all_works(used_before, app, probe, server, names):
+    if used_before:
+        app.get("/users", status=200)
+    server.stop()
+    assert_unavailable(app.get("/users", status=503))
+    assert_unavailable(probe(add_jane, status=503))
+    app.get("/users/new", status=200)
+    server.start()
+    probe(add_jane, status=200)
+    app.get("/users", status=200).mustcontain("Jane Doe")
+    assert names() == ["Jane Doe"]
+
+
+@POSTGRESQL
+def test_stock_answers_that_the_fault_is_its_own_where_there_is_no_server(stock, app, server):
+    server.stop()
+    app.get("/users", status=500)
+
+
+@POSTGRESQL
+def test_a_server_that_is_away_is_one_error_in_the_log(app, server, caplog):
+    server.stop()
+    app.get("/users", status=503)
+    assert [record.levelname for record in caplog.records if record.name == "myproject.errors"] == ["ERROR"]
+
+
+@POSTGRESQL
+def test_a_connection_that_breaks_before_the_commit_is_replaced_and_the_request_written_once(probe, outside, names):
+    attempts = []
+
+    def view(request):
+        attempts.append(1)
+        add_jane(request)
+        if len(attempts) == 1:
+            end_session(outside, request.dbsession.scalar(select(func.pg_backend_pid())))
+            request.dbsession.execute(JANE)
+
+    probe(view, status=200)
+    assert (len(attempts), names()) == (2, ["Jane Doe"])
+
+
+def end_session(outside, pid):
+    with outside.connect() as connection:
+        connection.execute(select(func.pg_terminate_backend(pid, 5000)))
+
+
+@POSTGRESQL
+def test_a_standby_says_that_it_cannot_serve_and_works_once_it_may_write(probe, server, names):
+    server.stop("fast")
+    (server.folder / "data" / "standby.signal").touch()
+    server.start()
+    assert_unavailable(probe(add_jane, status=503))
+    server.stop("fast")
+    (server.folder / "data" / "standby.signal").unlink()
+    server.start()
+    probe(add_jane, status=200)
+    assert names() == ["Jane Doe"]
+
+
+# No connection is left.
+
+
+@pytest.fixture
+def limited(settings, postgresql):
+    """The application's role, of which one connection is allowed."""
+    postgresql.execute("CREATE ROLE limited LOGIN CONNECTION LIMIT 1")
+    postgresql.execute("GRANT pg_read_all_data, pg_write_all_data TO limited")
+    settings["sqlalchemy.url"] = settings["sqlalchemy.url"].replace("postgres@", "limited@")
+    yield settings["sqlalchemy.url"].replace("+psycopg", "")
+    postgresql.execute("REVOKE pg_read_all_data, pg_write_all_data FROM limited")
+    postgresql.execute("DROP ROLE limited")
+
+
+@POSTGRESQL
+def test_where_the_server_has_no_connection_left_there_is_a_page_until_it_has(limited, probe, names):
+    with psycopg.connect(limited):
+        assert_unavailable(probe(add_jane, status=503))
+    probe(add_jane, status=200)
+    assert names() == ["Jane Doe"]
+
+
+def test_where_the_pool_has_no_connection_left_there_is_a_page_until_it_has(probe, engine, monkeypatch, names):
+    monkeypatch.setattr(engine.pool, "_timeout", 0.01)
+    with contextlib.ExitStack() as others:
+        for _ in range(engine.pool.size() + engine.pool._max_overflow):
+            others.enter_context(contextlib.closing(engine.raw_connection()))
+        assert_unavailable(probe(add_jane, status=503))
+    probe(add_jane, status=200)
+    assert names() == ["Jane Doe"]
+
+
+# It can be read only.
+
+
+@POSTGRESQL
+def test_a_server_that_is_read_only_is_read_and_says_that_it_cannot_be_written(app, probe, engine, outside, make_user):
+    make_user("Jim Doe")
+    name = outside.url.database
+    with outside.begin() as connection:
+        connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    app.get("/users", status=200).mustcontain("Jim Doe")
+    assert_unavailable(probe(add_jane, status=503))
+    with outside.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SET default_transaction_read_only = off"))
+        connection.execute(text(f"ALTER DATABASE {name} RESET default_transaction_read_only"))
+    engine.dispose()
+    probe(add_jane, status=200)
+
+
+@SQLITE
+def test_a_file_that_is_read_only_is_read_and_says_that_it_cannot_be_written(settings, make_user, names, request):
+    make_user("Jim Doe")
+    path = settings["sqlalchemy.url"].removeprefix("sqlite:///")
+    settings["sqlalchemy.url"] = f"sqlite:///file:{path}?mode=ro&uri=true"
+    request.getfixturevalue("app").get("/users", status=200).mustcontain("Jim Doe")
+    assert_unavailable(request.getfixturevalue("probe")(add_jane, status=503))
+    assert names() == ["Jim Doe"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_safe_request_that_writes_is_our_own_fault(method, probe, names):
+    probe(add_jane, method=method, status=500)
+    assert names() == []
+
+
+# The disk is full, the file is locked or away.
+
+
+@pytest.fixture
+def disk(engine):
+    """`disk["pages"]`, to which the SQLite file may grow: no further than it is now, until a test changes it."""
+    with sqlite3.connect(engine.url.database) as connection:
+        connection.execute("CREATE TABLE bulk (bytes BLOB)")
+        disk = {"pages": connection.execute("PRAGMA page_count").fetchone()[0]}
+    connection.close()
+    event.listen(engine, "checkout", lambda raw, *_: raw.execute(f"PRAGMA max_page_count = {disk['pages']}"))
+    return disk
+
+
+def fill(request):
+    request.dbsession.execute(text("INSERT INTO bulk VALUES (zeroblob(100000))"))
+
+
+def in_a_savepoint(request):
+    with request.dbsession.begin_nested():
+        fill(request)
+
+
+@SQLITE
+@pytest.mark.parametrize("fill", [fill, in_a_savepoint])
+def test_on_a_full_disk_nothing_is_half_written_and_with_room_again_all_works(fill, probe, disk, names):
+    def view(request):
+        add_jane(request)
+        fill(request)
+
+    assert_unavailable(probe(view, status=503))
+    assert names() == []
+    disk["pages"] *= 100
+    probe(view, status=200)
+    assert names() == ["Jane Doe"]
+
+
+@SQLITE
+@pytest.mark.parametrize("fill", [fill, in_a_savepoint])
+@pytest.mark.parametrize("status", [200, 422])
+def test_a_view_that_swallows_that_the_disk_is_full_writes_nothing(status, fill, probe, disk, names):
+    def view(request):
+        add_jane(request)
+        # SQLite now rolls back all by itself; what comes next would be committed at once, whatever the view answers.
+        for write in fill, lambda request: request.dbsession.execute(JANE):
+            with contextlib.suppress(OperationalError):
+                write(request)
+        request.response.status_int = status
+
+    probe(view, status=503 if status == 200 else 422)
+    assert names() == []
+
+
+@SQLITE
+def test_the_form_says_that_the_disk_is_full(app, disk, rows):
+    form = app.get("/users/new").forms[1]
+    form["name"] = "J" * 200
+    while (page := form.submit(status="*")).status_int == 303:
+        form = app.get("/users/new").forms[1]
+        form["name"] = "J" * 200
+    assert_unavailable(page)
+    stored = len(rows(User))
+    disk["pages"] *= 100
+    form.submit(status=303)
+    assert len(rows(User)) == stored + 1
+
+
+@SQLITE
+@pytest.mark.usefixtures("impatient")
+def test_a_file_that_another_process_keeps_locked_is_a_page_until_it_is_free(probe, writer, monkeypatch, names):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    writer.execute("BEGIN IMMEDIATE")
+    assert_unavailable(probe(add_jane, status=503))
+    writer.rollback()
+    probe(add_jane, status=200)
+    assert names() == ["Jane Doe"]
+
+
+@SQLITE
+def test_stock_answers_that_a_lock_is_its_own_fault(stock, impatient, probe, writer):
+    writer.execute("BEGIN IMMEDIATE")
+    probe(add_jane, status=500)
+
+
+@SQLITE
+def test_a_file_that_is_away_is_a_page_until_it_is_back(app, probe, engine, tmp_path, names):
+    here, away = tmp_path, tmp_path.with_name(f"{tmp_path.name}-away")
+    here.rename(away)
+    assert_unavailable(app.get("/users", status=503))
+    away.rename(here)
+    probe(add_jane, status=200)
+    assert names() == ["Jane Doe"]
+
+
+# The connection breaks while the server commits.
+
+
+class Proxy:
+    """A way to the server; where `armed`, it passes a COMMIT on, but breaks before the client has the answer."""
+
+    def __init__(self, port):
+        self.server, self.armed, self.commits = port, False, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _address = self.listener.accept()
+                threading.Thread(target=self.relay, args=[client], daemon=True).start()
+
+    def relay(self, client):
+        with client, socket.create_connection(("127.0.0.1", self.server)) as server, contextlib.suppress(OSError):
+            other, losing = {client: server, server: client}, False
+            while True:
+                for sender in sockets.select([client, server], [], [])[0]:
+                    data = sender.recv(65536)
+                    if not data or (losing and sender is server):
+                        return
+                    losing = losing or (self.armed and sender is client and b"COMMIT" in data)
+                    self.commits += b"COMMIT" in data and sender is client
+                    other[sender].sendall(data)
+
+
+@pytest.fixture
+def proxy(settings, postgresql):
+    """A Proxy between the application and the server."""
+    proxy = Proxy(postgresql.port)
+    settings["sqlalchemy.url"] = settings["sqlalchemy.url"].replace(str(postgresql.port), str(proxy.port))
+    yield proxy
+    proxy.listener.close()
+
+
+def assert_unknown(page):
+    page.mustcontain("The connection broke while saving. Send the form again: it is saved once.", "</nav>")
+    assert (page.status_int, page.headers["Retry-After"]) == (503, "5")
+
+
+@pytest.fixture
+def form(app):
+    """The form for a new user, filled in."""
+    form = app.get("/users/new").forms[1]
+    form["name"] = "Jane Doe"
+    return form
+
+
+@POSTGRESQL
+def test_a_form_whose_commit_was_not_answered_is_saved_once_when_it_is_sent_again(proxy, form, names):
+    proxy.armed = True
+    assert_unknown(form.submit(status=503))
+    assert (proxy.commits, names()) == (1, ["Jane Doe"])
+    proxy.armed = False
+    form.submit(status=303).follow().mustcontain("This was saved already.", "Jane Doe")
+    assert names() == ["Jane Doe"]
+
+
+@POSTGRESQL
+def test_a_form_whose_commit_the_server_did_not_survive_is_saved_once_when_it_is_sent_again(outside, form, names):
+    with outside.begin() as connection:
+        connection.execute(text(DIE))
+        connection.execute(text(DIE_AT_COMMIT))
+    assert_unknown(form.submit(status=503))
+    assert names() == []
+    with outside.begin() as connection:
+        connection.execute(text("DROP TRIGGER die ON users"))
+    form.submit(status=303).follow().mustcontain("Jane Doe was added.")
+    assert names() == ["Jane Doe"]
+
+
+DIE = """
+    CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM pg_terminate_backend(pg_backend_pid());
+        RETURN NULL;
+    END $$"""
+DIE_AT_COMMIT = """
+    CREATE CONSTRAINT TRIGGER die AFTER INSERT ON users DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION die()"""
+
+
+@pytest.fixture
+def unmarked(monkeypatch):
+    """The control: a lost answer to COMMIT is no other than any lost connection."""
+    monkeypatch.setattr("myproject.db.failure._committing", lambda flag: lambda connection: None)
+
+
+@POSTGRESQL
+def test_to_try_every_broken_connection_again_would_store_it_twice(proxy, unmarked, probe, names):
+    proxy.armed = True
+    probe(disarmed_in_the_second_attempt(proxy), status=200)
+    assert names() == ["Jane Doe", "Jane Doe"]
+
+
+@POSTGRESQL
+def test_what_may_have_been_committed_is_not_tried_again(proxy, probe, names):
+    proxy.armed = True
+    assert_unknown(probe(disarmed_in_the_second_attempt(proxy), status=503))
+    assert names() == ["Jane Doe"]
+
+
+def disarmed_in_the_second_attempt(proxy):
+    def view(request):
+        proxy.armed = request.environ["retry.attempt"] == 0
+        add_jane(request)
+
+    return view
+
+
+@POSTGRESQL
+def test_a_page_whose_commit_was_not_answered_is_simply_read_again(proxy, probe, make_user):
+    make_user("Jane Doe")
+    proxy.armed = True
+
+    def view(request):
+        proxy.armed = request.environ["retry.attempt"] == 0
+        return str(request.dbsession.scalars(select(User.name)).all())
+
+    probe(view, method="GET", status=200).mustcontain("Jane Doe")
+
+
+# What a request leaves on its connection.
+
+TRACES = {
+    "a setting": ("SET work_mem = '1234kB'", "SELECT current_setting('work_mem') = '1234kB'"),
+    "a role": ("SET ROLE pg_monitor", "SELECT current_user = 'pg_monitor'"),
+    "an advisory lock": (
+        "SELECT pg_advisory_lock(1)",
+        "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()",
+    ),
+    "a temporary table": (
+        "CREATE TEMPORARY TABLE notes (note TEXT)",
+        "SELECT to_regclass('pg_temp.notes') IS NOT NULL",
+    ),
+    "a channel": ("LISTEN news", "SELECT count(*) > 0 FROM pg_listening_channels()"),
+    "a cursor": ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", "SELECT count(*) > 0 FROM pg_cursors WHERE name = 'c'"),
+}
+
+
+def leave(probe, trace):
+    """Return whether what one request does is there in the next one on the same connection."""
+    do, is_there = TRACES[trace]
+    sessions = []
+
+    def view(request, statement=do):
+        if statement == do:
+            add_jane(request)  # so that the stock wiring commits
+        sessions.append(request.dbsession.scalar(select(func.pg_backend_pid())))
+        result = request.dbsession.execute(text(statement))
+        return str(result.scalar()) if result.returns_rows else ""
+
+    probe(view, status=200)
+    answer = probe(lambda request: view(request, is_there), status=200).text
+    assert sessions[0] == sessions[1]
+    return answer == "True"
+
+
+@POSTGRESQL
+@pytest.mark.parametrize("trace", TRACES)
+def test_what_a_request_leaves_on_its_connection_does_not_meet_the_next(trace, probe):
+    assert not leave(probe, trace)
+
+
+@POSTGRESQL
+@pytest.mark.parametrize("trace", TRACES)
+def test_with_stock_it_does(stock, trace, probe):
+    assert leave(probe, trace)

@@ -1,0 +1,259 @@
+"""An answer of any length is read page by page while it is sent; no client holds a connection by being slow."""
+
+import http.client
+import socket
+import time
+from threading import Thread
+
+import pytest
+import waitress
+from pyramid.response import Response
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
+from sqlalchemy.orm import Session
+from transaction.interfaces import NoTransaction
+
+from myproject.db import stream_rows
+from myproject.models import User
+
+USERS = User.__table__
+NAMES = select(USERS.c.name)
+LINE = 50_000  # bytes of the body for each row
+
+
+@pytest.fixture
+def factory(wsgi):
+    """The application's Sessions."""
+    return wsgi.registry["dbsession_factory"]
+
+
+@pytest.fixture
+def people(outside):
+    """Call `people(*names)`: store users of these names through the second connection."""
+
+    def store(*names):
+        with outside.begin() as connection:
+            connection.execute(insert(USERS), [{"name": name} for name in names])
+
+    return store
+
+
+@pytest.fixture
+def server(wsgi):
+    """Call `server(read)`: waitress, sending what `read(request)` yields; return its port."""
+    # It takes little from the application that it cannot send.
+    started = waitress.create_server(wsgi, host="127.0.0.1", port=0, threads=6, outbuf_high_watermark=1000)
+    thread = Thread(target=started.run)
+    thread.start()
+
+    def serve(read):
+        wsgi.registry["probe"] = lambda request: Response(app_iter=read(request), content_type="text/plain")
+        return int(started.effective_port)
+
+    yield serve
+    # The loop of the server ends when it has nothing left to watch.
+    started.task_dispatcher.shutdown()
+    started.asyncore.close_all(started._map)
+    thread.join(5)
+
+
+def streamed(request):
+    for (name,) in stream_rows(request.registry["dbsession_factory"], NAMES, [USERS.c.id], size=10):
+        yield name.encode().ljust(LINE)
+
+
+def read_in_one_go(request):
+    with Session(request.registry["dbsession_factory"].kw["bind"]) as session:
+        for (name,) in session.execute(NAMES.order_by(USERS.c.id)):
+            yield name.encode().ljust(LINE)
+
+
+def stalled_client(port):
+    """Return a client that has read the beginning of its answer, and reads no further."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    client.sendall(b"GET /probe HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert client.recv(12) == b"HTTP/1.1 200"
+    return client
+
+
+def get(port):
+    """Return the lines of the answer that a client gets who reads it all."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", "/probe")
+    body = connection.getresponse().read()
+    connection.close()
+    return [line.decode().strip() for line in map(bytes, zip(*[iter(body)] * LINE, strict=True))]
+
+
+def settled(measure, wanted):
+    """Return `measure()` as soon as it is `wanted`, or after two seconds."""
+    for _ in range(100):
+        if measure() == wanted:
+            break
+        time.sleep(0.02)
+    return measure()
+
+
+def test_five_stalled_clients_hold_no_connection(server, people, engine):
+    people(*map(str, range(200)))
+    port = server(streamed)
+    clients = [stalled_client(port) for _ in range(5)]
+    assert settled(engine.pool.checkedout, 0) == 0
+    assert get(port) == [str(number) for number in range(200)]
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.usefixtures("stock")
+def test_five_stalled_clients_of_a_session_for_the_whole_answer_hold_all_connections(server, people, engine):
+    """The control."""
+    people(*map(str, range(200)))
+    port = server(read_in_one_go)
+    clients = [stalled_client(port) for _ in range(5)]
+    assert settled(engine.pool.checkedout, 5) == 5
+    for client in clients:
+        client.close()
+    assert settled(engine.pool.checkedout, 0) == 0
+
+
+def test_a_client_that_vanishes_leaves_nothing_behind(server, people, engine, caplog):
+    people(*map(str, range(200)))
+    ended = []
+
+    def read(request):
+        try:
+            yield from streamed(request)
+        finally:
+            ended.append(engine.pool.checkedout())
+
+    stalled_client(server(read)).close()
+    assert settled(lambda: ended, [0]) == [0]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_failed_read_ends_the_answer_short_and_is_logged(server, people, engine, outside, caplog):
+    people(*map(str, range(30)))
+
+    def read(request):
+        for number, line in enumerate(streamed(request)):
+            if number == 15:
+                with outside.begin() as connection:
+                    connection.execute(text("ALTER TABLE users RENAME TO people"))
+            yield line
+
+    port = server(read)
+    with pytest.raises(http.client.IncompleteRead):
+        get(port)
+    assert "Exception while serving /probe" in caplog.text
+    assert engine.pool.checkedout() == 0
+
+
+@pytest.mark.usefixtures("stock")
+def test_an_answer_that_reads_by_the_request_s_session_leaks_a_connection(probe, people, engine):
+    """The control: the transaction is over before the body is read."""
+    people("John Doe")
+    sessions = []
+
+    def view(request):
+        sessions.append(request.dbsession)
+        return Response(app_iter=(name.encode() for _ in "x" for name in request.dbsession.scalars(NAMES)))
+
+    with pytest.raises(NoTransaction):
+        probe(view, method="GET")
+    assert engine.pool.checkedout() == 1
+    sessions[0].close()
+
+
+def test_an_answer_that_reads_by_the_request_s_session_is_refused(probe, people, checkouts):
+    people("John Doe")
+
+    def view(request):
+        session = request.dbsession
+        return Response(app_iter=(name.encode() for _ in "x" for name in session.scalars(NAMES)))
+
+    with pytest.raises(InvalidRequestError):
+        probe(view, method="GET")
+    assert checkouts == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 20, 25])
+def test_every_row_comes_once_and_in_order(count, factory, people):
+    names = [str(number) for number in range(count)]
+    if names:
+        people(*names)
+    assert list(stream_rows(factory, NAMES, [USERS.c.id], size=10)) == [(name,) for name in names]
+
+
+def test_the_keys_may_be_several(factory, people):
+    people(*"CABACBA")
+    rows = list(stream_rows(factory, select(USERS.c.name, USERS.c.id), [USERS.c.name, USERS.c.id], size=2))
+    assert rows == [("A", 2), ("A", 4), ("A", 7), ("B", 3), ("B", 6), ("C", 1), ("C", 5)]
+
+
+def test_a_key_may_be_a_moment_in_time(factory, make_user):
+    for name in "ABCDE":
+        make_user(name)
+    rows = stream_rows(factory, NAMES, [User.created_at, User.id], size=2)
+    assert [name for (name,) in rows] == list("ABCDE")
+
+
+def test_the_query_keeps_its_own_conditions(factory, people):
+    people(*"ABCDEF")
+    rows = stream_rows(factory, NAMES.where(USERS.c.name != "C"), [USERS.c.id], size=2)
+    assert [name for (name,) in rows] == list("ABDEF")
+
+
+def test_rows_that_come_and_go_meanwhile_disturb_no_other(factory, people, outside):
+    people(*map(str, range(100)))
+    seen = []
+    for (name,) in stream_rows(factory, NAMES, [USERS.c.id], size=7):
+        seen.append(int(name))
+        with outside.begin() as connection:
+            if len(seen) < 30:
+                connection.execute(insert(USERS).values(name=str(100 + len(seen))))
+            # Half before the place that has been reached, half after it.
+            connection.execute(delete(USERS).where(USERS.c.name.in_([str(seen[-1]), str(99 - len(seen) * 2)])))
+    stayed = [number for number in range(100) if number == 99 or number % 2 == 0]
+    assert seen == sorted(set(seen))
+    assert [number for number in seen if number in stayed] == stayed
+
+
+def test_a_row_changed_meanwhile_comes_once(factory, people, outside):
+    people(*"ABCD")
+    rows = stream_rows(factory, NAMES, [USERS.c.id], size=2)
+    seen = [next(rows)]
+    with outside.begin() as connection:
+        connection.execute(update(USERS).values(name="Z"))
+    assert [*seen, *rows] == [("A",), ("B",), ("Z",), ("Z",)]
+
+
+def test_one_page_of_rows_is_read_at_a_time(factory, people, statements):
+    people(*map(str, range(30)))
+    statements.clear()
+    rows = stream_rows(factory, NAMES, [USERS.c.id], size=10)
+    read = [sum("LIMIT" in statement for statement in statements) for _ in rows]
+    assert read == [1] * 10 + [2] * 10 + [3] * 10
+
+
+def test_between_two_rows_no_connection_is_held(factory, people, engine):
+    people(*"ABCD")
+    rows = stream_rows(factory, NAMES, [USERS.c.id], size=2)
+    assert [engine.pool.checkedout() for _ in rows] == [0] * 4
+
+
+def test_a_stream_cannot_write(factory, people, names):
+    people("John Doe")
+    writing = insert(USERS).values(name="Jane Doe").returning(USERS.c.name).cte("writing")
+    with pytest.raises(SQLAlchemyError):
+        list(stream_rows(factory, select(writing.c.name), [writing.c.name]))
+    assert names() == ["John Doe"]
+
+
+def test_a_stream_that_is_read_while_somebody_writes_waits_for_nobody(factory, people, outside):
+    people(*"ABCD")
+    with outside.begin() as connection:
+        connection.execute(update(USERS).values(name="Z"))
+        assert [name for (name,) in stream_rows(factory, NAMES, [USERS.c.id], size=2)] == list("ABCD")
+        connection.rollback()

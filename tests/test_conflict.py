@@ -1,0 +1,220 @@
+"""Two people edit the same record: the second is shown what the first saved, and decides."""
+
+import time
+
+import pytest
+from pyramid_retry import RetryableException
+from sqlalchemy import update
+from webtest import TestApp
+
+from myproject.models import Post, User
+from myproject.users import views
+
+WARNING = "Somebody changed this while you were editing."
+KOREAN = {"HTTP_ACCEPT_LANGUAGE": "ko"}
+
+
+@pytest.fixture
+def other(wsgi):
+    """Somebody else's browser, in English."""
+    return TestApp(wsgi, extra_environ={"HTTP_ACCEPT_LANGUAGE": "en"})
+
+
+def edit(browser, record, **options):
+    """Return the form that `browser` is shown of a record."""
+    return browser.get(f"/{record.__tablename__}/{record.id}/edit", **options).forms["record"]
+
+
+def save(browser, record, **values):
+    """Edit a record in one go."""
+    form = edit(browser, record)
+    for name, value in values.items():
+        form[name] = value
+    form.submit(status=303)
+
+
+def meanwhile(page, field):
+    """Return what the page says was saved meanwhile in a field, or `None`."""
+    note = page.html.find(id=f"{field}-saved")
+    return note and " ".join(note.text.split())
+
+
+def test_the_second_of_two_people_keeps_what_they_typed_and_sees_what_was_saved(app, other, make_user, rows):
+    form = edit(app, user := make_user("John Doe", age=30))
+    save(other, user, name="Johnny Doe")
+    form["name"] = "Jack Doe"
+    page = form.submit(status=409)
+    assert page.forms["record"]["name"].value == "Jack Doe"
+    assert meanwhile(page, "name") == "Saved meanwhile: Johnny Doe"
+    assert [user.name for user in rows(User)] == ["Johnny Doe"]
+
+
+def test_the_page_says_why_and_what_to_do(app, other, make_user):
+    form = edit(app, user := make_user("John Doe"))
+    save(other, user, name="Johnny Doe")
+    assert WARNING in form.submit(status=409).html.find(role="alert").text
+
+
+def test_the_page_says_so_in_korean_too(wsgi, other, make_user):
+    korean = TestApp(wsgi, extra_environ=KOREAN)
+    form = edit(korean, user := make_user("김철수", role="member"))
+    save(other, user, name="김영희", role="editor", active=False)
+    form["name"] = "김민수"
+    page = form.submit(status=409)
+    page.mustcontain("수정하는 동안 다른 사람이 내용을 바꾸었습니다.", no=["Saved", WARNING])
+    assert meanwhile(page, "name") == "그동안 저장된 값: 김영희"
+    assert "Editor" not in meanwhile(page, "role")
+
+
+def test_sent_again_it_overwrites_what_the_person_has_seen(app, other, make_user, rows):
+    form = edit(app, user := make_user("John Doe"))
+    save(other, user, name="Johnny Doe", age="31")
+    form["name"] = "Jack Doe"
+    form.submit(status=409).forms["record"].submit(status=303)
+    assert [(user.name, user.age) for user in rows(User)] == [("Jack Doe", None)]
+
+
+def test_sent_again_after_yet_another_change_it_is_shown_that_one(app, other, make_user, rows):
+    form = edit(app, user := make_user("John Doe"))
+    save(other, user, name="Johnny Doe")
+    page = form.submit(status=409)
+    save(other, user, name="Jonathan Doe")
+    page = page.forms["record"].submit(status=409)
+    assert meanwhile(page, "name") == "Saved meanwhile: Jonathan Doe"
+    assert [user.name for user in rows(User)] == ["Jonathan Doe"]
+
+
+def test_only_what_differs_stands_beside_its_field(app, other, make_user):
+    form = edit(app, user := make_user("John Doe", email="john@example.com", age=30))
+    save(other, user, age="", role="editor", active=False)
+    page = form.submit(status=409)
+    shown = {field: meanwhile(page, field) for field in ["name", "email", "age", "role", "active"]}
+    prefix = "Saved meanwhile: "
+    assert shown == {
+        "name": None, "email": None, "age": prefix + "–", "role": prefix + "Editor", "active": prefix + "No"
+    }  # fmt: skip
+
+
+def test_what_was_saved_is_read_out_with_its_field(app, other, make_user):
+    form = edit(app, user := make_user("John Doe"))
+    save(other, user, name="Johnny Doe")
+    assert "name-saved" in form.submit(status=409).html.find(id="name")["aria-describedby"].split()
+
+
+def test_what_was_saved_is_shown_as_text(app, other, make_user):
+    form = edit(app, user := make_user("John Doe"))
+    save(other, user, name="<b>Johnny</b> & ${name}")
+    assert meanwhile(form.submit(status=409), "name") == "Saved meanwhile: <b>Johnny</b> & ${name}"
+
+
+def test_a_stale_form_that_is_not_valid_either_says_both_in_turn(app, other, make_user, rows):
+    form = edit(app, user := make_user("John Doe", age=30))
+    save(other, user, age="31")
+    form["age"] = "thirty"
+    page = form.submit(status=409)
+    assert (page.forms["record"]["age"].value, meanwhile(page, "age")) == ("thirty", "Saved meanwhile: 31")
+    assert page.forms["record"].submit(status=422).forms["record"]["age"].value == "thirty"
+    assert [user.age for user in rows(User)] == [31]
+
+
+def test_an_address_taken_meanwhile_is_told_once_the_conflict_is_settled(app, other, make_user):
+    form = edit(app, user := make_user("John Doe"))
+    save(other, user, age="31")
+    make_user("Jane Doe", email="doe@example.com")
+    form["email"] = "doe@example.com"
+    form.submit(status=409).forms["record"].submit(status=422).mustcontain("This address is taken by another user.")
+
+
+@pytest.mark.parametrize("version", ["", "0", "2", "-1", "1.0", "one", "１", "9" * 30, "1 ", "\x00"])
+def test_a_version_that_the_record_does_not_have_is_a_conflict(version, app, make_user, rows):
+    form = edit(app, make_user("John Doe"))
+    form["name"], form["version"] = "Jack Doe", version
+    form.submit(status=409).forms["record"].submit(status=303)
+    assert [user.name for user in rows(User)] == ["Jack Doe"]
+
+
+def test_a_program_that_sends_no_version_means_the_record_as_it_is(app, make_user, rows):
+    user = make_user("John Doe")
+    token = edit(app, user)["csrf_token"].value
+    app.post(f"/users/{user.id}/edit", {"name": "Jack Doe", "role": "member", "csrf_token": token}, status=303)
+    assert [user.name for user in rows(User)] == ["Jack Doe"]
+
+
+def test_a_person_cannot_set_the_version(app, make_user, rows):
+    form = edit(app, make_user("John Doe"))
+    form["name"] = "Jack Doe"
+    form.submit(status=303)
+    assert [user.version for user in rows(User)] == [2]
+
+
+def test_a_form_that_changes_nothing_is_no_conflict_for_the_next(app, other, make_user):
+    form = edit(app, user := make_user("John Doe"))
+    save(other, user)
+    form.submit(status=303)
+
+
+@pytest.mark.parametrize("path", ["/users", "/posts"])
+def test_a_record_deleted_meanwhile_is_not_found(path, app, other, make_post):
+    post = make_post()
+    record = post if path == "/posts" else User(id=post.author_id)
+    form = edit(app, record)
+    other.get(f"{path}/{record.id}/delete").forms[1].submit(status=303)
+    form.submit(status=404).mustcontain("There is nothing here")
+
+
+def test_a_post_that_two_people_edit(app, other, make_post, make_user, rows):
+    form, jane = edit(app, post := make_post("Hello", "World")), make_user("Jane Doe")
+    save(other, post, body="One\nTwo", author_id=str(jane.id))
+    form["body"] = "Three"
+    page = form.submit(status=409)
+    assert (meanwhile(page, "body"), meanwhile(page, "author_id"), meanwhile(page, "title")) == (
+        "Saved meanwhile: One Two", "Saved meanwhile: Jane Doe", None
+    )  # fmt: skip
+    assert [post.body for post in rows(Post)] == ["One\nTwo"]
+    page.forms["record"].submit(status=303)
+    assert [(post.body, post.author_id) for post in rows(Post)] == [("Three", post.author_id)]
+
+
+def test_a_stale_form_is_not_saved_by_trying_again(app, make_user, rows, monkeypatch, outside):
+    """The first attempt sees its own version and loses a race; what won it must not be overwritten by the second."""
+    form, store, attempts = edit(app, make_user("John Doe")), views.store, []
+
+    def lose(request, form, user):
+        attempts.append(store(request, form, user))
+        raise RetryableException
+
+    monkeypatch.setattr(views, "store", lose)
+    monkeypatch.setattr(time, "sleep", lambda seconds: save_outside(outside))
+    form["name"] = "Jack Doe"
+    page = form.submit(status=409)
+    assert (len(attempts), meanwhile(page, "name")) == (1, "Saved meanwhile: Johnny Doe")
+    assert [user.name for user in rows(User)] == ["Johnny Doe"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_stale_form_is_not_saved_by_the_attempt_after_a_real_race(app, make_user, rows, monkeypatch, outside):
+    form, store, attempts = edit(app, make_user("John Doe")), views.store, []
+
+    def be_overtaken(request, form, user):
+        attempts.append(user)
+        save_outside(outside)
+        return store(request, form, user)
+
+    monkeypatch.setattr(views, "store", be_overtaken)
+    form["name"] = "Jack Doe"
+    assert meanwhile(form.submit(status=409), "name") == "Saved meanwhile: Johnny Doe"
+    assert (len(attempts), [user.name for user in rows(User)]) == (1, ["Johnny Doe"])
+
+
+def test_without_a_version_in_the_form_the_last_one_would_win(app, other, make_user, rows, monkeypatch):
+    """The control: `version_id_col` alone."""
+    monkeypatch.setattr(views.UserForm, "is_outdated", lambda form, record: False)
+    form = edit(app, user := make_user("John Doe"))
+    save(other, user, name="Johnny Doe")
+    form.submit(status=303)
+    assert [user.name for user in rows(User)] == ["John Doe"]
+
+
+def save_outside(engine):
+    with engine.begin() as connection:
+        connection.execute(update(User.__table__).values(name="Johnny Doe", version=2))
