@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve test check demo messages lock format clean .venv
+.PHONY: help serve test check stress bench demo messages lock format clean .venv
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,12 @@ check: .venv/testing.stamp ## Run all that CI runs: format, lint, types, dead co
 	@echo "Dead code";    $(BIN)/vulture
 	@echo "Translations"; $(BIN)/python -m myproject.scripts.messages --check
 	@echo "Tests";        $(MAKE) test
+
+stress: .venv/testing.stamp ## Kill servers under people who write, about 5 minutes (ARGS="--kills 10 --seconds 30")
+	@$(BIN)/python -m tests.stress $(ARGS)
+
+bench: .venv/testing.stamp ## Compare speed and memory with the stock wiring, minutes (ARGS="--rounds 10" for less)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 demo: .venv/development.stamp ## Add 200 believable people with posts to the development database
 	@$(BIN)/initialize_db development.ini

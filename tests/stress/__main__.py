@@ -1,0 +1,82 @@
+"""python -m tests.stress: kills servers under people who write; exits with 1 where a yes was lost or a no was kept."""
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.postgresql import binaries, running_server
+
+from .storm import run
+
+SHOWN = 20  # violations
+
+
+def main(argv=None):
+    """Let a storm pass over each database, and print what came of it; return the exit status."""
+    parser = argparse.ArgumentParser(prog="tests.stress", description=__doc__)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], help="only this one (both)")
+    parser.add_argument("--kills", type=int, default=50, help="server processes killed (%(default)s)")
+    parser.add_argument("--crashes", type=int, default=3, help="times that PostgreSQL is crashed (%(default)s)")
+    parser.add_argument("--clients", type=int, default=8, help="people at once (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=120, help="seconds for each database (%(default)s)")
+    parser.add_argument("--seed", type=int, help="of all that is chosen at random, as far as threads allow")
+    parser.add_argument("--stock", action="store_true", help="the starter template's wiring in place of ours")
+    options = parser.parse_args(argv)
+    # What this machine is set to must not choose the database.
+    for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
+        os.environ.pop(variable, None)
+    storm = {name: getattr(options, name) for name in ("kills", "clients", "seconds", "seed", "stock")}
+    outcomes = {}
+    if options.database != "postgresql":
+        with tempfile.TemporaryDirectory(prefix="myproject-stress-") as folder:
+            outcomes["SQLite"] = run(f"sqlite:///{Path(folder, 'stress.sqlite')}", **storm)
+    if options.database != "sqlite" and binaries():
+        with running_server() as server:
+            outcomes["PostgreSQL"] = run(server.url(), crash=crash(server), crashes=options.crashes, **storm)
+    elif options.database != "sqlite":
+        print("PostgreSQL's server binaries were not found.\n")
+    report(outcomes)
+    return int(not outcomes or any(outcome.violations for outcome in outcomes.values()))
+
+
+def crash(server):
+    """Return a function that stops the database server as a crash does, and starts it again."""
+
+    def strike():
+        server.stop("immediate")
+        server.start()
+
+    return strike
+
+
+def report(outcomes):
+    """Print the counts, the ratios and the violations."""
+    row("", *outcomes)
+    row("---", *["--:"] * len(outcomes))
+    kept = {kind: outcome.counts for kind, outcome in outcomes.items()}
+    for what in next(iter(kept.values()), ()):
+        row(what, *(f"{counts[what]:,}" for counts in kept.values()))
+    row("seconds", *(f"{outcome.seconds:.0f}" for outcome in outcomes.values()))
+    row("forms each second", *(f"{len(outcome.writes) / outcome.seconds:.0f}" for outcome in outcomes.values()))
+    for what in ("acknowledged", "refused", "no answer, sent again"):
+        row(f"{what}, of all forms", *(f"{counts[what] / counts['forms sent']:.1%}" for counts in kept.values()))
+    found = {kind: outcome.violations for kind, outcome in outcomes.items()}
+    row("**violations**", *(f"**{len(sentences)}**" for sentences in found.values()))
+    for kind, sentences in found.items():
+        for sentence in sentences[:SHOWN]:
+            print(f"\n{kind}: {sentence}")
+        if len(sentences) > SHOWN:
+            print(f"\n{kind}: and {len(sentences) - SHOWN} more")
+
+
+def row(*cells):
+    """Print a row of a table of Markdown."""
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())

@@ -1,0 +1,166 @@
+"""A browser reduced to what forms need, and the person at it, who keeps the ledger."""
+
+import html
+import http.client
+import random
+import re
+import time
+import urllib.parse
+from http.cookies import SimpleCookie
+
+from .ledger import ACKNOWLEDGED, ADD, DELETE, EDIT, REFUSED, new_token, values_of
+
+# How often a person sends what the form refuses, takes an address that somebody has, sends a form and hangs up
+# before the answer, and gives up for good after "Nothing was saved".
+INVALID, TAKEN, HANG_UP, GIVE_UP = 0.04, 0.04, 0.05, 0.5
+KINDS = {ADD: 9, EDIT: 9, DELETE: 2}
+PATIENCE = 20  # seconds for an answer
+
+NO_ANSWER = (OSError, http.client.HTTPException)
+
+
+class Broken(Exception):
+    """The connection broke, or the person hung up, after the request had been sent and before its answer was there."""
+
+
+class Browser:
+    """One open connection to one of the servers, the other one as soon as that refuses; cookies; forms."""
+
+    def __init__(self, ports, rng):
+        self.ports, self.rng = ports, rng
+        self.cookies, self.connection = {}, None
+
+    def get(self, path):
+        """Return the status and the text of a page, asking again until there is one."""
+        while True:
+            try:
+                status, _location, text = self.send("GET", path)
+            except Broken:
+                continue
+            if status < 500:
+                return status, text
+            time.sleep(0.05)
+
+    def form(self, path):
+        """Return the fields of the form on the page at `path`, or `None` where there is no such page."""
+        status, text = self.get(path)
+        if status != 200:
+            return None
+        inside = re.search(r'<form[^>]* id="record".*?</form>', text, flags=re.DOTALL)[0]
+        fields = (dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in re.findall(r"<input[^>]*>", inside))
+        return {field["name"]: html.unescape(field.get("value", "")) for field in fields}
+
+    def send(self, method, path, form=None, hang_up=False):
+        """Return status, location and text. Raises `Broken`."""
+        self._connect()
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded", "Accept-Language": "en"}
+        try:
+            self.connection.request(method, path, form and urllib.parse.urlencode(form), headers)
+            if hang_up:
+                raise TimeoutError
+            response = self.connection.getresponse()
+            for line in response.headers.get_all("Set-Cookie", ()):
+                self.cookies.update({name: morsel.value for name, morsel in SimpleCookie(line).items()})
+            text = self._read(response)
+        except NO_ANSWER as error:
+            self.close()
+            raise Broken from error
+        return response.status, response.headers["Location"], text
+
+    def close(self):
+        """Close the connection, if there is one."""
+        if self.connection is not None:
+            self.connection.close()
+        self.connection = None
+
+    def _read(self, response):
+        try:
+            return response.read().decode()
+        except NO_ANSWER:
+            response.close()
+            # The head of a redirect says it all; of another answer, what is missing may be what matters.
+            if response.status != 303:
+                raise
+            self.close()
+            return ""
+
+    def _connect(self):
+        while self.connection is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.rng.choice(self.ports), timeout=PATIENCE)
+            try:
+                connection.connect()
+            except OSError:
+                connection.close()
+                time.sleep(0.02)
+            else:
+                self.connection = connection
+
+
+class Person:
+    """Adds, edits and deletes users until told to stop, and then still settles what is open."""
+
+    def __init__(self, ports, ledger, seed):
+        self.rng, self.ledger = random.Random(seed), ledger
+        self.browser = Browser(ports, self.rng)
+
+    def work(self, stop):
+        """Write until `stop`, an event, is set."""
+        # The first form of a browser has no session yet: this page gives it one.
+        self.browser.form("/users/new")
+        while not stop.is_set():
+            kind = self.rng.choices(list(KINDS), KINDS.values())[0]
+            user = self.rng.choice(self.ledger.users[-30:]) if self.ledger.users and kind != ADD else None
+            if kind == ADD or user is not None:
+                self.write(kind, user)
+
+    def write(self, kind, user):
+        """Fill in the form of a page and send it, as often as it takes to know what came of it."""
+        path = "/users/new" if kind == ADD else f"/users/{user}/{kind}"
+        form = self.browser.form(path)
+        if form is None:
+            return
+        values = {} if kind == DELETE else self._values()
+        write = self.ledger.open(kind, form, values=values, user=user)
+        form.update(values)
+        if kind != DELETE:
+            form.update(role="member", active="y")
+        self._send(write, path, form)
+
+    def _values(self):
+        values = values_of(new_token())
+        if self.rng.random() < INVALID:
+            values["age"] = "151"
+        elif self.rng.random() < TAKEN and self.ledger.users:
+            other = self.browser.form(f"/users/{self.rng.choice(self.ledger.users[-30:])}/edit") or {}
+            values["email"] = other.get("email", "")
+        return values
+
+    def _send(self, write, path, form):
+        while True:
+            try:
+                status, location, text = self.browser.send("POST", path, form, self.rng.random() < HANG_UP)
+            except Broken:
+                write.unknown += 1
+                continue
+            if status == 303:
+                return self._acknowledged(write, location)
+            if status < 500:
+                # Deleted by this write, or edited by it and deleted since, or neither: its receipt knows.
+                if not (status == 404 and write.unknown):
+                    write.answer = REFUSED
+                return None
+            if "Nothing was saved" not in text:
+                write.unknown += 1
+            elif not write.unknown and self.rng.random() < GIVE_UP:
+                write.answer = REFUSED
+                return None
+            time.sleep(0.05)
+
+    def _acknowledged(self, write, location):
+        write.answer = ACKNOWLEDGED
+        if write.kind == ADD:
+            write.user = int(re.search(r"/users/(\d+)", location)[1])
+            self.ledger.users.append(write.user)
+        if write.unknown:
+            write.already = "This was saved already." in self.browser.get(urllib.parse.urlsplit(location).path)[1]

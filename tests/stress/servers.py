@@ -1,0 +1,79 @@
+"""pserve processes with the settings of production.ini over one database, started and killed by their process ids."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest import mock
+
+from myproject import main
+from tests import stock
+from tests.postgresql import free_port
+
+ROOT = Path(__file__).parents[2]
+OURS = f"use = config:{ROOT / 'production.ini'}"
+STOCK = "paste.app_factory = tests.stress.servers:stock_main\nretry.attempts = 10"
+INI = """
+[app:main]
+{application}
+
+[server:main]
+use = egg:waitress#main
+listen = 127.0.0.1:{port}
+threads = 4
+"""
+
+
+def stock_main(global_config, **settings):
+    """Return the application with the starter template's wiring in place of ours."""
+    with mock.patch("myproject.db.includeme", stock.includeme):
+        return main(global_config, **settings)
+
+
+class Server:
+    """One process at a time on a port of its own."""
+
+    def __init__(self, folder, url, application):
+        self.port = free_port()
+        self.ini = folder / f"{self.port}.ini"
+        self.ini.write_text(INI.format(application=application, port=self.port))
+        self.log = folder / f"{self.port}.log"
+        self.environ = {
+            **os.environ,
+            "DATABASE_URL": url,
+            "MYPROJECT_SECRET": "stress-only-stress-only-stress-only",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "ignore",
+        }
+        self.start()
+
+    def start(self):
+        """Start a process; it answers a little later."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pyramid.scripts.pserve", self.ini], cwd=ROOT, env=self.environ,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def kill(self):
+        """Kill the process without giving it time for anything."""
+        self.process.kill()
+        self.process.wait()
+
+    def is_ready(self):
+        """Return whether the process takes connections."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def wait_until_ready(self, seconds=30):
+        """Return when the process takes connections. Raises `RuntimeError` where it never does."""
+        deadline = time.monotonic() + seconds
+        while not self.is_ready():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise RuntimeError(f"the server did not start:\n{self.log.read_text()[-2000:]}")
+            time.sleep(0.02)

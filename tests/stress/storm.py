@@ -1,0 +1,138 @@
+"""One storm over one database: servers, people, a killer; then the ledger beside what is stored."""
+
+import contextlib
+import dataclasses
+import io
+import os
+import random
+import tempfile
+import threading
+import time
+from pathlib import Path
+from unittest import mock
+
+import sqlalchemy
+
+from myproject.models import User
+from myproject.receipts import Receipt
+from myproject.scripts import initialize_db
+
+from .clients import Person
+from .ledger import Ledger, counts, violations
+from .servers import OURS, ROOT, STOCK, Server
+
+SERVERS = 2
+LATE = 30  # seconds after which the blows that are still to come are left out
+SETTLING = 60  # seconds that people have for what is still open when the last server stands again
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What came of a storm."""
+
+    seconds: float
+    kills: int
+    crashes: int
+    writes: list
+    rows: list
+    receipts: set
+    errors: list  # of the people's own, such as one that never got an answer
+
+    @property
+    def violations(self):
+        """A sentence for each way in which the database belies the ledger."""
+        return [*self.errors, *violations(self.writes, self.rows, self.receipts)]
+
+    @property
+    def counts(self):
+        """`{what: number}`, for people to read."""
+        stored = {"users at the end": len(self.rows), "receipts at the end": len(self.receipts)}
+        return {"servers killed": self.kills, "databases crashed": self.crashes, **counts(self.writes), **stored}
+
+
+def run(url, *, kills, seconds, clients, crash=None, crashes=0, stock=False, seed=None):
+    """Migrate the database of `url`, an empty one; let the storm pass; return its Outcome.
+
+    `kills` SIGKILLs of server processes and `crashes` calls of `crash()` fall on random moments of `seconds`.
+    """
+    with mock.patch.dict(os.environ, DATABASE_URL=url), contextlib.redirect_stderr(io.StringIO()):
+        initialize_db.upgrade(ROOT / "development.ini")
+    rng, ledger = random.Random(seed), Ledger()
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="myproject-stress-")))
+        servers = []
+        for _ in range(SERVERS):
+            servers.append(Server(folder, url, STOCK if stock else OURS))
+            stack.callback(servers[-1].kill)
+        for server in servers:
+            server.wait_until_ready()
+        errors, started = [], time.monotonic()
+        with _people([server.port for server in servers], ledger, clients, rng, errors):
+            blows = [crash] * crashes + [lambda: _kill_one(servers, rng)] * kills
+            struck = _strike(blows, seconds, rng)
+            for server in servers:
+                server.wait_until_ready()
+        seconds = time.monotonic() - started
+    crashed = struck.count(crash)
+    return Outcome(seconds, len(struck) - crashed, crashed, ledger.writes, *_stored(url), errors)
+
+
+@contextlib.contextmanager
+def _people(ports, ledger, clients, rng, errors):
+    """Let people work during the block, and settle what is open after it."""
+    stop = threading.Event()
+
+    def work(person):
+        try:
+            person.work(stop)
+        except Exception as error:
+            errors.append(f"a person gave up: {error!r}")
+        finally:
+            person.browser.close()
+
+    people = [Person(ports, ledger, rng.random()) for _ in range(clients)]
+    # Daemons: one that hangs is an error below, and does not keep the command from ending.
+    threads = [threading.Thread(target=work, args=[person], daemon=True) for person in people]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        deadline = time.monotonic() + SETTLING
+        for thread in threads:
+            thread.join(max(0, deadline - time.monotonic()))
+        errors.extend("a person waits for an answer to the end" for thread in threads if thread.is_alive())
+
+
+def _strike(blows, seconds, rng):
+    """Call each of `blows` at a random moment of `seconds`; return those called, on a slow machine not all of them."""
+    rng.shuffle(blows)
+    struck, started = [], time.monotonic()
+    for moment, blow in zip(sorted(rng.uniform(0, seconds) for _ in blows), blows, strict=True):
+        time.sleep(max(0, started + moment - time.monotonic()))
+        if time.monotonic() - started > seconds + LATE:
+            break
+        blow()
+        struck.append(blow)
+    time.sleep(max(0, started + seconds - time.monotonic()))
+    return struck
+
+
+def _kill_one(servers, rng):
+    """Kill one that serves, and start it again."""
+    server = rng.choice(servers)
+    server.wait_until_ready()
+    server.kill()
+    server.start()
+
+
+def _stored(url):
+    """Return the users and the tokens of the receipts, read by an engine with nothing of ours on it."""
+    engine = sqlalchemy.create_engine(url)
+    with engine.connect() as connection:
+        columns = (User.id, User.name, User.email, User.age, User.version)
+        rows = connection.execute(sqlalchemy.select(*columns)).all()
+        receipts = set(connection.scalars(sqlalchemy.select(Receipt.token)))
+    engine.dispose()
+    return rows, receipts

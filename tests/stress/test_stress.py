@@ -1,0 +1,119 @@
+"""The short form of `make stress`; and the ledger notices what does not agree with it."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
+
+from .ledger import ACKNOWLEDGED, ADD, DELETE, EDIT, REFUSED, UNSETTLED, Ledger, values_of, violations
+from .storm import run
+
+ADDED, EDITED = f"{1:032x}", f"{2:032x}"
+
+
+@pytest.fixture
+def story():
+    """A user added and edited, and another who was refused: the writes, the rows and the receipts that they leave."""
+    ledger = Ledger()
+    for kind, number, answer, version in [
+        (ADD, 1, ACKNOWLEDGED, ""),
+        (EDIT, 2, ACKNOWLEDGED, 1),
+        (ADD, 3, REFUSED, ""),
+    ]:
+        form = {"form_token": f"receipt {number}", "version": version}
+        write = ledger.open(kind, form, values=values_of(f"{number:032x}"), user=7)
+        write.answer = answer
+    rows = [row(EDITED, version=2)]
+    return SimpleNamespace(writes=ledger.writes, rows=rows, receipts={"receipt 1", "receipt 2"})
+
+
+def row(token, **changes):
+    """Return the stored user 7 as written under `token`, but for `changes`."""
+    values = values_of(token)
+    return SimpleNamespace(**{"id": 7, "version": 1, **values, "age": int(values["age"]), **changes})
+
+
+def found(story):
+    return " ".join(violations(**vars(story)))
+
+
+def test_a_storm_of_five_kills_loses_nothing_and_keeps_nothing(database_url):
+    outcome = run(database_url, kills=5, seconds=5, clients=4)
+    assert outcome.violations == []
+    assert outcome.kills == 5
+    assert outcome.counts["acknowledged"] > 20
+
+
+def test_a_storm_whose_ledger_is_falsified_is_noticed(database_url):
+    outcome = run(database_url, kills=0, seconds=1, clients=2)
+    next(write for write in outcome.writes if write.answer == ACKNOWLEDGED).answer = REFUSED
+    assert outcome.violations != []
+
+
+def test_what_agrees_is_no_violation(story):
+    assert found(story) == ""
+
+
+def test_an_edit_without_an_answer_agrees_whether_it_was_done_or_not(story):
+    story.writes[1].answer = UNSETTLED
+    assert found(story) == ""
+    story.rows, story.receipts = [row(ADDED)], {"receipt 1"}
+    assert found(story) == ""
+
+
+def test_a_lost_edit_is_noticed(story):
+    story.rows = [row(ADDED)]
+    assert "acknowledged last, but not there" in found(story)
+
+
+def test_a_lost_user_is_noticed(story):
+    story.rows = []
+    assert "acknowledged, but gone" in found(story)
+
+
+def test_a_lost_receipt_is_noticed(story):
+    story.receipts.remove("receipt 2")
+    assert "without a receipt" in found(story)
+
+
+def test_a_lost_delete_is_noticed(story):
+    story.writes[2] = dataclasses.replace(story.writes[2], kind=DELETE, answer=ACKNOWLEDGED)
+    assert "deleted, but there" in found(story)
+
+
+def test_an_edit_that_overwrote_another_is_noticed(story):
+    again = dataclasses.replace(story.writes[1], receipt="receipt 4", values=values_of(f"{4:032x}"))
+    story.writes.append(again)
+    story.receipts.add("receipt 4")
+    assert "an edit was lost" in found(story)
+
+
+def test_a_refused_user_who_is_there_is_noticed(story):
+    story.rows.append(row(f"{3:032x}", id=8))
+    assert "refused, but there" in found(story)
+
+
+def test_the_receipt_of_a_refused_write_is_noticed(story):
+    story.receipts.add("receipt 3")
+    assert "a receipt of what nobody did" in found(story)
+
+
+def test_a_user_whom_nobody_wrote_is_noticed(story):
+    story.rows.append(row(f"{5:032x}", id=8))
+    assert "nobody wrote" in found(story)
+
+
+def test_a_user_who_is_there_twice_is_noticed(story):
+    story.rows.append(row(EDITED, id=8))
+    assert "there 2 times" in found(story)
+
+
+@pytest.mark.parametrize("half", [{"age": 150}, {"email": values_of(ADDED)["email"]}, {"email": None}])
+def test_a_row_of_two_writes_is_noticed(half, story):
+    story.rows = [row(EDITED, version=2, **half)]
+    assert "half-written" in found(story)
+
+
+def test_a_version_that_no_edit_made_is_noticed(story):
+    story.rows = [row(EDITED, version=3)]
+    assert "has version 3, and 1 edits" in found(story)
