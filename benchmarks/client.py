@@ -1,0 +1,70 @@
+"""A browser reduced to bytes: requests made beforehand, one after the other over one open connection."""
+
+import copy
+import re
+import socket
+import uuid
+
+LIST = "/users"
+EDIT = "/users/1/edit"
+
+
+class Client:
+    """One person at the server on `port`, with the session cookie and the CSRF token of a page that it has read."""
+
+    def __init__(self, port):
+        self.socket = _connect(port)
+        page = self.send(_request("GET", EDIT), 200).decode()
+        self.cookie = re.search(r"(?im)^set-cookie: (session=[^;]+)", page)[1]
+        self.token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', page)[1]
+        self.name = re.search(r'name="name"[^>]* value="([^"]+)"', page)[1].replace("&#39;", "%27").replace(" ", "+")
+
+    def at(self, port):
+        """Return the same person at another server, one that gives no page to read."""
+        other = copy.copy(self)
+        other.socket = _connect(port)
+        return other
+
+    def gets(self, count):
+        """Return `count` requests for the list."""
+        return [_request("GET", LIST, f"Cookie: {self.cookie}\r\n")] * count
+
+    def posts(self, count):
+        """Return `count` requests that each set another age than the one before, from forms not sent before."""
+        return [self._post(20 + number % 2) for number in range(count)]
+
+    def _post(self, age):
+        form = f"csrf_token={self.token}&form_token={uuid.uuid4().hex}&name={self.name}&age={age}&role=member&active=y"
+        return _request("POST", EDIT, f"Cookie: {self.cookie}\r\n", form)
+
+    def send(self, request, expected):
+        """Send the bytes `request`; return those of the answer, whose status is `expected`."""
+        self.socket.sendall(request)
+        answer = self.socket.recv(65536)
+        while b"\r\n\r\n" not in answer:
+            answer += self._more()
+        end = answer.index(b"\r\n\r\n") + 4
+        length = int(re.search(rb"(?i)\r\ncontent-length: (\d+)", answer[:end])[1])
+        while len(answer) < end + length:
+            answer += self._more()
+        if int(answer[9:12]) != expected:
+            raise RuntimeError(f"{expected} was expected, not {answer.decode()}")
+        return answer
+
+    def _more(self):
+        data = self.socket.recv(65536)
+        if not data:
+            raise RuntimeError("the server has closed the connection")
+        return data
+
+
+def _connect(port):
+    connection = socket.create_connection(("127.0.0.1", port), timeout=60)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def _request(method, path, headers="", form=""):
+    if method == "POST":
+        headers += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n"
+    return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n{headers}\r\n{form}".encode()
