@@ -8,6 +8,7 @@ from sqlalchemy import update
 from webtest import TestApp
 
 from myproject.models import Post, User
+from myproject.posts import views as posts_views
 from myproject.users import views
 
 WARNING = "Somebody changed this while you were editing."
@@ -173,6 +174,15 @@ def test_a_post_that_two_people_edit(app, other, make_post, make_user, rows):
     assert [post.body for post in rows(Post)] == ["One\nTwo"]
     page.forms["record"].submit(status=303)
     assert [(post.body, post.author_id) for post in rows(Post)] == [("Three", post.author_id)]
+
+
+def test_an_author_chosen_meanwhile_whom_the_list_has_no_room_for_is_named(
+    app, other, make_post, make_user, monkeypatch
+):
+    form, zoe = edit(app, post := make_post()), make_user("Zoë")
+    save(other, post, author_id=str(zoe.id))
+    monkeypatch.setattr(posts_views, "MOST_AUTHORS", 1)
+    assert meanwhile(form.submit(status=409), "author_id") == "Saved meanwhile: Zoë"
 
 
 def test_a_stale_form_is_not_saved_by_trying_again(app, make_user, rows, monkeypatch, outside):

@@ -91,6 +91,7 @@ def form_for(request, post=None):
     people = select(User.id, User.name)
     first = people.order_by(*BY_NAME).limit(MOST_AUTHORS)
     authors = dict(request.dbsession.execute(first).all())
-    if chosen not in authors:
-        authors |= dict(request.dbsession.execute(people.where(User.id == chosen)).all())
+    further = {chosen, post.author_id if post else None} - authors.keys() - {None}
+    if further:
+        authors |= dict(request.dbsession.execute(people.where(User.id.in_(further))).all())
     return PostForm(request, post, authors=authors, author_id=chosen if chosen in authors else None)
