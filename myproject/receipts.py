@@ -9,7 +9,7 @@ import random
 import re
 import uuid
 
-from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid_retry import mark_error_retryable
 from sqlalchemy import String, delete
 from sqlalchemy.exc import IntegrityError
@@ -19,6 +19,7 @@ from .db import Base
 from .db.base import utcnow
 from .flash import flash
 from .i18n import _
+from .security import is_readable_form
 
 KEPT = datetime.timedelta(days=1)
 # One form in so many clears away the receipts that are older.
@@ -40,6 +41,7 @@ def includeme(config):
     """Do every form that carries a `form_token` at most once, and let templates make one."""
     config.add_request_method(lambda request: uuid.uuid4().hex, FIELD, property=True)
     config.add_view_deriver(do_once, under="csrf_view", over="rendered_view")
+    config.add_tween(f"{__name__}.deleted_already_tween_factory", under="pyramid_tm.tm_tween_factory")
 
 
 def do_once(view, info):
@@ -52,14 +54,16 @@ def do_once(view, info):
         return view
 
     def wrapped(context, request):
-        token = request.POST.get(FIELD, "") if request.method == "POST" else ""
-        if not re.fullmatch("[0-9a-f]{32}", token):
+        token = token_of(request)
+        if token is None:
             return view(context, request)
         receipt = Receipt(token=token, location=request.path_here)
         try:
             with request.dbsession.begin_nested():
                 request.dbsession.add(receipt)
         except IntegrityError as error:
+            # Where it was done only just now, another attempt finds it.
+            mark_error_retryable(error)
             return answer_again(request, token, error)
         response = view(context, request)
         if response.status_int != 303:
@@ -75,11 +79,32 @@ def do_once(view, info):
     return wrapped
 
 
+def deleted_already_tween_factory(handler, registry):
+    """Answer a form by where it led before, also where the row of its URL has gone: it was the one that deleted it."""
+
+    def deleted_already_tween(request):
+        try:
+            return handler(request)
+        except HTTPNotFound as error:
+            # What no view has seen, none of its checks has seen either.
+            token = token_of(request) if request.matched_route and is_readable_form(request) else None
+            if token is None:
+                raise
+            return answer_again(request, token, error)
+
+    return deleted_already_tween
+
+
+def token_of(request):
+    """Return the token of the form sent, or `None`."""
+    token = request.POST.get(FIELD, "") if request.method == "POST" else ""
+    return token if re.fullmatch("[0-9a-f]{32}", token) else None
+
+
 def answer_again(request, token, error):
-    """Return the answer to the form that took `token`; where it has only just done so, have another attempt find it."""
+    """Return the answer to the form that took `token`, or raise `error`, that it was not done before."""
     receipt = request.dbsession.get(Receipt, token)
     if receipt is None:
-        mark_error_retryable(error)
         raise error
     flash(request, _("This was saved already."))
     return HTTPSeeOther(receipt.location)

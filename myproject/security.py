@@ -51,7 +51,7 @@ def refuse_large_body(view, info):
         return view
 
     def wrapped(context, request):
-        if (request.content_length or 0) > LARGEST_BODY:
+        if is_large(request):
             raise HTTPRequestEntityTooLarge()
         return view(context, request)
 
@@ -70,7 +70,7 @@ def refuse_unreadable_form(view, info):
         if request.charset.upper() != "UTF-8":
             raise HTTPUnsupportedMediaType()
         if request.method == "POST" and request.body:
-            if request.content_type != "application/x-www-form-urlencoded":
+            if not is_readable_form(request):
                 raise HTTPUnsupportedMediaType()
             unquote_to_bytes(request.body).decode("utf-8")
         return view(context, request)
@@ -92,6 +92,17 @@ def refuse_repeated_keys(view, info):
         return view(context, request)
 
     return wrapped
+
+
+def is_large(request):
+    """Return whether the body is larger than any form of ours."""
+    return (request.content_length or 0) > LARGEST_BODY
+
+
+def is_readable_form(request):
+    """Return whether the body is a urlencoded form, of a size and in a charset that may be parsed."""
+    is_form = request.content_type == "application/x-www-form-urlencoded"
+    return is_form and request.charset.upper() == "UTF-8" and not is_large(request)
 
 
 def headers_tween_factory(handler, registry):

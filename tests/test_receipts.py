@@ -101,6 +101,31 @@ def test_an_edit_sent_twice_is_no_conflict_with_itself(app, make_user, rows):
     assert [(user.name, user.version) for user in rows(User)] == [("Jack Doe", 2)]
 
 
+@pytest.mark.parametrize("path", ["/users", "/posts"])
+def test_a_delete_sent_twice_leads_to_the_list_both_times(path, app, make_post):
+    post = make_post()
+    number = post.id if path == "/posts" else post.author_id
+    form = app.get(f"{path}/{number}/delete").forms["record"]
+    assert form.submit(status=303).location == form.submit(status=303).location
+    app.get(path).mustcontain(ALREADY)
+
+
+def test_another_delete_of_what_has_gone_finds_nothing(app, make_user):
+    user = make_user()
+    first, second = (app.get(f"/users/{user.id}/delete").forms["record"] for _ in range(2))
+    first.submit(status=303)
+    second.submit(status=404)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(SENT + b"&body=" + b"x" * 600_000, FORM), (SENT, f"{FORM}; charset=utf-16"), (SENT, "text/plain"), (b"", FORM)],
+)
+def test_a_body_that_is_no_form_of_ours_is_not_read_where_nothing_is_found(body, content_type, app, keep):
+    keep(TOKEN, utcnow())
+    app.post("/users/99/delete", body, content_type=content_type, status=404)
+
+
 def test_a_post_sent_twice_is_one_post(app, make_user, rows):
     form = app.get(f"/posts/new?author_id={make_user().id}").forms["record"]
     form["title"], form["body"] = "Hello", "World"
