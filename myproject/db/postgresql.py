@@ -1,6 +1,6 @@
 """What PostgreSQL, by psycopg, needs in order to keep its word."""
 
-import psycopg
+from psycopg import IsolationLevel
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.exc import InvalidRequestError
@@ -29,10 +29,12 @@ def set_up(engine):
 
 def _begin(connection):
     driver = connection.connection.dbapi_connection
+    reading = connection.get_execution_options().get("read_only", False)
     # As if requests came one after the other: of two that read what the other writes, one fails and is tried again.
-    driver.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
+    # Those that only read see one moment, and neither fail nor make others fail; a standby answers them too.
+    driver.isolation_level = IsolationLevel.REPEATABLE_READ if reading else IsolationLevel.SERIALIZABLE
     # Not False: that would write to a server that was set to be read-only, by default_transaction_read_only.
-    driver.read_only = connection.get_execution_options().get("read_only") or None
+    driver.read_only = reading or None
 
 
 def _commit(connection):

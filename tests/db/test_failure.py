@@ -125,16 +125,19 @@ def end_session(outside, pid):
 
 
 @POSTGRESQL
-def test_a_standby_says_that_it_cannot_serve_and_works_once_it_may_write(probe, server, names):
+def test_a_standby_shows_what_there_is_and_saves_once_it_may_write(probe, server, app, make_user, outside, names):
+    make_user("John Doe")
+    outside.dispose()
     server.stop("fast")
     (server.folder / "data" / "standby.signal").touch()
     server.start()
+    app.get("/users").mustcontain("John Doe")
     assert_unavailable(probe(add_jane, status=503))
     server.stop("fast")
     (server.folder / "data" / "standby.signal").unlink()
     server.start()
     probe(add_jane, status=200)
-    assert names() == ["Jane Doe"]
+    assert names() == ["John Doe", "Jane Doe"]
 
 
 # No connection is left.
