@@ -39,6 +39,8 @@ def get_session_factory(engine):
     event.listen(factory, "before_attach", lambda session, _: _refuse_other_threads(session))
     event.listen(factory, "before_flush", lambda session, *_: _refuse_other_threads(session))
     event.listen(factory, "do_orm_execute", lambda state: _refuse_other_threads(state.session))
+    # What goes past the session: a connection of it, handed to another thread.
+    event.listen(engine, "before_cursor_execute", _refuse_connection_of_other_threads)
     event.listen(engine, "commit", _leave_commit_to_the_manager)
     return factory
 
@@ -50,8 +52,9 @@ def get_tm_session(factory, tm, *, read_only=False):
     closes; when it aborts, the session rolls back and closes. With `read_only`, the database refuses to write. Only
     the thread that made the session may use it.
     """
-    options = {"tm": tm, "read_only": read_only}
-    session = factory(execution_options=options, info={"thread": threading.get_ident()})
+    thread = threading.get_ident()
+    options = {"tm": tm, "read_only": read_only, "thread": thread}
+    session = factory(execution_options=options, info={"thread": thread})
     join(session, tm)
     return session
 
@@ -70,7 +73,7 @@ def join(session, tm):
 
 
 def _leave_begin_to_the_manager(session, transaction):
-    if session.info.get("thread") not in (None, threading.get_ident()):
+    if _is_other_thread(session.info):
         transaction.close()  # a savepoint's or a bulk write's
         _refuse_other_threads(session)
     if transaction.parent is None and "joining" not in session.info:
@@ -82,8 +85,17 @@ def _leave_begin_to_the_manager(session, transaction):
 
 def _refuse_other_threads(session):
     # The request may end before another thread does, and commit half of that one's work.
-    if session.info.get("thread") not in (None, threading.get_ident()):
+    if _is_other_thread(session.info):
         raise InvalidRequestError("A Session belongs to one thread; another one opens its own.")
+
+
+def _refuse_connection_of_other_threads(connection, *_):
+    if _is_other_thread(connection.get_execution_options()):
+        raise InvalidRequestError("A Session's connection belongs to one thread; another one opens its own Session.")
+
+
+def _is_other_thread(info):
+    return info.get("thread") not in (None, threading.get_ident())
 
 
 def _leave_commit_to_the_manager(connection):

@@ -1,5 +1,7 @@
 """What `pshell INI` starts with: `dbsession`, `tm` and the models."""
 
+from transaction import TransactionManager
+
 from .. import models
 from ..db import get_tm_session
 from ..db.session import join
@@ -7,7 +9,8 @@ from ..db.session import join
 
 def setup(env):
     """Begin a transaction and put the names at hand; what was not committed at the end is aborted."""
-    tm = env["request"].tm
+    # The request's own manager commits only what has been answered.
+    tm = env["request"].tm = TransactionManager(explicit=True)
     tm.begin()
     dbsession = get_tm_session(env["registry"]["dbsession_factory"], tm)
     again = _JoinAgain(dbsession, tm)

@@ -172,6 +172,24 @@ def test_a_thread_that_the_view_waits_for_is_refused(use, probe, names):
     assert (refused.errors, names()) == (1, ["John Doe"])
 
 
+def test_a_thread_that_was_given_the_connection_is_refused(probe, names):
+    def view(request):
+        connection = request.dbsession.connection()
+        thread = threading.Thread(target=use, args=[connection])
+        thread.start()
+        thread.join()
+
+    def use(connection):
+        for statement in (lambda: connection.execute(JANE), lambda: connection.exec_driver_sql("SELECT 1")):
+            with pytest.raises(InvalidRequestError):
+                statement()
+            refused.append(True)
+
+    refused = []
+    probe(view, status=200)
+    assert (refused, names()) == ([True, True], [])
+
+
 @pytest.mark.parametrize("use", USES)
 def test_a_write_in_an_after_commit_hook_is_refused(use, probe, checkouts, names):
     def view(request):
@@ -199,6 +217,15 @@ def test_a_write_in_a_before_commit_hook_is_committed(probe, names):
 
     probe(view, status=200)
     assert names() == ["Jane Doe"]
+
+
+def test_an_error_in_a_before_commit_hook_aborts_and_keeps_no_connection(probe, engine, names):
+    def view(request):
+        request.dbsession.execute(JANE)
+        request.tm.get().addBeforeCommitHook(lambda: 1 / 0)
+
+    probe(view, status=500)
+    assert (engine.pool.checkedout(), names()) == (0, [])
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -281,8 +308,15 @@ def test_a_commit_of_the_connection_by_the_view_is_refused(wanted, probe, names)
     assert names() == []
 
 
-def test_a_commit_of_the_transaction_by_the_view_is_told(probe):
-    probe(lambda request: request.tm.commit(), status=500)
+@pytest.mark.parametrize("status", [200, 422])
+def test_a_commit_of_the_transaction_by_the_view_is_refused(status, probe, names):
+    def view(request):
+        request.dbsession.execute(JANE)
+        request.response.status_int = status
+        request.tm.commit()
+
+    probe(view, status=500)
+    assert names() == []
 
 
 class Refused:
