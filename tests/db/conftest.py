@@ -15,6 +15,18 @@ def engine(wsgi):
 
 
 @pytest.fixture
+def with_places(settings):
+    """Add the places outside the transaction, and the exception views, of late.py; ask for it before `wsgi`."""
+    settings["pyramid.includes"] = "tests.probe tests.db.late"
+
+
+@pytest.fixture
+def places(with_places, wsgi):
+    """What runs in the places outside the transaction, by their names in late.py."""
+    return wsgi.registry["late"]
+
+
+@pytest.fixture
 def names(rows):
     """Call `names()`: the names of the stored users, by id, read through the second connection."""
     return lambda: [user.name for user in rows(User)]

@@ -1,4 +1,4 @@
-"""The places outside the request's transaction; a test puts code there with `registry["late"][place] = code`."""
+"""The places outside the request's transaction; a test puts code there by the fixture: `places[name] = code`."""
 
 from pyramid.response import Response
 from pyramid.tweens import EXCVIEW, INGRESS

@@ -14,21 +14,11 @@ from myproject.models import Post, User
 
 from . import late
 
+pytestmark = pytest.mark.usefixtures("with_places")
+
 USERS = User.__table__
 JANE = insert(User).values(name="Jane Doe")
 DENIED = insert(User).values(name="Denied")
-
-
-@pytest.fixture
-def settings(settings):
-    """With the places of `late`, and an exception view that answers 200."""
-    return {**settings, "pyramid.includes": "tests.probe tests.db.late"}
-
-
-@pytest.fixture
-def places(wsgi):
-    """What runs in the places outside the transaction."""
-    return wsgi.registry["late"]
 
 
 @pytest.fixture

@@ -38,6 +38,12 @@ def increment_by_the_orm_with_for_update(request):
     user.name = str(int(user.name) + 1)
 
 
+@pytest.fixture
+def settings(settings):
+    """With as many attempts as the application has when it is installed."""
+    return {**settings, "retry.attempts": "10"}
+
+
 @pytest.mark.parametrize(
     "view", [increment, increment_with_for_update, increment_by_the_orm, increment_by_the_orm_with_for_update]
 )

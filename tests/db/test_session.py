@@ -13,6 +13,8 @@ from myproject.models import User
 
 from . import late
 
+pytestmark = pytest.mark.usefixtures("with_places")
+
 JANE = insert(User).values(name="Jane Doe")
 REFUSALS = (InvalidRequestError, NoTransaction)
 
@@ -36,18 +38,6 @@ USES = [
     pytest.param(within_a_savepoint, id="begin_nested"),
     pytest.param(after_begin, id="begin"),
 ]
-
-
-@pytest.fixture
-def settings(settings):
-    """With the places of `late`."""
-    return {**settings, "pyramid.includes": "tests.probe tests.db.late"}
-
-
-@pytest.fixture
-def places(wsgi):
-    """What runs in the places outside the transaction."""
-    return wsgi.registry["late"]
 
 
 def test_a_request_that_never_asks_for_the_session_takes_no_connection(probe, checkouts):

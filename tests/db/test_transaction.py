@@ -17,14 +17,10 @@ from tests import postgresql_only
 
 from . import late
 
+pytestmark = pytest.mark.usefixtures("with_places")
+
 JANE = insert(User).values(name="Jane Doe")
 SAVED = TranslationString("Saved!")
-
-
-@pytest.fixture
-def settings(settings):
-    """With the exception view of `late`, which answers 200."""
-    return {**settings, "pyramid.includes": "tests.probe tests.db.late"}
 
 
 def writing(answer):
