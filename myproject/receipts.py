@@ -11,7 +11,7 @@ import uuid
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid_retry import mark_error_retryable
-from sqlalchemy import String, delete
+from sqlalchemy import String, Text, delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -33,7 +33,7 @@ class Receipt(Base):
     __tablename__ = "receipts"
 
     token: Mapped[str] = mapped_column(String(32), primary_key=True)
-    location: Mapped[str] = mapped_column(String(2000))
+    location: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, index=True)
 
 

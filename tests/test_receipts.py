@@ -133,6 +133,13 @@ def test_a_post_sent_twice_is_one_post(app, make_user, rows):
     assert len(rows(Post)) == 1
 
 
+def test_the_address_of_a_form_may_be_long(app, names):
+    form = form_of(app)
+    form.action = "/users/new?x=" + "a" * 3000
+    form.submit(status=303)
+    assert names() == ["John Doe"]
+
+
 def test_two_forms_are_two_forms_however_alike(app, names):
     form_of(app).submit(status=303)
     form_of(app).submit(status=303).follow().mustcontain(no=ALREADY)

@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def settings(settings):
-    """With as many attempts as the application makes by itself."""
-    return {**settings, "retry.attempts": "10"}
+    """With as many attempts as the application makes by itself, and time enough for them on a busy machine."""
+    return {**settings, "retry.attempts": "10", "retry.longest_wait": "60"}
 
 
 def increment_with_for_update(request):
@@ -36,12 +36,6 @@ def increment_by_the_orm(request):
 def increment_by_the_orm_with_for_update(request):
     user = request.dbsession.get(User, 1, with_for_update=True)
     user.name = str(int(user.name) + 1)
-
-
-@pytest.fixture
-def settings(settings):
-    """With as many attempts as the application has when it is installed."""
-    return {**settings, "retry.attempts": "10"}
 
 
 @pytest.mark.parametrize(
