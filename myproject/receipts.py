@@ -86,8 +86,10 @@ def deleted_already_tween_factory(handler, registry):
         try:
             return handler(request)
         except HTTPNotFound as error:
-            # What no view has seen, none of its checks has seen either.
-            token = token_of(request) if request.matched_route and is_readable_form(request) else None
+            # Only where the row is missing: a view that finds nothing has a receipt of its own, which is to abort. And
+            # what no view has seen, none of its checks has seen either.
+            is_row_missing = request.matched_route and not hasattr(request, "context")
+            token = token_of(request) if is_row_missing and is_readable_form(request) else None
             if token is None:
                 raise
             return answer_again(request, token, error)

@@ -4,7 +4,7 @@ import datetime
 from threading import Barrier, BrokenBarrierError, Thread
 
 import pytest
-from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from sqlalchemy import delete, insert, inspect, select
 
 from myproject.db.base import utcnow
@@ -192,6 +192,14 @@ def test_a_receipt_goes_with_a_request_that_aborts(fail, probe, app, names, toke
     assert (names(), tokens()) == ([], [])
     probe(view, body=SENT, content_type=FORM, status=303)
     assert (names(), tokens()) == (["John Doe"], [TOKEN])
+
+
+def test_a_view_that_finds_nothing_has_not_been_there_before(probe, tokens):
+    def view(request):
+        raise HTTPNotFound
+
+    probe(view, body=SENT, content_type=FORM, status=404)
+    assert tokens() == []
 
 
 def test_a_receipt_goes_with_a_redirect_that_says_abort(probe, tokens):
