@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve test check stress bench demo messages lock format clean .venv
+.PHONY: help serve test check fuzz stress scan bench demo messages lock format clean .venv
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -21,16 +21,23 @@ serve: .venv/development.stamp ## Run the application on http://localhost:6543 (
 test: .venv/testing.stamp ## Run the tests (ARGS="-k users" passes arguments to pytest)
 	@$(BIN)/pytest $(ARGS)
 
-check: .venv/testing.stamp ## Run all that CI runs: format, lint, types, dead code, translations, tests
+check: .venv/testing.stamp ## Run all that CI runs: format, lint, types, dead code, security, translations, tests
 	@echo "Format";       $(BIN)/ruff format --check --quiet
 	@echo "Lint";         $(BIN)/ruff check --quiet
 	@echo "Types";        $(BIN)/mypy --no-error-summary
 	@echo "Dead code";    $(BIN)/vulture
+	@echo "Security";     $(BIN)/bandit --quiet --recursive myproject
 	@echo "Translations"; $(BIN)/python -m myproject.scripts.messages --check
 	@echo "Tests";        $(MAKE) test
 
+fuzz: .venv/testing.stamp ## Send requests that no browser sends, others each time, 5 minutes (FUZZ=2000 for fewer)
+	@FUZZ=$(or $(FUZZ),20000) $(BIN)/pytest tests/fuzz $(ARGS)
+
 stress: .venv/testing.stamp ## Kill servers under people who write, about 5 minutes (ARGS="--kills 10 --seconds 30")
 	@$(BIN)/python -m tests.stress $(ARGS)
+
+scan: .venv/testing.stamp .venv/scan/stamp ## Attack the signed-in site with a scanner, about a minute (ARGS="--seconds 600")
+	@$(BIN)/python -m tests.scan $(ARGS)
 
 bench: .venv/testing.stamp ## Compare speed and memory with the stock wiring, minutes (ARGS="--rounds 10" for less)
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -46,13 +53,16 @@ format: .venv/testing.stamp ## Format the code, and mend what the linter can men
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format --quiet
 
-COMPILE = $(BIN)/uv pip compile setup.py --quiet --universal --python-version 3.11 --generate-hashes \
+# The last release with the modules that look at headers and cookies; it runs on Python 3.11 and 3.12.
+SCANNER = wapiti3 == 3.2.3; python_version < '3.13'
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
 lock: .venv/testing.stamp ## Write requirements/ afresh from setup.py (UPGRADE=1 takes the newest versions)
-	@$(COMPILE) --extra postgresql --output-file requirements/production.txt
-	@$(COMPILE) --extra development --output-file requirements/development.txt
-	@$(COMPILE) --extra postgresql --extra development --extra testing --output-file requirements/testing.txt
+	@$(COMPILE) setup.py --extra postgresql --output-file requirements/production.txt
+	@$(COMPILE) setup.py --extra development --output-file requirements/development.txt
+	@$(COMPILE) setup.py --extra postgresql --extra development --extra testing --output-file requirements/testing.txt
+	@echo "$(SCANNER)" | $(COMPILE) - --output-file requirements/scan.txt
 
 clean: ## Remove .venv and all that the tools leave behind; the database stays
 	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -68,10 +78,18 @@ clean: ## Remove .venv and all that the tools leave behind; the database stays
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch .venv/development.stamp $@
 
+# Apart from .venv: the scanner pins an old SQLAlchemy.
+.venv/scan/stamp: requirements/scan.txt | .venv/testing.stamp
+	@echo "Installing requirements/scan.txt into .venv/scan; this takes about a minute."
+	@rm -rf .venv/scan
+	@$(BIN)/python -m venv .venv/scan
+	@.venv/scan/bin/python -m pip install --quiet --require-hashes -r requirements/scan.txt
+	@touch $@
+
 # Made anew when it is missing, was interrupted, was moved, or its Python has gone or changed.
 ifneq ($(shell { [ ! -e .venv/unfinished ] && grep -F ' $(CURDIR)/.venv' .venv/pyvenv.cfg && \
 	$(BIN)/python -c 'import pip'; } >/dev/null 2>&1 && echo sound),sound)
-.venv/development.stamp .venv/testing.stamp: .venv
+.venv/development.stamp .venv/testing.stamp .venv/scan/stamp: .venv
 endif
 
 .venv:

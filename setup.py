@@ -16,6 +16,7 @@ setup(
     zip_safe=False,
     install_requires=[
         "alembic",
+        "argon2-cffi",
         "Babel",
         "Jinja2",
         "MarkupSafe",
@@ -38,6 +39,7 @@ setup(
         "development": ["pyramid_debugtoolbar"],
         "testing": [
             "axe-playwright-python",
+            "bandit",
             "hypothesis",
             "mypy",
             "playwright",
@@ -52,6 +54,7 @@ setup(
     entry_points={
         "paste.app_factory": ["main = myproject:main"],
         "console_scripts": [
+            "create_admin = myproject.scripts.create_admin:main",
             "initialize_db = myproject.scripts.initialize_db:main",
         ],
     },

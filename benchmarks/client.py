@@ -5,17 +5,21 @@ import re
 import socket
 import uuid
 
+from tests import signed_in
+
+from .servers import SECRET
+
 LIST = "/users"
 EDIT = "/users/1/edit"
 
 
 class Client:
-    """One person at the server on `port`, with the session cookie and the CSRF token of a page that it has read."""
+    """The administrator at the server on `port`, with the session cookie and the CSRF token of a page."""
 
     def __init__(self, port):
         self.socket = _connect(port)
-        page = self.send(_request("GET", EDIT), 200).decode()
-        self.cookie = re.search(r"(?im)^set-cookie: (session=[^;]+)", page)[1]
+        self.cookie = f"__Host-session={signed_in.cookie(SECRET)}"
+        page = self.send(_request("GET", EDIT, f"Cookie: {self.cookie}\r\n"), 200).decode()
         self.token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', page)[1]
         self.name = re.search(r'name="name"[^>]* value="([^"]+)"', page)[1].replace("&#39;", "%27").replace(" ", "+")
 

@@ -12,6 +12,7 @@ import sqlalchemy
 
 from myproject.models import User
 from myproject.scripts import initialize_db
+from tests import signed_in
 from tests.postgresql import binaries, running_server
 
 ROOT = Path(__file__).parent.parent
@@ -21,8 +22,8 @@ ROOT = Path(__file__).parent.parent
 def databases(rows, journal):
     """Yield the maker of new databases for each kind: `{"SQLite": copy, …}`, where `copy(name)` returns a URL.
 
-    Each has `rows` users. `journal` is that of SQLite's files, which they remember: `initialize_db` leaves "wal", and
-    the driver alone would make "delete". Our engine sets its own.
+    Each has `rows` users, and the administrator who visits the pages. `journal` is that of SQLite's files, which
+    they remember: `initialize_db` leaves "wal", and the driver alone would make "delete". Our engine sets its own.
     """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="myproject-bench-")))
@@ -54,6 +55,7 @@ def _postgresql(server, rows):
 def _fill(url, rows):
     with mock.patch.dict(os.environ, DATABASE_URL=url):
         initialize_db.upgrade(ROOT / "development.ini")
+    signed_in.add_administrator(url)
     rng = random.Random(3)
     people = [
         {

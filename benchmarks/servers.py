@@ -10,13 +10,14 @@ import myproject
 from tests import stock
 
 THREADS = 4
+SECRET = "bench-only-bench-only-bench-only-"
 
 
 def application(wiring, url):
     """Return the application over the database `url`, by the wiring "ours" or "stock", with the page of a probe."""
     settings = {
         "sqlalchemy.url": url,
-        "myproject.secret": "bench-only-bench-only-bench-only-",
+        "myproject.secret": SECRET,
         "pyramid.includes": "tests.probe",
     }
     if wiring == "ours":

@@ -10,11 +10,13 @@ def main(global_config, **settings):
     with Configurator(settings=read_settings(settings)) as config:
         config.include(".db")
         config.include(".security")
+        config.include(".limits")
         config.include(".i18n")
         config.include(".rendering")
         config.include(".flash")
         config.include(".receipts")
         config.include(".errors")
+        config.include(".signin")
         config.include(".users")
         config.include(".posts")
         config.include(".overview")

@@ -12,7 +12,7 @@ from pyramid_retry import IRetryableError
 
 from .db import IDatabaseUnavailable, IOutcomeUnknown
 from .i18n import _
-from .security import with_headers
+from .security import record, with_headers
 
 # Seconds after which a person or a program may try again.
 RETRY_AFTER = 5
@@ -61,7 +61,7 @@ def refuse_undecodable_path(handler, registry):
         try:
             request.path_info  # noqa: B018
         except UnicodeDecodeError:
-            return with_headers(request.invoke_exception_view())
+            return with_headers(request, request.invoke_exception_view())
         return handler(request)
 
     return tween
@@ -79,6 +79,7 @@ def http_error(error, request):
 @exception_view_config(BadCSRFToken, renderer="errors/error.jinja2")
 def bad_csrf_token(error, request):
     """The form is not one that this browser got from us, or its cookie has gone."""
+    record(request, "form refused", why="without its token", path=request.path_here)
     return page(
         request,
         400,
@@ -121,8 +122,8 @@ def wrong_method(request):
     return page(request, 405)
 
 
-def page(request, status, advice=None):
-    """Set the status and return what the template needs; `advice`, a translation string, replaces the usual one."""
-    title, usual = PAGES.get(status, PAGES[500 if status >= 500 else 400])
+def page(request, status, advice=None, title=None):
+    """Set the status and return what the template needs; `advice` and `title` replace the usual translation strings."""
+    usual = PAGES.get(status, PAGES[500 if status >= 500 else 400])
     request.response.status_int = status
-    return {"title": title, "advice": advice if isinstance(advice, TranslationString) else usual}
+    return {"title": title or usual[0], "advice": advice if isinstance(advice, TranslationString) else usual[1]}

@@ -27,11 +27,21 @@ class VersionField(wtforms.HiddenField):
 class Form(wtforms.Form):
     """A form over a request's body, or, before anything was sent, over a record."""
 
-    version = VersionField("")
-
     def __init__(self, request, record=None, **values):
         sent = request.POST if request.method == "POST" else None
         super().__init__(sent, obj=record, **values)
+        self.request = request
+
+    def invalid(self, request, **names):
+        """Return what the template needs to show the form again, with 422, as it was filled in."""
+        request.response.status_int = 422
+        return {"form": self, **names}
+
+
+class RecordForm(Form):
+    """The form of a record that two people may change at once."""
+
+    version = VersionField("")
 
     def is_outdated(self, record):
         """Return whether `record` was changed since the person saw it."""
@@ -44,16 +54,11 @@ class Form(wtforms.Form):
         """
         request.response.status_int = 409
         for field in self:
-            saved = getattr(record, field.name)
+            saved = getattr(record, field.name, field.data)
             # What is no number keeps the record's as its data.
             if field.data != saved or field.process_errors:
                 field.saved_meanwhile = saved
         self.version.process(None, record.version)
-        return {"form": self, **names}
-
-    def invalid(self, request, **names):
-        """Return what the template needs to show the form again, with 422, as it was filled in."""
-        request.response.status_int = 422
         return {"form": self, **names}
 
 
@@ -82,6 +87,40 @@ class ProseField(TextField):
     def process_formdata(self, valuelist):
         """Take the text sent; browsers end its lines with CR LF."""
         super().process_formdata([value.replace("\r\n", "\n") for value in valuelist])
+
+
+class PasswordField(wtforms.PasswordField):
+    """A password: taken as it was typed, never shown again. `None` is sent by nobody's browser."""
+
+    def process_formdata(self, valuelist):
+        """Take the password sent."""
+        self.data = valuelist[0] if valuelist else ""
+
+
+class PasswordAgainField(PasswordField):
+    """The password of the person who is signed in, once more."""
+
+    def __init__(self, label=None, **kwargs):
+        super().__init__(label, render_kw={"autocomplete": "current-password"}, **kwargs)
+
+    def pre_validate(self, form):
+        """Refuse whoever has only found the browser open."""
+        if not form.request.confirm(self.data):
+            raise wtforms.ValidationError(_("This is not your password, or there were too many tries."))
+
+    def populate_obj(self, obj, name):
+        """Leave the record alone."""
+
+
+class ConfirmForm(Form):
+    """Asks for the person's own password where they have not entered it lately."""
+
+    your_password = PasswordAgainField(_("Your own password"), description=_("Asked for again before risky acts."))
+
+    def __init__(self, request, record=None, **values):
+        super().__init__(request, record, **values)
+        if request.identity.is_confirmed:
+            del self.your_password
 
 
 class WholeNumberField(wtforms.IntegerField):

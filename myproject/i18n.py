@@ -6,7 +6,10 @@ import babel.dates
 import babel.numbers
 from pyramid.httpexceptions import HTTPBadRequest, HTTPSeeOther
 from pyramid.i18n import TranslationStringFactory
+from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
+
+from .security import cookie_name
 
 LANGUAGES = {"en": "English", "ko": "한국어"}
 COOKIE = "language"
@@ -27,18 +30,21 @@ def includeme(config):
 
 def negotiate_language(request):
     """Return the code of the language that the person chose, or that the browser prefers, or `en`."""
-    chosen = request.cookies.get(COOKIE)
+    chosen = request.cookies.get(cookie_name(request.registry.settings, COOKIE))
     return chosen if chosen in LANGUAGES else request.accept_language.lookup(list(LANGUAGES), default="en")
 
 
-@view_config(route_name="language", request_method="POST")
+@view_config(route_name="language", request_method="POST", permission=NO_PERMISSION_REQUIRED)
 def switch_language(request):
     """Keep the language chosen for a year and go back to the page that it was chosen on."""
     language, page = request.POST.get("language"), request.POST.get("page", "")
     if language not in LANGUAGES or not PATH_HERE.fullmatch(page):
         raise HTTPBadRequest(_("This language is not known here."))
     response = HTTPSeeOther(page)
-    response.set_cookie(COOKIE, language, max_age=YEAR, samesite="Lax", httponly=True)
+    settings = request.registry.settings
+    secure = not settings["myproject.development"]
+    name = cookie_name(settings, COOKIE)
+    response.set_cookie(name, language, max_age=YEAR, samesite="Lax", httponly=True, secure=secure)
     return response
 
 

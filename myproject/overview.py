@@ -25,11 +25,12 @@ def includeme(config):
 def overview(request):
     """Show the figures, drawn and as tables."""
     execute = request.dbsession.execute
+    roles = execute(users_by_role()).all()
     return {
-        "users": execute(select(func.count()).select_from(users)).scalar(),
+        "users": sum(count for _role, count in roles),
         "posts": execute(select(func.count()).select_from(posts)).scalar(),
         "ages": [(age_band(lowest), count) for lowest, count in every_band(execute(users_by_age_band()).all())],
-        "roles": [(ROLE_NAMES[role], count) for role, count in execute(users_by_role())],
+        "roles": [(ROLE_NAMES[role], count) for role, count in roles],
         "months": [(format_month(request, day), count) for day, count in every_month(execute(users_by_month()).all())],
     }
 

@@ -7,7 +7,7 @@ transaction, and where it led; the same token again leads there, and does nothin
 import datetime
 import random
 import re
-import uuid
+import secrets
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid_retry import mark_error_retryable
@@ -19,7 +19,7 @@ from .db import Base
 from .db.base import utcnow
 from .flash import flash
 from .i18n import _
-from .security import is_readable_form
+from .limits import is_readable_form
 
 KEPT = datetime.timedelta(days=1)
 # One form in so many clears away the receipts that are older.
@@ -39,7 +39,7 @@ class Receipt(Base):
 
 def includeme(config):
     """Do every form that carries a `form_token` at most once, and let templates make one."""
-    config.add_request_method(lambda request: uuid.uuid4().hex, FIELD, property=True)
+    config.add_request_method(lambda request: secrets.token_hex(16), FIELD, property=True)
     config.add_view_deriver(do_once, under="csrf_view", over="rendered_view")
     config.add_tween(f"{__name__}.deleted_already_tween_factory", under="pyramid_tm.tm_tween_factory")
 
@@ -70,7 +70,7 @@ def do_once(view, info):
             request.dbsession.delete(receipt)
             return response
         receipt.location = response.location
-        if random.random() < CLEANING:
+        if random.random() < CLEANING:  # nosec B311
             request.apart(
                 lambda dbsession: dbsession.execute(delete(Receipt).where(Receipt.created_at < utcnow() - KEPT))
             )
@@ -108,5 +108,7 @@ def answer_again(request, token, error):
     receipt = request.dbsession.get(Receipt, token)
     if receipt is None:
         raise error
-    flash(request, _("This was saved already."))
+    if request.known_identity:
+        # Else it may have been the form by which they signed in: the message would bring the cookie of before back.
+        flash(request, _("This was saved already."))
     return HTTPSeeOther(receipt.location)

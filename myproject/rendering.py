@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from jinja2 import pass_context
 from markupsafe import Markup
+from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.static import QueryStringConstantCacheBuster
 
 from . import i18n
@@ -35,7 +36,8 @@ def includeme(config):
         }
     )
     config.include("pyramid_jinja2")
-    config.add_static_view("static", "myproject:static", cache_max_age=YEAR)
+    for_all = {"permission": NO_PERMISSION_REQUIRED, "request_method": ("GET", "HEAD")}
+    config.add_static_view("static", "myproject:static", cache_max_age=YEAR, **for_all)
     config.add_cache_buster("myproject:static", QueryStringConstantCacheBuster(fingerprint(STATIC)))
     config.add_request_method(path_here, property=True)
     config.add_request_method(lambda request: i18n.LANGUAGES, "languages", property=True)

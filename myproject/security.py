@@ -1,118 +1,115 @@
-"""What every request has to pass, and what every answer carries: closed unless opened."""
+"""Who may do what, and what every answer carries: closed unless opened."""
 
-from urllib.parse import unquote_to_bytes
+import json
+import logging
 
-from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge, HTTPUnsupportedMediaType
+from pyramid.authorization import Allow, Authenticated
+from pyramid.httpexceptions import HTTPForbidden
 from pyramid.session import JSONSerializer, SignedCookieSessionFactory
 from pyramid.tweens import EXCVIEW, INGRESS
 
-from .i18n import _
+from .db import get_or_404
 
-# The longest post is 20,000 characters, 12 bytes each at worst as a form sends them: `%F0%9F%98%80`.
-LARGEST_BODY = 512 * 1024
+# What each role may do anywhere; what people may do to what is theirs stands in the models, `__acl__`.
+#   view        see users, posts, the overview
+#   write       add a post of one's own
+#   add, edit, delete   any user or post
+#   account     the password and the sign-ins of a user
+#   administer  roles, erasing
+SITE = [
+    (Allow, Authenticated, ["view", "write"]),
+    (Allow, "role:editor", ["add", "edit", "delete"]),
+    (Allow, "role:admin", ["add", "edit", "delete", "account", "administer"]),
+]
+
+YEAR = 365 * 24 * 60 * 60
 
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
 }
+HSTS = {"Strict-Transport-Security": f"max-age={YEAR}; includeSubDomains"}
+
+log = logging.getLogger(__name__)
+
+
+class Site:
+    """What a page stands on whose URL names no row."""
+
+    __acl__ = SITE
+
+    def __init__(self, request):
+        """Take the request, as Pyramid's root factories do."""
 
 
 def includeme(config):
-    """Add the signed cookie session, CSRF tokens, limits on what a form may send, and the security headers."""
+    """Ask for a permission on every page, sign the cookies, expect CSRF tokens, add the security headers."""
+    settings = config.get_settings()
+    config.set_root_factory(Site)
+    config.set_default_permission("view")
     config.set_session_factory(
         SignedCookieSessionFactory(
-            config.get_settings()["myproject.secret"],
+            settings["myproject.secret"],
             serializer=JSONSerializer(),
-            cookie_name="session",
+            cookie_name=cookie_name(settings, "session"),
             httponly=True,
             samesite="Lax",
-            # It holds the CSRF token of open forms: somebody who comes back from lunch can still save.
+            secure=not settings["myproject.development"],
+            # How long somebody stays signed in is the matter of the sign-in that it names: signin/policy.py.
             timeout=None,
             reissue_time=None,
         )
     )
     config.set_default_csrf_options(require_csrf=True)
-    config.add_view_deriver(refuse_large_body, over="csrf_view", under="secured_view")
-    config.add_view_deriver(refuse_unreadable_form, over="csrf_view", under="refuse_large_body")
-    config.add_view_deriver(refuse_repeated_keys, over="csrf_view", under="refuse_unreadable_form")
     # Below the debug toolbar, which is only there in development: its own pages need inline scripts and styles.
     toolbar = "pyramid_debugtoolbar.toolbar_tween_factory"
     config.add_tween(f"{__name__}.headers_tween_factory", under=[toolbar, INGRESS], over=EXCVIEW)
 
 
-def refuse_large_body(view, info):
-    """Answer 413 before a body of more than `LARGEST_BODY` bytes is parsed."""
-    if info.exception_only:
-        return view
+def cookie_name(settings, name):
+    """Return the name of a cookie: where there is TLS, one that browsers take from this very host alone.
 
-    def wrapped(context, request):
-        if is_large(request):
-            raise HTTPRequestEntityTooLarge()
-        return view(context, request)
-
-    return wrapped
-
-
-def refuse_unreadable_form(view, info):
-    """Answer 415 to what is no urlencoded form, and 400 to one that is not UTF-8 throughout.
-
-    WebOb would put U+FFFD in place of a bad byte, and so store what nobody has typed.
+    https://developer.mozilla.org/docs/Web/HTTP/Headers/Set-Cookie#cookie_prefixes
     """
-    if info.exception_only:
-        return view
-
-    def wrapped(context, request):
-        if request.charset.upper() != "UTF-8":
-            raise HTTPUnsupportedMediaType()
-        if request.method == "POST" and request.body:
-            if not is_readable_form(request):
-                raise HTTPUnsupportedMediaType()
-            unquote_to_bytes(request.body).decode("utf-8")
-        return view(context, request)
-
-    return wrapped
+    return name if settings["myproject.development"] else f"__Host-{name}"
 
 
-def refuse_repeated_keys(view, info):
-    """Answer 400 where a key comes twice in the query, or twice in the body.
-
-    Which of two values counts is a guess, and two programs on the way of a request may guess differently.
-    """
-    if info.exception_only:
-        return view
-
-    def wrapped(context, request):
-        if any(len(fields) != len(set(fields)) for fields in (request.GET, request.POST)):
-            raise HTTPBadRequest(_("The same field was sent twice. Go back, reload the page and try again."))
-        return view(context, request)
-
-    return wrapped
-
-
-def is_large(request):
-    """Return whether the body is larger than any form of ours."""
-    return (request.content_length or 0) > LARGEST_BODY
-
-
-def is_readable_form(request):
-    """Return whether the body is a urlencoded form, of a size and in a charset that may be parsed."""
-    is_form = request.content_type == "application/x-www-form-urlencoded"
-    return is_form and request.charset.upper() == "UTF-8" and not is_large(request)
+def row_in_url(request, model, **options):
+    """Return the `model` that the URL names, or 404; whoever is not signed in does not even learn which there are."""
+    if request.identity is None:
+        raise HTTPForbidden()
+    return get_or_404(request, model, **options)
 
 
 def headers_tween_factory(handler, registry):
     """Add the security headers to every response."""
-    return lambda request: with_headers(handler(request))
+
+    def headers_tween(request):
+        return with_headers(request, handler(request))
+
+    return headers_tween
 
 
-def with_headers(response):
+def with_headers(request, response):
     """Return `response` with the security headers; what does not say how long it keeps is for this browser alone."""
     response.headers.update(HEADERS)
+    if not request.registry.settings["myproject.development"]:
+        response.headers.update(HSTS)
     if "Cache-Control" not in response.headers:
         response.headers.update({"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"})
     return response
+
+
+def record(request, event, **facts):
+    """Log what matters to security as one line of JSON: the event, who, from where. Never a secret among `facts`."""
+    by = request.known_identity.id if request.known_identity else None
+    line = {"event": event, "by": by, "address": request.remote_addr, "request": request.id, **facts}
+    log.info("%s", json.dumps(line, ensure_ascii=True))

@@ -23,7 +23,15 @@ def read_settings(settings, environ=os.environ):
     checks = {
         "sqlalchemy.url": database_url,
         "myproject.secret": _secret,
-        "retry.attempts": _whole_number("retry.attempts", 10, 100),
+        "myproject.development": _yes_or_no("myproject.development"),
+        "myproject.hosts": _hosts,
+        "signin.idle_hours": _whole_number("signin.idle_hours", 12, 720),
+        "signin.absolute_hours": _whole_number("signin.absolute_hours", 168, 9999),
+        "argon2.time_cost": _whole_number("argon2.time_cost", 2, 100),
+        # At least 8 KiB for each lane, by RFC 9106, 3.1.
+        "argon2.memory_cost": _whole_number("argon2.memory_cost", 19456, 4_194_304, 128),
+        "argon2.parallelism": _whole_number("argon2.parallelism", 1, 16),
+        "retry.attempts": _whole_number("retry.attempts", 20, 100),
         "retry.longest_wait": _whole_number("retry.longest_wait", 10, 600),
     }
     return {**settings, **{name: check(settings, environ) for name, check in checks.items()}}
@@ -51,11 +59,29 @@ def _secret(settings, environ):
     return secret
 
 
-def _whole_number(name, default, highest):
+def _hosts(settings, environ):
+    text = environ.get("MYPROJECT_HOSTS") or settings.get("myproject.hosts", "localhost 127.0.0.1 [::1]")
+    hosts = frozenset(text.lower().split())
+    if not hosts:
+        raise SettingsError("myproject.hosts (MYPROJECT_HOSTS) is empty; name the hosts that people ask for")
+    return hosts
+
+
+def _yes_or_no(name):
+    def check(settings, environ):
+        text = str(settings.get(name, "false")).lower()
+        if text not in ("true", "false"):
+            raise SettingsError(f"{name} is {text!r}, and should be true or false")
+        return text == "true"
+
+    return check
+
+
+def _whole_number(name, default, highest, lowest=1):
     def check(settings, environ):
         text = str(settings.get(name, default))
-        if not (text.isascii() and text.isdecimal() and len(text) <= 3 and 1 <= int(text) <= highest):
-            raise SettingsError(f"{name} is {text!r}, and should be a whole number from 1 to {highest}")
+        if not (text.isascii() and text.isdecimal() and len(text) <= 7 and lowest <= int(text) <= highest):
+            raise SettingsError(f"{name} is {text!r}, and should be a whole number from {lowest} to {highest}")
         return int(text)
 
     return check

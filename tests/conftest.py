@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from webtest import TestApp
 
 from myproject import main
-from myproject.models import Post, User
+from myproject.models import Post, SignIn, User
 from myproject.scripts import initialize_db
 
+from . import signed_in
 from .postgresql import binaries, running_server
 from .stock import includeme
 
@@ -27,10 +28,11 @@ for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
 
 
 def migrate(url):
-    """Bring the database of `url` to the newest revision."""
+    """Bring the database of `url` to the newest revision, with nobody in it but the administrator of the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", url)
         initialize_db.upgrade(INI)
+    signed_in.add_administrator(url)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +73,10 @@ def settings(database_url):
     """The settings of the application under test; a test may change them before it asks for `wsgi` or `app`."""
     return {
         "sqlalchemy.url": database_url,
-        "myproject.secret": "tests-only-tests-only-tests-only-",
+        "myproject.secret": signed_in.SECRET,
+        # No TLS in front of the tests.
+        "myproject.development": "true",
+        **{f"argon2.{name}": str(cost) for name, cost in signed_in.COSTS.items()},
         "retry.attempts": "5",
         "pyramid.includes": "tests.probe",
         # A template compiled for one test serves them all.
@@ -91,7 +96,13 @@ def wsgi(settings):
 
 @pytest.fixture
 def app(wsgi):
-    """A browser without scripts on the application, in English."""
+    """A browser without scripts on the application, in English, in which an administrator is signed in."""
+    return signed_in.browser(wsgi)
+
+
+@pytest.fixture
+def stranger(wsgi):
+    """A browser in which nobody is signed in."""
     return TestApp(wsgi, extra_environ={"HTTP_ACCEPT_LANGUAGE": "en"})
 
 
@@ -116,13 +127,21 @@ def outside(database_url):
 
 @pytest.fixture
 def rows(outside):
-    """Call `rows(User)`: every stored row of a model, by id, read through the second connection."""
+    """Call `rows(User)`: the stored rows of a model, by id, through the second connection; none of `signed_in`."""
 
     def read(model):
         with Session(outside, expire_on_commit=False) as session:
-            return session.scalars(sqlalchemy.select(model).order_by(model.id)).all()
+            return session.scalars(sqlalchemy.select(model).where(model.id > 0).order_by(model.id)).all()
 
     return read
+
+
+@pytest.fixture
+def nobody(outside):
+    """Take the administrator out of the database: for tests of all that is in it, and of what is no page."""
+    with outside.begin() as connection:
+        connection.execute(sqlalchemy.delete(SignIn))
+        connection.execute(sqlalchemy.delete(User))
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ Variants of one thing are subtests, on one application: each is named when it fa
 from urllib.parse import quote, urlencode
 
 import pytest
+from sqlalchemy import delete, update
 from webtest import TestRequest
 
-from myproject.models import Post, User
+from myproject.models import Post, SignIn, User
+from tests import signed_in
 from tests.test_errors import assert_error_page
 
 URLENCODED = "application/x-www-form-urlencoded"
@@ -28,11 +30,18 @@ each_form = pytest.mark.parametrize("path", FORMS)
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_written(make_user, make_post, rows):
-    """Two users and a post of the first are stored, and are all that is stored after the test, unchanged."""
+def nothing_is_written(make_user, make_post, rows, outside):
+    """Two users, an administrator and a post are stored, and are all that is stored after the test, unchanged."""
     ada = make_user("Ada Lovelace", email="ada@example.com", age=36)
     make_user("Bob", email="bob@example.com")
     make_post("Hello", "World", author=ada)
+    # In the list of authors, 0 would be a number that no form takes: who is signed in has a usual one.
+    administrator = make_user(
+        "Grace Hopper", email="grace@example.com", role="admin", password_hash=signed_in.PASSWORD_HASH
+    )
+    with outside.begin() as connection:
+        connection.execute(update(SignIn.__table__).values(user_id=administrator.id))
+        connection.execute(delete(User.__table__).where(User.id == 0))
     before = everything(rows)
     yield
     assert everything(rows) == before
@@ -168,12 +177,12 @@ def test_a_button_that_is_not_from_here_is_refused(app, subtests, path):
 
 
 @each_form
-def test_a_token_of_another_browser_or_in_the_address_is_none(app, path):
+def test_a_token_of_another_browser_or_in_the_address_is_none(app, wsgi, path):
     fields = filled_in(app, path)
     token = fields.pop("csrf_token")
     assert_error_page(app.post(f"{path}?csrf_token={token}", fields, expect_errors=True), 400)
-    app.reset()
-    assert_error_page(app.post(path, {"csrf_token": token, **fields}, expect_errors=True), 400)
+    # Signed in as well, with a token of its own.
+    assert_error_page(signed_in.browser(wsgi).post(path, {"csrf_token": token, **fields}, expect_errors=True), 400)
 
 
 @each_form
@@ -277,7 +286,7 @@ def test_an_address_of_nothing_is_refused(app, subtests):
 
 
 def test_nothing_can_be_sent_to_a_row_that_is_not_there(app, subtests):
-    token = app.get("/users/new").forms[1]["csrf_token"].value
+    token = app.get("/users/new").forms["record"]["csrf_token"].value
     for path in ("/users/99/edit", "/users/99/delete", "/posts/99/edit", "/posts/99/delete"):
         with subtests.test(path):
             assert_error_page(app.post(path, {"csrf_token": token}, expect_errors=True), 404)
@@ -327,19 +336,30 @@ COOKIES = [
 
 def test_a_cookie_that_is_not_ours_locks_nobody_out(wsgi, subtests):
     for cookie in COOKIES:
-        for path, answers in {"/users": {200, 400}, "/nothing": {404, 400}}.items():
+        for path, answers in {"/signin": {200, 400}, "/nothing": {404, 400}}.items():
             with subtests.test(cookie, path=path):
                 page = TestRequest.blank(path, environ={"HTTP_COOKIE": cookie}).get_response(wsgi)
                 assert page.status_int in answers
                 assert page.html.nav
 
 
+def test_a_cookie_that_is_not_ours_is_nobody(wsgi, subtests):
+    for cookie in COOKIES:
+        for path in ("/users", "/users/1", "/users/1/edit", "/posts/new", "/overview"):
+            with subtests.test(cookie, path=path):
+                page = TestRequest.blank(path, environ={"HTTP_COOKIE": cookie}).get_response(wsgi)
+                assert (page.status_int, page.location) == (303, f"http://localhost/signin?next={quote(path, '')}")
+
+
 def test_a_form_sent_with_a_cookie_that_is_not_ours_is_refused(app, wsgi, subtests):
     body = urlencode(filled_in(app, "/users/new")).encode()
+    language = urlencode({**dict(app.get("/users").forms[0].submit_fields()), "language": "ko"}).encode()
     for cookie in COOKIES:
         with subtests.test(cookie):
             page = post_bytes(app, wsgi, "/users/new", body, URLENCODED, HTTP_COOKIE=cookie)
-            assert_error_page(page, 400)
+            assert (page.status_int, page.location) == (303, "http://localhost/signin?next=%2Fusers%2Fnew")
+            # A form for everybody.
+            assert_error_page(post_bytes(app, wsgi, "/language", language, URLENCODED, HTTP_COOKIE=cookie), 400)
 
 
 HEADERS = {
@@ -355,11 +375,12 @@ HEADERS = {
 }
 
 
-def test_a_header_that_means_nothing_does_no_harm(wsgi, subtests):
+def test_a_header_that_means_nothing_does_no_harm(app, wsgi, subtests):
     for header, values in HEADERS.items():
         for value in values:
             with subtests.test(header, value=value):
-                page = TestRequest.blank("/users", environ={f"HTTP_{header}": value}).get_response(wsgi)
+                environ = {"HTTP_COOKIE": cookie_of(app), f"HTTP_{header}": value}
+                page = TestRequest.blank("/users", environ=environ).get_response(wsgi)
                 assert page.status_int in (200, 400)
                 assert page.html.nav
 
@@ -451,11 +472,12 @@ def test_a_form_in_another_charset_is_refused(app, wsgi, subtests, path):
             assert_4xx(post_bytes(app, wsgi, path, body, f"{URLENCODED}; charset={charset}"))
 
 
-def test_a_strange_body_of_a_get_does_no_harm(wsgi, subtests):
+def test_a_strange_body_of_a_get_does_no_harm(app, wsgi, subtests):
     for path in ("/users", "/users/1/edit", "/posts/new", "/nothing"):
         for kind in (f"{URLENCODED}; charset=latin-1", "multipart/form-data", MULTIPART, "\xff"):
             with subtests.test(path, kind=kind):
-                request = TestRequest.blank(path, environ={"CONTENT_TYPE": kind}, method="GET", body=b"\xff=1")
+                environ = {"HTTP_COOKIE": cookie_of(app), "CONTENT_TYPE": kind}
+                request = TestRequest.blank(path, environ=environ, method="GET", body=b"\xff=1")
                 page = request.get_response(wsgi)
                 assert page.status_int < 500
                 assert page.html.nav
@@ -490,7 +512,7 @@ def test_a_language_or_a_page_that_is_not_here_is_refused(app, subtests):
 
 def filled_in(app, path, changes=()):
     """Return what the form at `path` would send, filled in well but for `changes`; `None` leaves a field out."""
-    form = app.get(path).forms[1]
+    form = app.get(path).forms["record"]
     for field, value in GOOD[path].items():
         form[field].force_value(value)
     sent = dict(form.submit_fields()) | dict(changes)
@@ -502,10 +524,14 @@ def send(app, path, changes):
     return app.post(path, filled_in(app, path, changes), expect_errors=True)
 
 
+def cookie_of(app):
+    """Return the cookies of `app`, as a browser sends them."""
+    return "; ".join(f"{name}={value}" for name, value in app.cookies.items())
+
+
 def post_bytes(app, wsgi, path, body, content_type, **environ):
     """Post `body` as it is, in the browser session of `app`, and return the answer."""
-    cookie = "; ".join(f"{name}={value}" for name, value in app.cookies.items())
-    environ = {"HTTP_COOKIE": cookie, "CONTENT_TYPE": content_type, **environ}
+    environ = {"HTTP_COOKIE": cookie_of(app), "CONTENT_TYPE": content_type, **environ}
     return TestRequest.blank(path, environ=environ, method="POST", body=body).get_response(wsgi)
 
 
@@ -521,7 +547,7 @@ def assert_refused(page, path, field, typed):
     assert_message(page, field)
     assert len(page.html.select(".invalid-feedback")) == 1
     assert page.html.select_one("[role=alert]").text
-    controls = page.forms[1]
+    controls = page.forms["record"]
     kept = {name: controls[name].value for name in GOOD[path]}
     if controls[field].tag == "select":
         assert kept[field] == ""

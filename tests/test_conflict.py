@@ -5,11 +5,11 @@ import time
 import pytest
 from pyramid_retry import RetryableException
 from sqlalchemy import update
-from webtest import TestApp
 
 from myproject.models import Post, User
 from myproject.posts import views as posts_views
 from myproject.users import views
+from tests import signed_in
 
 WARNING = "Somebody changed this while you were editing."
 KOREAN = {"HTTP_ACCEPT_LANGUAGE": "ko"}
@@ -17,8 +17,8 @@ KOREAN = {"HTTP_ACCEPT_LANGUAGE": "ko"}
 
 @pytest.fixture
 def other(wsgi):
-    """Somebody else's browser, in English."""
-    return TestApp(wsgi, extra_environ={"HTTP_ACCEPT_LANGUAGE": "en"})
+    """Another browser, in English."""
+    return signed_in.browser(wsgi)
 
 
 def edit(browser, record, **options):
@@ -57,7 +57,7 @@ def test_the_page_says_why_and_what_to_do(app, other, make_user):
 
 
 def test_the_page_says_so_in_korean_too(wsgi, other, make_user):
-    korean = TestApp(wsgi, extra_environ=KOREAN)
+    korean = signed_in.browser(wsgi, **KOREAN)
     form = edit(korean, user := make_user("김철수", role="member"))
     save(other, user, name="김영희", role="editor", active=False)
     form["name"] = "김민수"
@@ -159,7 +159,7 @@ def test_a_record_deleted_meanwhile_is_not_found(path, app, other, make_post):
     post = make_post()
     record = post if path == "/posts" else User(id=post.author_id)
     form = edit(app, record)
-    other.get(f"{path}/{record.id}/delete").forms[1].submit(status=303)
+    other.get(f"{path}/{record.id}/delete").forms["record"].submit(status=303)
     form.submit(status=404).mustcontain("There is nothing here")
 
 

@@ -23,6 +23,8 @@ from tests import sqlite_only
 )
 def test_an_error_has_a_page_in_the_layout_of_the_site(probe, error, status, said):
     def view(request):
+        # As a page that asks for a permission does first: who is not known is led to sign in instead.
+        assert request.identity
         raise error("secret detail")
 
     page = probe(view, "GET", expect_errors=True)
@@ -63,8 +65,8 @@ def test_an_error_of_the_template_is_a_page_too(app, make_user, outside):
 
 def test_an_error_page_takes_no_connection(app, outside):
     with outside.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE posts")
-        connection.exec_driver_sql("DROP TABLE users")
+        for table in ("posts", "sign_ins", "password_links", "users"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
     assert_error_page(app.get("/users", expect_errors=True), 500)
     assert_error_page(app.get("/nothing", expect_errors=True), 404)
 
@@ -73,6 +75,7 @@ def test_an_error_keeps_what_the_request_wrote_from_being_stored(probe, rows):
     def view(request):
         request.dbsession.add(User(name="John Doe"))
         request.dbsession.flush()
+        assert request.identity
         raise httpexceptions.HTTPForbidden()
 
     assert_error_page(probe(view, expect_errors=True), 403)

@@ -13,15 +13,17 @@ from myproject.models import Post, User
 from myproject.scripts import messages
 
 # What is no word of any language: names of the product, of the other language and of UTC, and things to be typed.
-NAMES = re.compile(r"\b(myproject|English|UTC|name@example\.com|make demo)\b")
+NAMES = re.compile(r"\b(myproject|Former member|English|UTC|name@example\.com)\b")
 READ_ALOUD = ["title", "aria-label", "placeholder", "alt"]
 
 MOMENT = datetime.datetime(2026, 2, 3, 16, 5, 6, tzinfo=datetime.UTC)
 
 
 @pytest.fixture
-def korean(app):
-    """The browser, set to Korean."""
+def korean(app, outside):
+    """The browser, set to Korean, of an administrator with a Korean name."""
+    with outside.begin() as connection:
+        connection.execute(sqlalchemy.update(User.__table__).values(name="관리자", email="4@5.6"))
     app.extra_environ["HTTP_ACCEPT_LANGUAGE"] = "ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7"
     return app
 
@@ -125,13 +127,12 @@ def test_an_unknown_language_is_refused(app, language):
 
 def test_numbers_follow_the_language(app, outside):
     with outside.begin() as connection:
-        connection.execute(sqlalchemy.insert(User), [{"name": f"User {number}"} for number in range(1234)])
+        connection.execute(sqlalchemy.insert(User), [{"name": f"User {number}"} for number in range(1233)])
     app.get("/users").mustcontain("1,234 users")
     app.get("/users", headers={"Accept-Language": "ko"}).mustcontain("사용자 1,234명")
 
 
-def test_one_is_singular_in_english(app, make_user):
-    make_user()
+def test_one_is_singular_in_english(app):
     app.get("/users").mustcontain("1 user<")
 
 
@@ -163,10 +164,24 @@ def test_a_page_without_data_is_all_korean(korean, path):
     [
         *["/users", "/users/new", "/users/1", "/users/1/edit", "/users/1/delete", "/users/2", "/users/2/delete"],
         *["/posts", "/posts/new", "/posts/1", "/posts/1/edit", "/posts/1/delete", "/overview"],
+        *["/users/1/password-link", "/users/1/sign-ins", "/users/1/erase", "/users/2/erase", "/signout"],
     ],
 )
 def test_a_page_is_all_korean(korean, people, path):
     assert latin_words(korean.get(path)) == []
+
+
+def test_the_page_to_sign_in_is_all_korean(korean):
+    korean.reset()
+    page = korean.get("/signin")
+    assert latin_words(page) == []
+    assert latin_words(page.forms["record"].submit(status=422)) == []
+
+
+def test_the_page_of_the_first_administrator_is_all_korean(korean, nobody):
+    page = korean.get("/setup")
+    assert latin_words(page) == []
+    assert latin_words(page.forms["record"].submit(status=422)) == []
 
 
 @pytest.mark.parametrize(("path", "table"), [("/users", User), ("/posts", Post)])
@@ -210,24 +225,24 @@ def test_a_form_with_an_error_is_all_korean(korean, people, path, field, value):
 
 
 def test_a_user_is_told_in_korean_what_was_done(korean, people):
-    form = korean.get("/users/new").forms[1]
+    form = korean.get("/users/new").forms["record"]
     form["name"] = "최수아"
     page = form.submit().follow()
     page.mustcontain("“최수아”\xa0님을 추가했습니다.")
     assert latin_words(page) == []
-    page = korean.get("/users/2/edit").forms[1].submit().follow()
+    page = korean.get("/users/2/edit").forms["record"].submit().follow()
     assert latin_words(page) == []
-    assert latin_words(korean.get("/users/2/delete").forms[1].submit().follow()) == []
+    assert latin_words(korean.get("/users/2/delete").forms["record"].submit().follow()) == []
 
 
 def test_an_author_is_told_in_korean_what_was_done(korean, people):
-    form = korean.get("/posts/new?author_id=1").forms[1]
+    form = korean.get("/posts/new?author_id=1").forms["record"]
     form["title"], form["body"] = "제목", "내용"
     page = form.submit().follow()
     page.mustcontain("“제목” 글을 추가했습니다.")
     assert latin_words(page) == []
-    assert latin_words(korean.get("/posts/1/edit").forms[1].submit().follow()) == []
-    assert latin_words(korean.get("/posts/1/delete").forms[1].submit().follow()) == []
+    assert latin_words(korean.get("/posts/1/edit").forms["record"].submit().follow()) == []
+    assert latin_words(korean.get("/posts/1/delete").forms["record"].submit().follow()) == []
 
 
 @pytest.mark.parametrize(
@@ -258,6 +273,8 @@ def test_the_error_page_of_a_path_that_is_not_utf_8_is_all_korean(wsgi):
 
 def test_the_pages_of_a_refusal_and_of_a_failure_are_all_korean(korean, probe):
     def refuse(request):
+        # Who is not known is led to sign in instead.
+        assert request.identity
         raise HTTPForbidden()
 
     def fail(request):

@@ -5,22 +5,30 @@ from pathlib import Path
 
 import pytest
 from pyramid.interfaces import IExceptionResponse
-from sqlalchemy import event
+from sqlalchemy import event, insert, update
 from webtest import TestRequest
 
 import myproject
-from myproject.models import Post, User
+from myproject.models import PasswordLink, Post, SignIn, User
+from myproject.signin.models import digest
+from tests import signed_in
 
 PACKAGE = Path(myproject.__file__).parent
 TESTS = Path(__file__).parent
 TEMPLATES = {path.relative_to(PACKAGE / "templates").as_posix(): path for path in PACKAGE.glob("templates/**/*.jinja2")}
 
-# Every page that a GET answers with 200.
+# Every page that a GET answers with 200: the administrator, …
 PAGES = [
-    *["/users", "/users/new", "/users/1", "/users/1/edit", "/users/1/delete"],
+    *["/users", "/users/new", "/users/1", "/users/1/edit", "/users/1/delete", "/users/1/erase"],
+    *["/users/1/sign-ins", "/users/1/password-link"],
     *["/posts", "/posts/new", "/posts/1", "/posts/1/edit", "/posts/1/delete"],
-    "/overview",
+    *["/overview", "/signout"],
 ]
+# … the user themself, somebody who is not signed in, and the first one on a site where nobody can sign in yet.
+OWN_PAGES = ["/users/1/password"]
+TOKEN = "of-a-link"
+OPEN_PAGES = ["/signin", f"/set-password/{TOKEN}"]
+FIRST_PAGES = ["/setup"]
 # The most statements that a page takes, its BEGIN included.
 MOST_STATEMENTS = 6
 
@@ -47,17 +55,45 @@ def views(wsgi, routes):
 
 
 @pytest.fixture
-def answers(app, probe, wsgi, make_post):
+def author(make_user, make_post, outside):
+    """The author of a post, for whom there is a link to set a password."""
+    user = make_user("Ada Lovelace", email="ada@example.com")
+    make_post(author=user)
+    with outside.begin() as connection:
+        connection.execute(insert(PasswordLink).values(user_id=user.id, token=digest(TOKEN)))
+    return user
+
+
+@pytest.fixture
+def own(wsgi, author, outside):
+    """A browser in which `author` is signed in."""
+    token = "of the author"
+    with outside.begin() as connection:
+        sign_in = {"token": digest(token), "user_id": author.id, "address": "", "browser": ""}
+        connection.execute(insert(SignIn).values(sign_in))
+    browser = signed_in.browser(wsgi)
+    browser.set_cookie("session", signed_in.cookie(token=token))
+    return browser
+
+
+@pytest.fixture
+def answers(app, own, stranger, probe, wsgi, outside):
     """Call `answers()`: a response of every kind that the application gives, by name."""
 
     def fail(request):
         raise RuntimeError
 
     def get():
-        make_post()
         pages = {path: app.get(path) for path in PAGES}
+        pages |= {path: own.get(path) for path in OWN_PAGES}
+        pages |= {path: stranger.get(path) for path in OPEN_PAGES}
+        with outside.begin() as connection:
+            connection.execute(update(User).values(password_hash=None))
+        pages |= {path: stranger.get(path) for path in FIRST_PAGES}
         bad_path = TestRequest.blank("/", environ={"PATH_INFO": "/\xff"})
         return pages | {
+            "303 sign in": stranger.get("/users", status=303),
+            "403": own.get("/users/new", status=403),
             "303": app.get("/", status=303),
             "400": app.get("/users?cursor=x", status=400),
             "400 path": bad_path.get_response(wsgi),
@@ -65,7 +101,7 @@ def answers(app, probe, wsgi, make_post):
             "404": app.get("/nothing", status=404),
             "405": app.put("/users", status=405),
             "413": app.post("/users/new", "x" * 600_000, status=413),
-            "422": app.get("/users/new").forms[1].submit(status=422),
+            "422": app.get("/users/new").forms["record"].submit(status=422),
             "500": probe(fail, expect_errors=True),
             "static": app.get("/static/site.css"),
             "static 404": app.get("/static/nothing.css", status=404),
@@ -90,6 +126,7 @@ def test_a_list_shows_what_the_cost_is_counted_for(app, outside):
     assert len(app.get("/users").html.select("tbody tr")) == 25
     assert len({link.text for link in app.get("/posts").html.select("tbody td a")}) == 25
     assert len(app.get("/users/1").html.select("main ul li")) == 26
+    assert len(app.get("/users/1/sign-ins").html.select("tbody tr")) == 25
 
 
 def test_every_response_carries_the_security_headers(answers, subtests):
@@ -116,7 +153,8 @@ def test_cookies_are_not_for_scripts_or_other_sites(answers, subtests):
 def test_no_page_has_styles_or_scripts_of_its_own(answers, subtests):
     for kind, page in pages_among(answers()):
         with subtests.test(kind):
-            assert page.html.select("style, script, [style]") == []
+            assert page.html.select("style, script:not([src]), [style]") == []
+            assert [script.text for script in page.html.select("script") if script.text] == []
             names = {name for tag in page.html.find_all(True) for name in tag.attrs}
             assert [name for name in names if name.startswith("on")] == []
             assert "javascript:" not in page.text
@@ -162,14 +200,16 @@ def test_every_label_belongs_to_a_control_and_every_control_has_one(answers, sub
             assert all(label.text.strip() for label in page.html.select("label"))
 
 
-def test_every_link_and_form_leads_to_a_page_of_ours(app, answers, subtests):
-    pages = dict(pages_among(answers()))
-    targets = {link["href"].split("#")[0] for page in pages.values() for link in page.html.select("a, link")}
+def test_every_link_form_and_script_leads_to_a_page_or_file_of_ours(app, answers, subtests):
+    pages, links = dict(pages_among(answers())), "a:not([href^='mailto:']), link"
+    targets = {link["href"].split("#")[0] for page in pages.values() for link in page.html.select(links)}
+    targets |= {script["src"] for page in pages.values() for script in page.html.select("script")}
     actions = {form.get("action", "") for page in pages.values() for form in page.html.select("form")}
-    for target in sorted(targets - {""}):
+    # No address leads to the administrator of the tests.
+    for target in sorted(targets - {"", "/users/0"}):
         with subtests.test(target):
             app.get(target, status=[200, 303])
-    assert actions == {"", "/language"}
+    assert actions == {"", "/language", "/signout"}
 
 
 def test_every_form_that_posts_carries_the_token(answers, subtests):
@@ -189,19 +229,20 @@ def test_every_form_that_posts_carries_the_token_in_its_template(name):
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_no_template_marks_text_as_safe_or_turns_escaping_off(name):
     text = TEMPLATES[name].read_text(encoding="utf-8")
+    text = re.sub(r"""<script type="module" src="\{\{ request\.static_path\('[^']+'\) \}\}"></script>""", "", text)
     assert re.findall(r"\|\s*safe\b|autoescape|Markup|<style|<script|\sstyle=", text) == []
 
 
 def test_every_route_is_named_as_its_address(routes):
-    short = {"home": "/", "overview": "/overview", "language": "/language"}
-    words = {name: "/" + name.replace(".list", "").replace(".", "/") for name in routes}
+    short = {"home": "/", "set_password": "/set-password/{token}"}
+    words = {name: "/" + name.replace(".list", "").replace(".", "/").replace("_", "-") for name in routes}
     patterns = {name: pattern.replace("/{id}", "") for name, pattern in routes.items()}
     shown = {name: path.removesuffix("/show") for name, path in words.items()}
     assert {name: path for name, path in patterns.items() if path != short.get(name, shown[name])} == {}
 
 
 def test_every_view_of_a_route_has_the_template_that_its_route_names(views):
-    wrong = [(view["route_name"], name) for view, name in views if name not in (None, template_of(view["route_name"]))]
+    wrong = [(view["route_name"], name) for view, name in views if name not in (None, template_of(view))]
     assert wrong == []
 
 
@@ -215,8 +256,9 @@ def test_every_view_of_a_route_names_its_methods(views):
     assert [view["route_name"] for view, _name in views if not view["request_methods"]] == []
 
 
-def test_every_feature_has_its_templates_and_its_tests(routes):
-    features = {name.split(".")[0] for name in routes if "." in name}
+def test_every_feature_has_its_templates_and_its_tests(views):
+    features = {feature_of(view) for view, _name in views} - {None}
+    assert features >= {"posts", "signin", "users"}
     for feature in features:
         assert (PACKAGE / feature / "views.py").exists()
         assert (PACKAGE / "templates" / feature).is_dir()
@@ -238,11 +280,11 @@ def test_every_view_that_changes_something_requires_the_token(views, wsgi):
     assert [view["route_name"] for view, _name in views if view["require_csrf"] is False] == []
 
 
-def test_every_route_that_takes_post_refuses_one_without_the_token(app, routes, views, make_post, subtests):
-    make_post()
+def test_every_route_that_takes_post_refuses_one_without_the_token(app, own, routes, views, subtests):
     for name in sorted({view["route_name"] for view, _name in views if "POST" in view["request_methods"]}):
         with subtests.test(name):
-            page = app.post(routes[name].replace("{id}", "1"), status=400)
+            path = path_of(routes[name])
+            page = (own if path in OWN_PAGES else app).post(path, status=400)
             page.mustcontain("This page was open for too long")
 
 
@@ -257,7 +299,7 @@ def test_every_address_with_an_id_finds_its_row_before_its_view(wsgi, routes):
 
 def test_every_page_of_the_application_is_among_those_checked_here(routes, views):
     shown = {view["route_name"] for view, name in views if name and "GET" in view["request_methods"]}
-    assert {routes[name].replace("{id}", "1") for name in shown} == set(PAGES)
+    assert {path_of(routes[name]) for name in shown} == {*PAGES, *OWN_PAGES, *OPEN_PAGES, *FIRST_PAGES}
 
 
 def test_error_pages_are_for_errors_only(wsgi):
@@ -268,15 +310,21 @@ def test_error_pages_are_for_errors_only(wsgi):
 
 
 def store(engine, count):
-    """Make it `count` users, each the author of one post, and the first of `count` older ones too."""
+    """Make it `count` users beside the administrator, each the author of one post.
+
+    The first is the author of `count` older ones too, and signed in in `count` browsers.
+    """
     with engine.begin() as connection:
         connection.execute(Post.__table__.delete())
-        connection.execute(User.__table__.delete())
+        connection.execute(SignIn.__table__.delete().where(SignIn.id > 0))
+        connection.execute(User.__table__.delete().where(User.id > 0))
         numbers = range(1, count + 1)
         connection.execute(User.__table__.insert(), [{"id": n, "name": f"John {n}", "age": n * 3} for n in numbers])
         authors = [1] * count + [*numbers]
         posts = [{"id": n, "title": f"Post {n}", "body": "…", "author_id": a} for n, a in enumerate(authors, 1)]
         connection.execute(Post.__table__.insert(), posts)
+        sign_ins = [{"token": str(n), "user_id": 1, "address": "127.0.0.1", "browser": f"Browser {n}"} for n in numbers]
+        connection.execute(SignIn.__table__.insert(), sign_ins)
 
 
 def statements_of(wsgi, work):
@@ -303,6 +351,17 @@ def hosts_in(text):
     return set(re.findall(r"(?:[a-z]+:)?//[^\s/'\"<>)]+", text, flags=re.IGNORECASE))
 
 
-def template_of(route):
-    """Return the name that the template of a route has."""
-    return route.replace(".", "/") + ".jinja2"
+def path_of(pattern):
+    """Return the path of a route for the first row, or the link of `author`."""
+    return pattern.replace("{id}", "1").replace("{token}", TOKEN)
+
+
+def feature_of(view):
+    """Return the name of the feature, a package of ours, that a view stands in; `None` of one that is a module."""
+    _package, *feature, _module = view["callable"].__module__.split(".")
+    return ".".join(feature) or None
+
+
+def template_of(view):
+    """Return the name that the template of a view has: its feature, and the last word of its route."""
+    return "/".join(filter(None, [feature_of(view), view["route_name"].rpartition(".")[2]])) + ".jinja2"

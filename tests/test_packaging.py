@@ -1,6 +1,7 @@
 """The package as others get it: the wheel in an environment of its own, and the ini files as `pserve` takes them."""
 
 import ast
+import configparser
 import os
 import re
 import shutil
@@ -68,13 +69,16 @@ def test_the_wheel_serves_its_pages_with_styles_and_translations_from_an_environ
     with served("production.ini", url, folder / "printed", scripts=scripts, cwd=folder, **environ) as server:
         page = fetch(f"{server.url}/users", **{"Accept-Language": "ko"})
         assert '<html lang="ko">' in page
-        assert re.search("<h1>[가-힣]+</h1>", page)
+        assert re.search("<h1>[가-힣 ]+</h1>", page)
         styles = re.findall(r'<link rel="stylesheet" href="([^"]+)">', page)
         assert len(styles) == 2
         assert all("{" in fetch(server.url + style) for style in styles)
         [icon] = re.findall(r'<link rel="icon" href="([^"]+)"', page)
         assert "<svg" in fetch(server.url + icon)
-    assert re.fullmatch(r"Starting server in PID \d+\.\n", server.printed.read_text())
+    # The page was that of the first administrator.
+    started, token = server.printed.read_text().splitlines()
+    assert re.fullmatch(r"Starting server in PID \d+\.", started)
+    assert re.search(r" WARNI \[myproject\.signin\..*\] .*: open /setup and enter this token: [0-9a-f]{32}$", token)
 
 
 def test_what_the_wheel_is_installed_with_fits_together(installed):
@@ -108,8 +112,15 @@ def test_an_ini_file_boots(ini, monkeypatch, database_url):
     if ini == "development.ini":
         monkeypatch.delenv("MYPROJECT_SECRET")
     application = get_app(str(ROOT / ini))
-    TestApp(application, extra_environ={"REMOTE_ADDR": "127.0.0.1"}).get("/users").mustcontain("myproject")
+    TestApp(application, extra_environ={"REMOTE_ADDR": "127.0.0.1"}).get("/users").follow().mustcontain("myproject")
     application.registry["dbsession_factory"].kw["bind"].dispose()
+
+
+@pytest.mark.parametrize("ini", INIS)
+def test_the_log_tells_the_time_with_its_offset(ini):
+    settings = configparser.RawConfigParser()
+    settings.read(ROOT / ini)
+    assert settings["formatter_generic"]["datefmt"] == "%Y-%m-%dT%H:%M:%S%z"
 
 
 def test_development_keeps_its_database_beside_its_ini_file(folder):
@@ -134,7 +145,7 @@ def test_production_refuses_to_start_in_one_sentence_that_names_the_culprit(envi
 
 def test_development_starts_without_a_word_but_its_address(database_url, tmp_path):
     with served("development.ini", database_url, tmp_path / "printed", cwd=ROOT) as server:
-        assert "<h1>Users</h1>" in fetch(f"{server.url}/users")
+        assert "<h1>Sign in</h1>" in fetch(f"{server.url}/users")
     printed = server.printed.read_text()
     assert re.search(rf"http://(localhost|127\.0\.0\.1):{server.url.rpartition(':')[2]}\b", printed)
     assert "warn" not in printed.lower()

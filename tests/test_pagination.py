@@ -15,10 +15,12 @@ from sqlalchemy.orm import Session
 from myproject.models import Post, User
 from myproject.pagination import page_of
 from myproject.users.models import BY_NAME
+from tests import signed_in
 
 users, posts = User.__table__, Post.__table__
 
-# Sixty users: many of one name, some whose names differ in case only, some that a query or an address could misread.
+# Sixty users beside the administrator: many of one name, some whose names differ in case only, some that a query or an
+# address could misread.
 NAMES = [
     *["John Doe", "Ada", "O'Neil", "김철수", "100%"] * 5,
     *[
@@ -58,14 +60,15 @@ NAMES = [
 
 @pytest.fixture
 def crowd(outside):
-    """The users of `NAMES`, stored; their ids in the order of the list."""
+    """The users of `NAMES`, stored; their ids, and the administrator's, in the order of the list."""
     insert(outside, users, [{"name": name} for name in NAMES])
-    return sorted(range(1, 61), key=lambda number: (NAMES[number - 1].lower(), number))
+    names = [signed_in.NAME, *NAMES]
+    return sorted(range(61), key=lambda number: (names[number].lower(), number))
 
 
 def test_going_on_to_the_end_shows_every_user_once_in_order(app, crowd):
     pages = walk(app.get("/users"), "next")
-    assert [len(ids(page)) for page in pages] == [25, 25, 10]
+    assert [len(ids(page)) for page in pages] == [25, 25, 11]
     assert list(itertools.chain(*map(ids, pages))) == crowd
 
 
@@ -96,21 +99,28 @@ def test_every_page_but_the_first_leads_to_the_first(app):
     assert pages[2].click("First page").request.path_qs == "/users"
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (24, [24]), (25, [25]), (26, [25, 1]), (50, [25, 25])])
+@pytest.mark.parametrize(("count", "sizes"), [(2, [2]), (24, [24]), (25, [25]), (26, [25, 1]), (50, [25, 25])])
 def test_a_page_holds_25(app, outside, count, sizes):
-    insert(outside, users, [{"name": f"John {number}"} for number in range(count)])
+    # The administrator is one of them.
+    insert(outside, users, [{"name": f"John {number}"} for number in range(1, count)])
     assert [len(ids(page)) for page in walk(app.get("/users"), "next")] == sizes
 
 
 def test_users_are_sorted_by_name_without_regard_to_case_and_then_by_id(app, make_user):
     for name in ["bob", "Ada", "ada", "BOB", "Zoe", "carl"]:
         make_user(name)
-    assert ids(app.get("/users")) == [2, 3, 1, 4, 6, 5]
+    assert ids(app.get("/users")) == [2, 3, 1, 4, 6, 0, 5]
 
 
-def test_a_list_of_nobody_has_one_page(app):
+def test_a_list_of_nobody_else_has_one_page(app):
     page = app.get("/users")
-    page.mustcontain("Nobody is here yet.", "0 users")
+    page.mustcontain("1 user")
+    assert (ids(page), link(page, "next"), link(page, "prev")) == ([0], None, None)
+
+
+def test_a_list_of_nothing_has_one_page(app):
+    page = app.get("/posts")
+    page.mustcontain("Nothing has been written yet.", "0 posts")
     assert (ids(page), link(page, "next"), link(page, "prev")) == ([], None, None)
 
 
@@ -149,13 +159,13 @@ def test_a_page_emptied_meanwhile_says_so_and_leads_to_the_first(app, outside):
     assert third.click("First page").status_int == 200
 
 
-@pytest.mark.usefixtures("crowd")
 @pytest.mark.parametrize("direction", ["next", "prev"])
-def test_a_list_emptied_meanwhile_says_that_nobody_is_there(app, outside, direction):
-    second = go(app.get("/users"), "next")
+def test_a_list_emptied_meanwhile_says_that_nothing_is_there(app, outside, make_user, direction):
+    insert(outside, posts, [{"title": "Hello", "body": "…", "author_id": make_user().id}] * 60)
+    second = go(app.get("/posts"), "next")
     with outside.begin() as connection:
-        connection.execute(users.delete())
-    go(second, direction).mustcontain("Nobody is here yet.")
+        connection.execute(posts.delete())
+    go(second, direction).mustcontain("Nothing has been written yet.")
 
 
 def test_posts_stand_newest_first(app, outside, make_user):
@@ -255,7 +265,7 @@ def test_a_cursor_sent_twice_or_unreadable_is_refused_with_a_page(app, subtests)
 
 def test_an_empty_cursor_is_the_first_page(app, make_user):
     user = make_user()
-    assert ids(app.get("/users", {"cursor": ""})) == [user.id]
+    assert ids(app.get("/users", {"cursor": ""})) == [user.id, 0]
 
 
 def test_a_cursor_may_name_a_row_that_is_not_there(app, crowd):

@@ -63,7 +63,7 @@ def test_the_attempts_are_read_as_a_number(attempts):
 
 def test_the_attempts_need_not_be_given():
     without = {name: value for name, value in GOOD.items() if name != "retry.attempts"}
-    assert read_settings(without)["retry.attempts"] == 10
+    assert read_settings(without)["retry.attempts"] == 20
 
 
 def test_the_environment_wins(monkeypatch):

@@ -16,9 +16,9 @@ for the models, and the type of a moment in time.
 from .base import Base, UTCDateTime
 from .engine import get_engine
 from .failure import IDatabaseUnavailable, IOutcomeUnknown
-from .lookup import get_or_404
+from .lookup import get_or_404, to_id
 from .session import get_session_factory, get_tm_session
-from .stream import stream_rows
+from .stream import read_rows, stream_rows
 
 __all__ = [
     "Base",
@@ -29,7 +29,9 @@ __all__ = [
     "get_or_404",
     "get_session_factory",
     "get_tm_session",
+    "read_rows",
     "stream_rows",
+    "to_id",
 ]
 
 

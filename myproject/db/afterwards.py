@@ -22,14 +22,14 @@ def includeme(config):
     config.add_tween(f"{__name__}.apart_tween_factory", over=EXCVIEW)
 
 
-def after_commit(request, function, *args):
-    """Call `function(*args)` once the request's transaction has committed; not at all where it aborts.
+def after_commit(request, function, *args, **kwargs):
+    """Call `function(*args, **kwargs)` once the request's transaction has committed; not at all where it aborts.
 
     For what cannot be undone, such as mail: a request that is tried again calls it once. The answer is not sent yet,
     so it delays the person, and it may still change `request.session`. The request's Session has been closed: a write
     goes through `request.apart`. An error in it is logged; it cannot undo the commit.
     """
-    request.tm.get().addAfterCommitHook(lambda committed: function(*args) if committed else None)
+    request.tm.get().addAfterCommitHook(lambda committed: function(*args, **kwargs) if committed else None)
 
 
 def apart(request, write):

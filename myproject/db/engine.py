@@ -23,6 +23,8 @@ def get_engine(url, **options):
 
 
 def _engine_for(database, url, options):
+    # What people typed is not for the log, which would show it with each statement that fails.
+    options = {"hide_parameters": True, **options}
     engine = sqlalchemy.create_engine(url, connect_args=database.CONNECT_ARGS, **options)
     database.set_up(engine)
     mark_failures(engine)

@@ -13,9 +13,14 @@ def get_or_404(request, model, **options):
 
     Raises `HTTPNotFound` where there is none, or where `id` is no such number.
     """
-    number = request.matchdict["id"]
-    if re.fullmatch(r"[1-9][0-9]{0,9}", number) and int(number) <= LARGEST_ID:
-        row = request.dbsession.get(model, int(number), **options)
-        if row is not None:
-            return row
-    raise HTTPNotFound()
+    number = to_id(request.matchdict["id"])
+    row = number and request.dbsession.get(model, number, **options)
+    if row is None:
+        raise HTTPNotFound()
+    return row
+
+
+def to_id(text):
+    """Return the id that `text`, a decimal number, means, or `None` where no row can have it."""
+    text = str(text)
+    return int(text) if re.fullmatch("[1-9][0-9]{0,9}", text) and int(text) <= LARGEST_ID else None

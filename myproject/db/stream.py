@@ -15,15 +15,16 @@ def stream_rows(factory, query, keys, size=1000):
     the last, its keys unchanged, comes exactly once; each page shows one moment, later pages later ones.
     """
     query = query.add_columns(*keys).order_by(*keys).limit(size)
-    page = _read(factory, query)
+    page = read_rows(factory, query)
     while page:
         yield from (row[: -len(keys)] for row in page)
         if len(page) < size:
             return
-        page = _read(factory, query.where(tuple_(*keys) > tuple_(*page[-1][-len(keys) :])))
+        page = read_rows(factory, query.where(tuple_(*keys) > tuple_(*page[-1][-len(keys) :])))
 
 
-def _read(factory, query):
+def read_rows(factory, query):
+    """Return the rows of `query`, a select of columns, read in a short transaction of its own, beside any other."""
     tm = TransactionManager(explicit=True)
     with tm:
         return get_tm_session(factory, tm, read_only=True).execute(query).all()

@@ -6,7 +6,7 @@ always has an author, a User.
 
 from sqlalchemy.orm import joinedload
 
-from ..db import get_or_404
+from ..security import row_in_url
 from .models import Post
 
 
@@ -22,4 +22,4 @@ def includeme(config):
 
 def post_in_url(request):
     """Return the Post whose `id` the URL names, its author loaded with it, or raise `HTTPNotFound`."""
-    return get_or_404(request, Post, options=[joinedload(Post.author)])
+    return row_in_url(request, Post, options=[joinedload(Post.author)])

@@ -2,11 +2,13 @@
 
 import datetime
 
+from pyramid.authorization import Allow
 from sqlalchemy import CheckConstraint, ForeignKey, String, Text, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..db import Base
 from ..db.base import utcnow
+from ..security import SITE
 from ..users.models import User
 
 TITLE_LENGTH = 200
@@ -27,6 +29,10 @@ class Post(Base):
     updated_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow, server_default=func.now())
 
     author: Mapped[User] = relationship(back_populates="posts")
+
+    def __acl__(self):
+        """Return who may do what to the post: its author, what an editor may."""
+        return [*SITE, (Allow, f"user:{self.author_id}", ["edit", "delete"])]
 
     __mapper_args__ = {"version_id_col": version}
     __table_args__ = (

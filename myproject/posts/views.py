@@ -5,11 +5,12 @@ from pyramid.view import view_config
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
+from ..db import to_id
 from ..flash import flash
 from ..i18n import _
 from ..pagination import page_of
 from ..users.models import BY_NAME, User
-from .forms import PostForm, author_id
+from .forms import PostForm
 from .models import Post
 
 # So many names make a list that one can still choose from.
@@ -32,16 +33,16 @@ def show(post, request):
     return {"post": post}
 
 
-@view_config(route_name="posts.new", request_method="GET", renderer="posts/new.jinja2")
+@view_config(route_name="posts.new", request_method="GET", renderer="posts/new.jinja2", permission="write")
 def new(request):
     """Ask for a new post; `?author_id=7` proposes its author."""
     return {"form": form_for(request)}
 
 
-@view_config(route_name="posts.new", request_method="POST", renderer="posts/new.jinja2")
+@view_config(route_name="posts.new", request_method="POST", renderer="posts/new.jinja2", permission="write")
 def create(request):
     """Add a post."""
-    form, post = form_for(request), Post()
+    form, post = form_for(request), Post(author_id=request.identity.id)
     if not form.validate():
         return form.invalid(request)
     form.populate_obj(post)
@@ -51,13 +52,13 @@ def create(request):
     return HTTPSeeOther(request.route_path("posts.show", id=post.id))
 
 
-@view_config(route_name="posts.edit", request_method="GET", renderer="posts/edit.jinja2")
+@view_config(route_name="posts.edit", request_method="GET", renderer="posts/edit.jinja2", permission="edit")
 def edit(post, request):
     """Show a post to change it."""
     return {"form": form_for(request, post), "post": post}
 
 
-@view_config(route_name="posts.edit", request_method="POST", renderer="posts/edit.jinja2")
+@view_config(route_name="posts.edit", request_method="POST", renderer="posts/edit.jinja2", permission="edit")
 def update(post, request):
     """Change a post."""
     form = form_for(request, post)
@@ -70,13 +71,13 @@ def update(post, request):
     return HTTPSeeOther(request.route_path("posts.show", id=post.id))
 
 
-@view_config(route_name="posts.delete", request_method="GET", renderer="posts/delete.jinja2")
+@view_config(route_name="posts.delete", request_method="GET", renderer="posts/delete.jinja2", permission="delete")
 def confirm(post, request):
     """Ask before a post is deleted."""
     return {"post": post}
 
 
-@view_config(route_name="posts.delete", request_method="POST")
+@view_config(route_name="posts.delete", request_method="POST", permission="delete")
 def delete(post, request):
     """Delete a post."""
     request.dbsession.delete(post)
@@ -85,9 +86,14 @@ def delete(post, request):
 
 
 def form_for(request, post=None):
-    """Return the form of `post`, or of a new one, with the authors to choose from: the first, and the chosen one."""
-    proposed = request.GET.get("author_id", post.author_id if post else None)
-    chosen = author_id(request.POST.get("author_id", proposed))
+    """Return the form of `post`, or of a new one.
+
+    Editors choose its author from the first ones, and the chosen one; members write in their own name.
+    """
+    if not request.has_permission("add"):
+        return PostForm(request, post, authors=None)
+    proposed = request.GET.get("author_id", post.author_id if post else request.identity.id)
+    chosen = to_id(request.POST.get("author_id", proposed))
     people = select(User.id, User.name)
     first = people.order_by(*BY_NAME).limit(MOST_AUTHORS)
     authors = dict(request.dbsession.execute(first).all())

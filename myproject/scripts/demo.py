@@ -54,7 +54,7 @@ def add_missing(dbsession, people):
 
 def make_people(now):
     """Yield (user, posts) for each of the 200; the same at every run, but for the days, which end with `now`."""
-    rng = random.Random(20)
+    rng = random.Random(20)  # nosec B311
     english, korean = [(name, address_of(name)) for name in ENGLISH_NAMES], map(str.split, KOREAN_NAMES)
     for people, texts in [(english, ENGLISH), (korean, KOREAN)]:
         subjects = shuffled_for_ever(rng, itertools.product(texts["titles"], texts["topics"]))

@@ -4,7 +4,7 @@
 typed to `UserForm` and what is then to happen to `User`.
 """
 
-from ..db import get_or_404
+from ..security import row_in_url
 from .models import User
 
 
@@ -16,9 +16,11 @@ def includeme(config):
     config.add_route("users.show", "/users/{id}", factory=user_in_url)
     config.add_route("users.edit", "/users/{id}/edit", factory=user_in_url)
     config.add_route("users.delete", "/users/{id}/delete", factory=user_in_url)
+    config.add_route("users.erase", "/users/{id}/erase", factory=user_in_url)
     config.scan(".views")
+    config.scan(".erasing")
 
 
 def user_in_url(request):
     """Return the User whose `id` the URL names, or raise `HTTPNotFound`."""
-    return get_or_404(request, User)
+    return row_in_url(request, User)

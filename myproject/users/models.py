@@ -3,11 +3,13 @@
 import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import CheckConstraint, Index, String, func, true
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from pyramid.authorization import Allow
+from sqlalchemy import CheckConstraint, Index, String, and_, event, func, select, true
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from ..db import Base
 from ..db.base import utcnow
+from ..security import SITE
 
 if TYPE_CHECKING:
     from ..posts.models import Post
@@ -16,6 +18,10 @@ ROLES = ("member", "editor", "admin")
 NAME_LENGTH = 200
 EMAIL_LENGTH = 320
 OLDEST = 150
+
+
+class LastAdministrator(Exception):
+    """A change would leave nobody who can sign in and administer."""
 
 
 class User(Base):
@@ -38,6 +44,15 @@ class User(Base):
         back_populates="author", cascade="all, delete-orphan", order_by="Post.id.desc()"
     )
 
+    def leave_posts_to(self, other):
+        """Make `other` the author of the user's posts."""
+        for post in list(self.posts):
+            post.author = other
+
+    def __acl__(self):
+        """Return who may do what to the record: the person themself may edit it and manage their account."""
+        return [*SITE, (Allow, f"user:{self.id}", ["edit", "account", "own"])]
+
     __mapper_args__ = {"version_id_col": version}
     __table_args__ = (
         CheckConstraint(f"length(name) BETWEEN 1 AND {NAME_LENGTH}", name="name_length"),
@@ -49,8 +64,48 @@ class User(Base):
     )
 
 
+CAN_SIGN_IN = and_(User.active, User.email.is_not(None), User.password_hash.is_not(None))
+# Few among many: it tells at once whether there is one of them, and an administrator.
+Index(
+    "ix_users_can_sign_in",
+    User.role,
+    sqlite_where=User.password_hash.is_not(None),
+    postgresql_where=User.password_hash.is_not(None),
+)
 # Unique without regard to case; the form's own rule keeps addresses to ASCII, where lower() is the same everywhere.
 Index("uq_users_email", func.lower(User.email), unique=True)
 # The order of the list: by name without regard to case, unambiguous also among namesakes.
 BY_NAME = (func.lower(User.name, type_=User.name.type), User.id)
 Index("ix_users_name", *BY_NAME)
+
+
+def has_administrator(dbsession):
+    """Return whether there is somebody who can sign in and administer."""
+    return dbsession.scalar(select(User.id).where(CAN_SIGN_IN, User.role == "admin").limit(1)) is not None
+
+
+# That an administrator stays is seen to here, for no page, script or import can forget it. Of two who leave at the same
+# moment, each sees the other stay, but the database lets only one of them commit: db/postgresql.py, db/sqlite.py.
+
+
+@event.listens_for(Session, "before_flush")
+def _note_administrator(session, *_):
+    if any(isinstance(row, User) for row in (*session.dirty, *session.deleted)):
+        session.info["had_administrator"] = has_administrator(session)
+
+
+@event.listens_for(Session, "after_flush")
+def _keep_administrator(session, _context):
+    if session.info.pop("had_administrator", False) and not has_administrator(session):
+        raise LastAdministrator
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _keep_administrator_in_bulk(state):
+    if (state.is_update or state.is_delete) and state.bind_mapper is User.__mapper__:
+        had_administrator = has_administrator(state.session)
+        result = state.invoke_statement()
+        if had_administrator and not has_administrator(state.session):
+            raise LastAdministrator
+        return result
+    return None

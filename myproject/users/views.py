@@ -1,15 +1,19 @@
 """The pages below `/users`."""
 
 from pyramid.httpexceptions import HTTPSeeOther
-from pyramid.view import view_config
+from pyramid.view import exception_view_config, view_config
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+from ..errors import page
 from ..flash import flash
 from ..i18n import _
 from ..pagination import page_of
+from ..security import record
 from .forms import ROLE_NAMES, UserForm
-from .models import BY_NAME, User
+from .models import BY_NAME, LastAdministrator, User
+
+LAST_ADMINISTRATOR = _("This is the last administrator who can sign in. Make somebody else an administrator first.")
 
 
 @view_config(route_name="home", request_method="GET")
@@ -34,13 +38,13 @@ def show(user, request):
     return {"user": user, "role_names": ROLE_NAMES}
 
 
-@view_config(route_name="users.new", request_method="GET", renderer="users/new.jinja2")
+@view_config(route_name="users.new", request_method="GET", renderer="users/new.jinja2", permission="add")
 def new(request):
     """Ask for a new user's record."""
     return {"form": UserForm(request)}
 
 
-@view_config(route_name="users.new", request_method="POST", renderer="users/new.jinja2")
+@view_config(route_name="users.new", request_method="POST", renderer="users/new.jinja2", permission="add")
 def create(request):
     """Add a user."""
     form, user = UserForm(request), User()
@@ -50,13 +54,13 @@ def create(request):
     return HTTPSeeOther(request.route_path("users.show", id=user.id))
 
 
-@view_config(route_name="users.edit", request_method="GET", renderer="users/edit.jinja2")
+@view_config(route_name="users.edit", request_method="GET", renderer="users/edit.jinja2", permission="edit")
 def edit(user, request):
     """Show a user's record to change it."""
     return {"form": UserForm(request, user), "user": user}
 
 
-@view_config(route_name="users.edit", request_method="POST", renderer="users/edit.jinja2")
+@view_config(route_name="users.edit", request_method="POST", renderer="users/edit.jinja2", permission="edit")
 def update(user, request):
     """Change a user's record."""
     form = UserForm(request, user)
@@ -68,32 +72,57 @@ def update(user, request):
     return HTTPSeeOther(request.route_path("users.show", id=user.id))
 
 
-@view_config(route_name="users.delete", request_method="GET", renderer="users/delete.jinja2")
+@view_config(route_name="users.delete", request_method="GET", renderer="users/delete.jinja2", permission="delete")
 def confirm(user, request):
     """Name what goes with a user, before they are deleted."""
     return {"user": user}
 
 
-@view_config(route_name="users.delete", request_method="POST")
+@view_config(route_name="users.delete", request_method="POST", permission="delete")
 def delete(user, request):
     """Delete a user with their posts."""
     request.dbsession.delete(user)
+    request.after_commit(record, request, "user deleted", user=user.id)
     flash(request, _("${name} was deleted.", mapping={"name": user.name}))
     return HTTPSeeOther(request.route_path("users.list"))
 
 
 def store(request, form, user):
-    """Write what `form` holds to `user`; return `False`, with a message beside the email, where that is taken.
+    """Write what `form` holds to `user`; return `False`, with a message beside its field, where that cannot be.
 
     The database settles it: between a look for the address and the write, another request may take it.
     """
+    before = account_of(user)
     try:
         with request.dbsession.begin_nested():
             form.populate_obj(user)
             request.dbsession.add(user)
+    except LastAdministrator:
+        field_that_takes_them(form).errors = [LAST_ADMINISTRATOR]
+        return False
     except IntegrityError as error:
         if "uq_users_email" not in str(error.orig):
             raise
         form.email.errors = [_("This address is taken by another user.")]
         return False
+    if account_of(user) != before:
+        request.after_commit(record, request, "account changed", user=user.id, role=user.role, active=user.active)
     return True
+
+
+def account_of(user):
+    """Return what decides whether and as what somebody signs in."""
+    return user.email, user.role, user.active
+
+
+def field_that_takes_them(form):
+    """Return the field of `form` by which an administrator would go."""
+    if form.active and not form.active.data:
+        return form.active
+    return form.role if form.role and form.role.data != "admin" else form.email
+
+
+@exception_view_config(LastAdministrator, renderer="errors/error.jinja2")
+def last_administrator(error, request):
+    """Somebody has to stay who can let others in."""
+    return page(request, 409, LAST_ADMINISTRATOR, _("Somebody has to stay"))

@@ -9,9 +9,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import signed_in
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sysconfig.get_path("scripts"))
-SECRET = "tests-only-tests-only-tests-only-"
+SECRET = signed_in.SECRET
+# What the cookie holds in the browsers of the administrator and of a member, the fixture `member`.
+TOKEN_OF_MEMBER = "of a member"
+ADMINISTRATOR, MEMBER = signed_in.cookie(SECRET), signed_in.cookie(SECRET, TOKEN_OF_MEMBER)
 
 # Seconds until a server has to take connections, and until it has to be gone.
 PATIENCE = 30

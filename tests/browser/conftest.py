@@ -10,9 +10,12 @@ import pytest
 import sqlalchemy
 from playwright.sync_api import sync_playwright
 
-from myproject.models import Base, Post, User
+from myproject.db.base import utcnow
+from myproject.models import Base, PasswordLink, Post, SignIn, User
+from myproject.signin.models import digest
+from tests import signed_in
 
-from . import ROOT, SECRET, served
+from . import ADMINISTRATOR, ROOT, SECRET, TOKEN_OF_MEMBER, served
 
 FLAGS = (
     "--no-sandbox --disable-dev-shm-usage --disable-gpu "
@@ -47,13 +50,14 @@ def server(chromium, migrated_sqlite, tmp_path_factory):
 
 @pytest.fixture
 def database_url(server):
-    """The URL of the server's database, emptied for this test."""
+    """The URL of the server's database, emptied for this test but for the administrator."""
     engine = sqlalchemy.create_engine(server.database_url)
     with engine.begin() as connection:
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(table.delete())
         connection.exec_driver_sql("DELETE FROM sqlite_sequence")
     engine.dispose()
+    signed_in.add_administrator(server.database_url)
     return server.database_url
 
 
@@ -88,6 +92,18 @@ def people(outside):
         connection.execute(sqlalchemy.insert(Post), [{"author_id": author_id, **post} for post in posts])
 
 
+@pytest.fixture
+def member(people, outside):
+    """User 1, a member who is signed in at two places, and user 2, for whom there is a link to set a password."""
+    browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"
+    place = {"user_id": 1, "address": "2001:db8:1234:5678:9abc:def0:1234:5678"}
+    here = {**place, "token": digest(TOKEN_OF_MEMBER), "browser": browser}
+    there = {**place, "token": digest("of another browser"), "browser": "curl/8"}
+    with outside.begin() as connection:
+        connection.execute(sqlalchemy.insert(SignIn), [here, there])
+        connection.execute(sqlalchemy.insert(PasswordLink).values(user_id=2, token=digest("link"), created_at=utcnow()))
+
+
 @pytest.fixture(scope="session")
 def heard():
     """Whatever the browser of this worker complained about."""
@@ -119,12 +135,18 @@ def open_page(chromium, server, heard):
 
 
 @pytest.fixture
-def browse(open_page, complaints, database_url):
-    """Call `browse(locale="ko-KR")`: the window of a visitor who was never here before."""
+def browse(open_page, complaints, database_url, server):
+    """Call `browse(locale="ko-KR")`: the window of a visitor who was never here before.
 
-    def visit(locale="en-US", java_script_enabled=True, width=1280, height=760):
+    `session` is the cookie of who is signed in, `ADMINISTRATOR` or another of `signed_in.cookie`; `None` for nobody.
+    """
+
+    def visit(locale="en-US", java_script_enabled=True, width=1280, height=760, session=ADMINISTRATOR):
         page = open_page(locale=locale, java_script_enabled=java_script_enabled)
         page.context.clear_cookies()
+        if session:
+            https = server.url.replace("http:", "https:")
+            page.context.add_cookies([{"name": "__Host-session", "value": session, "url": https}])
         page.emulate_media(color_scheme="light")
         page.set_viewport_size({"width": width, "height": height})
         return page

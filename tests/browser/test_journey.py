@@ -5,25 +5,31 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from myproject.models import Post, User
+from myproject.models import Post, SignIn, User
+from tests.signed_in import HASHER, PASSWORD
 
+NAME, EMAIL = "Grace Hopper", "grace@example.com"
 KOREAN = re.compile("[가-힣]")
 
 
+@pytest.mark.usefixtures("nobody")
 @pytest.mark.parametrize("scripts", [True, False], ids=["with_scripts", "without_scripts"])
-def test_somebody_new_goes_the_whole_way(browse, rows, complaints, request, scripts):
-    page = browse(java_script_enabled=scripts)
+def test_somebody_new_goes_the_whole_way(browse, rows, complaints, request, server, scripts):
+    page = browse(java_script_enabled=scripts, session=None)
     page.goto("/")
-    expect(page).to_have_url(re.compile("/users$"))
-    expect(page.get_by_text("Nobody is here yet")).to_be_visible()
+    expect(page).to_have_url(re.compile("/setup$"))
+    becomes_the_first_administrator(page, server)
+    [grace] = rows(User)
+    assert (grace.name, grace.email, grace.role, grace.active) == (NAME, EMAIL, "admin", True)
+    assert HASHER.verify(PASSWORD, grace.password_hash)
 
     adds_john_doe(page)
-    assert [(user.name, user.age, user.email) for user in rows(User)] == [("John Doe", 30, "john@example.com")]
+    assert others(rows, grace) == [("John Doe", 30, "john@example.com")]
     edits_the_age(page)
-    assert [(user.name, user.age, user.email) for user in rows(User)] == [("John Doe", 31, "john@example.com")]
+    assert others(rows, grace) == [("John Doe", 31, "john@example.com")]
     writes_a_post(page)
     assert [(post.title, post.body, post.author_id) for post in rows(Post)] == [
-        ("First day", "Found the coffee.\nMet the team.", rows(User)[0].id)
+        ("First day", "Found the coffee.\nMet the team.", rows(User)[1].id)
     ]
     sees_the_overview(page)
     switches_to_korean_and_back(page)
@@ -32,7 +38,41 @@ def test_somebody_new_goes_the_whole_way(browse, rows, complaints, request, scri
     deletes_john_doe(page)
     assert "John Doe" not in {user.name for user in rows(User)}
     assert "First day" not in {post.title for post in rows(Post)}
+    signs_out_and_in_again(page, rows)
     assert complaints == []
+
+
+def becomes_the_first_administrator(page, server):
+    expect(page.get_by_role("heading", level=1)).to_have_text("Welcome")
+    page.get_by_label("Your name").fill(NAME)
+    page.get_by_label("Email").fill(EMAIL)
+    page.get_by_label("New password").fill(PASSWORD)
+    token = re.search("enter this token: ([0-9a-f]{32})$", server.printed.read_text(), re.MULTILINE)[1]
+    page.get_by_label("Token").fill(token)
+    page.get_by_role("button", name="Begin").click()
+    expect(page).to_have_url(re.compile("/users$"))
+    expect(page.get_by_role("status")).to_have_text(f"Welcome, {NAME}. You are the first administrator.")
+    expect(page.get_by_text("1 user", exact=True)).to_be_visible()
+
+
+def others(rows, grace):
+    """Return the name, age and email of everybody but `grace`."""
+    return [(user.name, user.age, user.email) for user in rows(User) if user.id != grace.id]
+
+
+def signs_out_and_in_again(page, rows):
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("status")).to_have_text("You have signed out.")
+    assert rows(SignIn) == []
+    page.goto("/overview")
+    expect(page).to_have_url(re.compile("/signin"))
+    expect(page.get_by_role("link", name="Users")).to_have_count(0)
+    page.get_by_label("Email").fill(EMAIL)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(re.compile("/overview$"))
+    expect(page.get_by_role("link", name=NAME)).to_be_visible()
+    assert len(rows(SignIn)) == 1
 
 
 def adds_john_doe(page):
@@ -74,10 +114,11 @@ def writes_a_post(page):
 
 def sees_the_overview(page):
     page.get_by_role("link", name="Overview").click()
-    expect(page.get_by_text("1 user · 1 post")).to_be_visible()
+    expect(page.get_by_text("2 users · 1 post")).to_be_visible()
     expect(page.get_by_role("img", name="Users by age")).to_be_visible()
     expect(page.get_by_role("row", name="30–39 1")).to_be_visible()
     expect(page.get_by_role("row", name="Editor 1")).to_be_visible()
+    expect(page.get_by_role("row", name="Administrator 1")).to_be_visible()
 
 
 def switches_to_korean_and_back(page):

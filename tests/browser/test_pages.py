@@ -7,9 +7,12 @@ import itertools
 from dataclasses import dataclass, field
 
 import pytest
+import sqlalchemy
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 
-from . import ROOT
+from myproject.models import SignIn
+
+from . import ADMINISTRATOR, MEMBER, ROOT
 
 PICTURES = ROOT / "build" / "screenshots"
 LANGUAGES, SCHEMES, WIDTHS = ("en", "ko"), ("light", "dark"), (320, 1280)
@@ -17,46 +20,66 @@ LANGUAGES, SCHEMES, WIDTHS = ("en", "ko"), ("light", "dark"), (320, 1280)
 
 @dataclass(frozen=True)
 class Visit:
-    """How to come to a page: open `path`, fill in the fields, press; and what it answers."""
+    """How to come to a page: who is signed in opens `path`, fills in the fields, presses; and what it answers."""
 
     path: str
     fields: dict = field(default_factory=dict)
     press: str | None = None
     status: int = 200
+    session: str | None = ADMINISTRATOR
 
 
+WRONG = {"email": "nobody@example.com", "password": "correct horse battery staple"}
 PAGES = {
     "users": Visit("/users"),
     "users-second-page": Visit("/users", press="a[rel=next]"),
     "users-new": Visit("/users/new"),
-    "users-refused": Visit("/users/new", {"email": "nobody", "age": "151"}, press="main form button", status=422),
+    "users-refused": Visit("/users/new", {"email": "nobody", "age": "151"}, press="main .actions button", status=422),
     "users-show": Visit("/users/1"),
     "users-show-without-posts": Visit("/users/2"),
     "users-edit": Visit("/users/1/edit"),
     "users-delete": Visit("/users/1/delete"),
     "users-delete-without-posts": Visit("/users/2/delete"),
-    "users-saved": Visit("/users/1/edit", press="main form button"),
+    "users-saved": Visit("/users/1/edit", press="main .actions button"),
     "posts": Visit("/posts"),
     "posts-new": Visit("/posts/new?author_id=1"),
-    "posts-refused": Visit("/posts/new", press="main form button", status=422),
+    "posts-refused": Visit("/posts/new", press="main .actions button", status=422),
     "posts-show": Visit("/posts/1"),
     "posts-edit": Visit("/posts/1/edit"),
     "posts-delete": Visit("/posts/1/delete"),
     "overview": Visit("/overview"),
+    "signin": Visit("/signin", session=None),
+    "signin-refused": Visit("/signin", WRONG, press="main .actions button", status=422, session=None),
+    "signout": Visit("/signout"),
+    "own-page": Visit("/users/1", session=MEMBER),
+    "own-password": Visit("/users/1/password", session=MEMBER),
+    "sign-ins": Visit("/users/1/sign-ins", session=MEMBER),
+    "sign-ins-nowhere": Visit("/users/2/sign-ins"),
+    "password-link": Visit("/users/1/password-link"),
+    "password-link-shown": Visit("/users/1/password-link", press="main .actions button"),
+    "password-link-without-email": Visit("/users/7/password-link"),
+    "set-password": Visit("/set-password/link", session=None),
+    "set-password-refused": Visit(
+        "/set-password/link", {"password": "short"}, press="main .actions button", status=422, session=None
+    ),
+    "erase": Visit("/users/1/erase"),
+    "error-403": Visit("/users/new", status=403, session=MEMBER),
     "error-400": Visit("/users?cursor=broken", status=400),
     "error-404": Visit("/nowhere", status=404),
 }
-EMPTY_PAGES = {
-    "users-empty": Visit("/users"),
-    "posts-empty": Visit("/posts"),
-    "posts-new-empty": Visit("/posts/new"),
-    "overview-empty": Visit("/overview"),
+EMPTY_PAGES = {"posts-empty": Visit("/posts")}
+FIRST_PAGES = {
+    "setup": Visit("/setup", session=None),
+    "setup-refused": Visit("/setup", press="main .actions button", status=422, session=None),
 }
-LONG_PAGES = ["/users", "/users/1", "/users/1/edit", "/users/1/delete", "/posts", "/posts/1", "/posts/1/edit"]
+LONG_PAGES = [
+    *["/users", "/users/1", "/users/1/edit", "/users/1/delete", "/posts", "/posts/1", "/posts/1/edit"],
+    *["/users/1/erase", "/users/1/password-link", "/users/1/sign-ins"],
+]
 
 
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.usefixtures("people")
+@pytest.mark.usefixtures("member")
 def test_a_page_is_sound_in_every_window(browse, complaints, name):
     in_every_window(browse, complaints, name, PAGES[name])
 
@@ -66,19 +89,32 @@ def test_a_page_is_sound_before_there_is_anything_to_show(browse, complaints, na
     in_every_window(browse, complaints, name, EMPTY_PAGES[name])
 
 
-def test_text_of_any_length_stays_within_a_narrow_window(browse, make_user, make_post):
+@pytest.mark.parametrize("name", FIRST_PAGES)
+@pytest.mark.usefixtures("nobody")
+def test_a_page_is_sound_before_anybody_can_sign_in(browse, complaints, name):
+    in_every_window(browse, complaints, name, FIRST_PAGES[name])
+
+
+def test_text_of_any_length_stays_within_a_narrow_window(browse, make_user, make_post, outside):
     author = make_user(name="W" * 200, email=f"{'w' * 60}@{'w' * 60}.example")
     make_post(title="W" * 200, body="https://example.com/" + "w" * 500, author=author)
     page = browse(width=320)
     for path in LONG_PAGES:
         page.goto(path)
         assert width_needed(page) <= 320, path
+    # From now on it is the author who is signed in.
+    with outside.begin() as connection:
+        connection.execute(sqlalchemy.update(SignIn).values(user_id=author.id, browser="W" * 300))
+    for path in ["/users/1", "/users/1/sign-ins", "/users/1/password", "/users/new"]:
+        page.goto(path)
+        assert page.get_by_role("navigation").get_by_text("W" * 200).count() == 1
+        assert width_needed(page) <= 320, path
 
 
 def in_every_window(browse, complaints, name, visit):
     """Come to the page once in each language, and look at it in each width and colour scheme."""
     for language in LANGUAGES:
-        page = browse(locale=language)
+        page = browse(locale=language, session=visit.session)
         assert arrive(page, visit) == visit.status
         assert page.locator("html").get_attribute("lang") == language
         page.evaluate(AXE_SCRIPT)

@@ -44,6 +44,12 @@ def raised(error, status):
     return pytest.param(answer, status, id=f"raised {type(error).__name__}")
 
 
+def forbidden(request):
+    # Nobody is led to the page to sign in instead.
+    assert request.identity
+    raise HTTPForbidden
+
+
 def failed_commit(request):
     request.dbsession.add(Post(title="Hello", body="World", author_id=99))
 
@@ -60,7 +66,7 @@ ABORTED = [
     returned(403),
     returned(422),
     returned(500),
-    raised(HTTPForbidden(), 403),
+    pytest.param(forbidden, 403, id="raised HTTPForbidden"),
     raised(HTTPSeeOther("/users"), 303),
     raised(ValueError(), 500),
     raised(late.Forgiven(), 200),

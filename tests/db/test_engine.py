@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def settings(settings):
     """With as many attempts as the application makes by itself, and time enough for them on a busy machine."""
-    return {**settings, "retry.attempts": "10", "retry.longest_wait": "60"}
+    return {**settings, "retry.attempts": "20", "retry.longest_wait": "60"}
 
 
 def increment_with_for_update(request):

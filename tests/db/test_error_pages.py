@@ -13,10 +13,17 @@ from sqlalchemy import insert, select, text
 
 from myproject import main
 from myproject.models import User
+from tests import signed_in
 
 
 def broken(request):
     raise ValueError
+
+
+def forbidden(request):
+    # Where nobody has asked who is there, the answer is the page to sign in.
+    assert request.known_identity.name == signed_in.NAME
+    raise HTTPForbidden
 
 
 def wrong_sql(request):
@@ -32,7 +39,7 @@ def raising(error):
 
 FAILURES = [
     raising(HTTPBadRequest()),
-    raising(HTTPForbidden()),
+    pytest.param(forbidden, 403, id="403"),
     raising(HTTPNotFound()),
     raising(HTTPConflict()),
     pytest.param(lambda request: check_csrf_token(request), 400, id="csrf"),
@@ -46,6 +53,7 @@ def test_an_error_page_executes_no_statement(method, fail, status, probe, statem
     make_user("Jane Doe")
 
     def view(request):
+        assert request.identity
         request.dbsession.scalars(select(User)).all()
         if method == "POST":
             request.dbsession.execute(insert(User).values(name="Doomed"))
@@ -59,6 +67,7 @@ def test_an_error_page_executes_no_statement(method, fail, status, probe, statem
 @pytest.mark.parametrize(("fail", "status"), FAILURES)
 def test_an_error_page_leaves_nothing_behind(fail, status, probe, names, checkouts):
     def view(request):
+        assert request.identity
         request.dbsession.execute(insert(User).values(name="Doomed"))
         fail(request)
 
@@ -87,7 +96,10 @@ def test_the_page_of_a_failed_commit_executes_no_statement(probe, statements, na
 def test_the_page_of_an_unknown_row_executes_nothing_after_the_look_for_it(app, statements):
     app.get("/users/999", status=404)
     # PostgreSQL's driver begins by itself.
-    assert [statement.split()[0] for statement in statements if not statement.startswith("BEGIN")] == ["SELECT"]
+    who, row = [statement for statement in statements if not statement.startswith("BEGIN")]
+    assert who.startswith("SELECT")
+    assert "FROM users JOIN sign_ins" in who
+    assert row.startswith("SELECT")
 
 
 def test_the_page_of_an_unknown_path_takes_no_connection(app, checkouts):

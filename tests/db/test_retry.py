@@ -183,6 +183,7 @@ def test_what_fails_to_the_end_is_answered_by_503_and_logged_once(when, fail, pr
 
 
 @POSTGRESQL
+@pytest.mark.usefixtures("nobody")
 def test_two_that_each_read_what_the_other_writes_come_one_after_the_other(probe, outside, waits, names):
     counts = []
 
@@ -251,10 +252,10 @@ def test_of_30_forms_with_the_same_address_one_is_saved_and_29_are_told(request,
 @pytest.mark.usefixtures("as_installed")
 def test_40_of_40_writers_among_readers_are_acknowledged(request, make_user, rows):
     make_user("Jane Doe")
-    wsgi, send = request.getfixturevalue("wsgi"), request.getfixturevalue("send_user")
+    wsgi, app, send = (request.getfixturevalue(name) for name in ("wsgi", "app", "send_user"))
 
     def visit(number):
-        return respond(wsgi, "/users", "GET") if number % 2 else send(wsgi, f"Writer {number}").status_int
+        return app.get("/users", status="*").status_int if number % 2 else send(wsgi, f"Writer {number}").status_int
 
     with ThreadPoolExecutor(12) as pool:
         assert Counter(pool.map(visit, range(80))) == {200: 40, 303: 40}
@@ -264,7 +265,7 @@ def test_40_of_40_writers_among_readers_are_acknowledged(request, make_user, row
 @pytest.fixture
 def send_user(app):
     """Call `send_user(wsgi, name, email)`: send the form for a new user, as from a page of its own."""
-    form = app.get("/users/new").forms[1]
+    form = app.get("/users/new").forms["record"]
     cookie = "; ".join(f"{name}={value}" for name, value in app.cookies.items())
 
     def send(wsgi, name, email=""):
@@ -281,6 +282,7 @@ def respond(wsgi, path, method="POST"):
 # What an attempt finds, and what is left of it.
 
 
+@pytest.mark.usefixtures("nobody")
 def test_each_attempt_starts_without_what_the_one_before_wrote(probe, waits, names):
     seen = []
 

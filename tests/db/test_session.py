@@ -50,10 +50,25 @@ def test_a_session_that_is_not_used_takes_no_connection(probe, checkouts):
     assert checkouts == []
 
 
-@pytest.mark.parametrize("path", ["/users/new", "/static/site.css", "/nowhere", "/users/0"])
-def test_a_page_without_rows_takes_no_connection(path, app, checkouts):
+@pytest.mark.parametrize("path", ["/static/site.css", "/nowhere"])
+def test_a_page_for_everybody_without_rows_takes_no_connection(path, app, checkouts):
     app.get(path, status="*")
     assert checkouts == []
+
+
+@pytest.mark.parametrize("path", ["/users", "/users/1", "/users/new", "/users/0", "/posts/new", "/overview"])
+def test_a_page_for_some_takes_no_connection_for_nobody(path, stranger, checkouts):
+    stranger.get(path, status=303)
+    assert checkouts == []
+
+
+@pytest.mark.parametrize("path", ["/users/new", "/users/0"])
+def test_a_page_without_rows_takes_one_connection_for_one_look_at_who_asks(path, app, checkouts, statements):
+    app.get(path, status="*")
+    # PostgreSQL's driver begins by itself.
+    looks = [statement for statement in statements if not statement.startswith("BEGIN")]
+    assert (len(checkouts), len(looks)) == (1, 1)
+    assert "FROM users JOIN sign_ins" in looks[0]
 
 
 def test_a_request_takes_one_connection_and_gives_it_back(probe, checkouts, engine):

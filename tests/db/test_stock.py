@@ -393,6 +393,7 @@ def test_e1_each_use_outside_the_transaction_leaves_a_connection_behind(places, 
     assert engine.pool.checkedout() == 4
 
 
+@pytest.mark.usefixtures("nobody")
 def test_e6_an_exception_view_shows_rows_that_are_never_stored(places, probe, names):
     def view(request):
         core_write(request)

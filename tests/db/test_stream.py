@@ -16,6 +16,8 @@ from transaction.interfaces import NoTransaction
 from myproject.db import stream_rows
 from myproject.models import User
 
+pytestmark = pytest.mark.usefixtures("nobody")
+
 USERS = User.__table__
 NAMES = select(USERS.c.name)
 LINE = 50_000  # bytes of the body for each row

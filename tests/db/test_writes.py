@@ -14,7 +14,7 @@ each_write = pytest.mark.parametrize(("write", "left"), WRITES)
 
 
 @pytest.fixture(autouse=True)
-def john(make_user):
+def john(nobody, make_user):
     """The one user that there is before the write."""
     return make_user("John Doe")
 

@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+@pytest.mark.usefixtures("nobody")
 def test_the_examples_of_life_of_a_request_run(database_url, rows):
     blocks = re.findall(
         r"^```python\n(.*?)^```$", (DOCS / "life-of-a-request.md").read_text(), re.DOTALL | re.MULTILINE

@@ -1,15 +1,26 @@
 """The pages below `/posts`, as a person uses them."""
 
 import pytest
+from sqlalchemy import delete, update
 
-from myproject.models import Post, User
+from myproject.models import Post, SignIn, User
 from myproject.posts import views
 from tests.users.test_views import TEXTS
 
 
+@pytest.fixture
+def editor(make_user, outside):
+    """An editor, signed in instead of the administrator, whose id of 0 a form takes for nobody's."""
+    user = make_user("Grace Hopper", role="editor")
+    with outside.begin() as connection:
+        connection.execute(update(SignIn).values(user_id=user.id))
+        connection.execute(delete(User).where(User.id == 0))
+    return user
+
+
 def test_a_post_is_written(app, make_user, rows):
     user = make_user("Ada Lovelace")
-    form = app.get("/posts/new").forms[1]
+    form = app.get("/posts/new").forms["record"]
     form["title"], form["body"], form["author_id"] = "Hello", "World", str(user.id)
     form.submit(status=303).follow().mustcontain("“Hello” was added.", "Ada Lovelace")
     assert [(post.title, post.body, post.author_id) for post in rows(Post)] == [("Hello", "World", user.id)]
@@ -18,45 +29,56 @@ def test_a_post_is_written(app, make_user, rows):
 def test_a_post_is_written_from_the_page_of_its_author(app, make_user, rows):
     make_user("Ada Lovelace")
     user = make_user("John Doe")
-    form = app.get(f"/users/{user.id}").click("Write a post").forms[1]
+    form = app.get(f"/users/{user.id}").click("Write a post").forms["record"]
     form["title"], form["body"] = "Hello", "World"
     form.submit(status=303)
     assert rows(Post)[0].author_id == user.id
 
 
-def test_nobody_is_the_author_unless_chosen(app, make_user, rows):
-    make_user()
-    form = app.get("/posts/new").forms[1]
+def test_one_is_the_author_oneself_unless_another_is_chosen(app, make_user, editor, rows):
+    make_user("Ada Lovelace")
+    form = app.get("/posts/new").forms["record"]
+    assert form["author_id"].value == str(editor.id)
+    form["title"], form["body"] = "Hello", "World"
+    form.submit(status=303)
+    assert [post.author_id for post in rows(Post)] == [editor.id]
+
+
+@pytest.mark.usefixtures("editor")
+def test_nobody_is_the_author_where_nobody_is_chosen(app, rows):
+    form = app.get("/posts/new", {"author_id": ""}).forms["record"]
     form["title"], form["body"] = "Hello", "World"
     page = form.submit(status=422)
     page.mustcontain("Please choose one of the list.")
-    assert (page.forms[1]["title"].value, page.forms[1]["author_id"].value) == ("Hello", "")
+    assert (page.forms["record"]["title"].value, page.forms["record"]["author_id"].value) == ("Hello", "")
     assert rows(Post) == []
 
 
+@pytest.mark.usefixtures("editor")
 @pytest.mark.parametrize("chosen", ["99", "9" * 30, "-1", "0", "abc", "1.0", "１", ""])
 def test_an_author_who_is_not_there_is_not_replaced_by_another(app, make_user, chosen):
     make_user()
-    form = app.get("/posts/new", {"author_id": chosen}).forms[1]
+    form = app.get("/posts/new", {"author_id": chosen}).forms["record"]
     assert form["author_id"].value == ""
 
 
 def test_a_post_of_an_author_deleted_meanwhile_is_not_anothers(app, make_user, rows):
     users = [make_user("Ada Lovelace"), make_user("John Doe")]
-    form = app.get("/posts/new", {"author_id": users[1].id}).forms[1]
+    form = app.get("/posts/new", {"author_id": users[1].id}).forms["record"]
     form["title"], form["body"] = "Hello", "World"
-    app.get(f"/users/{users[1].id}/delete").forms[1].submit(status=303)
+    app.get(f"/users/{users[1].id}/delete").forms["record"].submit(status=303)
     page = form.submit(status=422)
-    assert page.forms[1]["author_id"].value == ""
-    page.forms[1].submit(status=422)
+    assert page.forms["record"]["author_id"].value == ""
+    page.forms["record"].submit(status=422)
     assert rows(Post) == []
 
 
+@pytest.mark.usefixtures("editor")
 def test_the_authors_to_choose_from_stand_by_name(app, make_user):
     for name in ["john", "Ada", "Zoë", "Bob"]:
         make_user(name)
-    options = app.get("/posts/new").forms[1]["author_id"].options
-    assert [label for _value, _selected, label in options] == ["Please choose", "Ada", "Bob", "john", "Zoë"]
+    options = app.get("/posts/new").forms["record"]["author_id"].options
+    assert [label for _value, _selected, label in options] == ["Ada", "Bob", "Grace Hopper", "john", "Zoë"]
 
 
 def test_an_author_whom_the_list_has_no_room_for_is_still_offered(app, make_user, make_post, monkeypatch, rows):
@@ -64,7 +86,7 @@ def test_an_author_whom_the_list_has_no_room_for_is_still_offered(app, make_user
     for name in ["Ada", "Bob"]:
         make_user(name)
     post = make_post(author=make_user("Zoë"))
-    form = app.get(f"/posts/{post.id}/edit").forms[1]
+    form = app.get(f"/posts/{post.id}/edit").forms["record"]
     assert [label for _value, _selected, label in form["author_id"].options] == ["Ada", "Bob", "Zoë"]
     form.submit(status=303)
     assert rows(Post)[0].author_id == post.author_id
@@ -79,7 +101,7 @@ def test_a_post_is_shown_with_its_author(app, make_user, make_post):
 
 def test_a_post_is_edited(app, make_user, make_post, rows):
     post, other = make_post(), make_user("John Doe")
-    form = app.get(f"/posts/{post.id}/edit").forms[1]
+    form = app.get(f"/posts/{post.id}/edit").forms["record"]
     form["title"], form["body"], form["author_id"] = "Bye", "Moon", str(other.id)
     form.submit(status=303).follow().mustcontain("“Bye” was saved.", "John Doe")
     assert [(post.title, post.body, post.author_id) for post in rows(Post)] == [("Bye", "Moon", other.id)]
@@ -88,20 +110,20 @@ def test_a_post_is_edited(app, make_user, make_post, rows):
 
 def test_the_form_comes_filled_in_with_the_post(app, make_post):
     post = make_post(title="Hello", body="World")
-    form = app.get(f"/posts/{post.id}/edit").forms[1]
+    form = app.get(f"/posts/{post.id}/edit").forms["record"]
     assert (form["title"].value, form["body"].value) == ("Hello", "World")
     assert form["author_id"].value == str(post.author_id)
 
 
 def test_a_post_saved_as_it_came_changes_nothing(app, make_post, rows):
     post = make_post(body="One\n\nTwo\n\tThree")
-    app.get(f"/posts/{post.id}/edit").forms[1].submit(status=303)
+    app.get(f"/posts/{post.id}/edit").forms["record"].submit(status=303)
     assert [(row.version, row.updated_at) for row in rows(Post)] == [(post.version, post.updated_at)]
 
 
 def test_lines_end_in_a_line_feed_however_the_browser_sends_them(app, make_user, rows):
     make_user()
-    form = app.get("/posts/new", {"author_id": 1}).forms[1]
+    form = app.get("/posts/new", {"author_id": 1}).forms["record"]
     form["title"], form["body"] = "Hello", "One\r\n\r\nTwo\n\tThree\r\n"
     page = form.submit(status=303).follow()
     assert rows(Post)[0].body == "One\n\nTwo\n\tThree"
@@ -112,7 +134,7 @@ def test_lines_end_in_a_line_feed_however_the_browser_sends_them(app, make_user,
 def test_as_many_characters_as_the_table_keeps_are_accepted(app, make_user, rows, field):
     longest = {"title": "김" * 200, "body": "😀\r\n" * 9_999 + "😀😀"}
     make_user()
-    form = app.get("/posts/new", {"author_id": 1}).forms[1]
+    form = app.get("/posts/new", {"author_id": 1}).forms["record"]
     form["title"] = form["body"] = "Hello"
     form[field] = longest[field]
     form.submit(status=303)
@@ -123,15 +145,15 @@ def test_a_post_is_deleted_after_a_confirmation_and_its_author_stays(app, make_p
     post = make_post(title="Hello")
     page = app.get(f"/posts/{post.id}").click("Delete")
     assert "its author Ada Lovelace stays" in page.html.main.text
-    page.forms[1].submit(status=303).follow().mustcontain("“Hello” was deleted.")
+    page.forms["record"].submit(status=303).follow().mustcontain("“Hello” was deleted.")
     assert rows(Post) == []
     assert len(rows(User)) == 1
 
 
 def test_a_post_that_has_gone_meanwhile_cannot_be_saved(app, make_post, rows):
     post = make_post()
-    form = app.get(f"/posts/{post.id}/edit").forms[1]
-    app.get(f"/posts/{post.id}/delete").forms[1].submit(status=303)
+    form = app.get(f"/posts/{post.id}/edit").forms["record"]
+    app.get(f"/posts/{post.id}/delete").forms["record"].submit(status=303)
     form.submit(status=404)
     assert rows(Post) == []
 
@@ -152,7 +174,7 @@ def test_a_title_and_a_body_are_stored_and_shown_exactly(app, make_user, rows, s
     make_user()
     for what, text in TEXTS.items():
         with subtests.test(what):
-            form = app.get("/posts/new", {"author_id": 1}).forms[1]
+            form = app.get("/posts/new", {"author_id": 1}).forms["record"]
             form["title"] = form["body"] = text
             page = form.submit(status=303).follow()
             assert (rows(Post)[-1].title, rows(Post)[-1].body) == (text, text)
@@ -170,5 +192,5 @@ def test_every_page_about_a_post_has_its_texts_and_its_author_exactly(app, make_
             assert shown.html.select_one("main p a").text == text
             headings = [asked.html.title, asked.html.h1, asked.html.select_one("main > p"), edited.html.title]
             assert [text in heading.text for heading in [*headings, edited.html.h1]] == [True] * 5
-            assert (edited.forms[1]["title"].value, edited.forms[1]["body"].value) == (text, text)
+            assert (edited.forms["record"]["title"].value, edited.forms["record"]["body"].value) == (text, text)
             assert edited.html.select_one("option[selected]").text == text

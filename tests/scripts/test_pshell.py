@@ -32,7 +32,7 @@ def pshell(database_url):
 
 def test_the_session_the_transaction_and_the_models_are_at_hand(pshell, make_user):
     make_user(name="John Doe", age=30)
-    printed = pshell("dbsession.query(User).one().age\nPost.__tablename__\nmodels.Base.metadata is Base.metadata\n")
+    printed = pshell("dbsession.get(User, 1).age\nPost.__tablename__\nmodels.Base.metadata is Base.metadata\n")
     assert "30" in printed
     assert "'posts'" in printed
     assert "True" in printed

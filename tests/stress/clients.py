@@ -26,9 +26,9 @@ class Broken(Exception):
 class Browser:
     """One open connection to one of the servers, the other one as soon as that refuses; cookies; forms."""
 
-    def __init__(self, ports, rng):
+    def __init__(self, ports, cookies, rng):
         self.ports, self.rng = ports, rng
-        self.cookies, self.connection = {}, None
+        self.cookies, self.connection = dict(cookies), None
 
     def get(self, path):
         """Return the status and the text of a page, asking again until there is one."""
@@ -98,15 +98,18 @@ class Browser:
 
 
 class Person:
-    """Adds, edits and deletes users until told to stop, and then still settles what is open."""
+    """Adds, edits and deletes users until told to stop, and then still settles what is open.
 
-    def __init__(self, ports, ledger, seed):
+    `cookies` are those of a browser in which an administrator is signed in.
+    """
+
+    def __init__(self, ports, ledger, cookies, seed):
         self.rng, self.ledger = random.Random(seed), ledger
-        self.browser = Browser(ports, self.rng)
+        self.browser = Browser(ports, cookies, self.rng)
 
     def work(self, stop):
         """Write until `stop`, an event, is set."""
-        # The first form of a browser has no session yet: this page gives it one.
+        # The first form of a browser has no CSRF token yet: this page gives it one.
         self.browser.form("/users/new")
         while not stop.is_set():
             kind = self.rng.choices(list(KINDS), KINDS.values())[0]

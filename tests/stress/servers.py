@@ -13,8 +13,9 @@ from tests import stock
 from tests.postgresql import free_port
 
 ROOT = Path(__file__).parents[2]
+SECRET = "stress-only-stress-only-stress-only"
 OURS = f"use = config:{ROOT / 'production.ini'}"
-STOCK = "paste.app_factory = tests.stress.servers:stock_main\nretry.attempts = 10"
+STOCK = "paste.app_factory = tests.stress.servers:stock_main\nretry.attempts = 20"
 INI = """
 [app:main]
 {application}
@@ -43,7 +44,7 @@ class Server:
         self.environ = {
             **os.environ,
             "DATABASE_URL": url,
-            "MYPROJECT_SECRET": "stress-only-stress-only-stress-only",
+            "MYPROJECT_SECRET": SECRET,
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "ignore",
         }

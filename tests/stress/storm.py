@@ -16,10 +16,11 @@ import sqlalchemy
 from myproject.models import User
 from myproject.receipts import Receipt
 from myproject.scripts import initialize_db
+from tests import signed_in
 
 from .clients import Person
 from .ledger import Ledger, counts, violations
-from .servers import OURS, ROOT, STOCK, Server
+from .servers import OURS, ROOT, SECRET, STOCK, Server
 
 SERVERS = 2
 LATE = 30  # seconds after which the blows that are still to come are left out
@@ -57,6 +58,7 @@ def run(url, *, kills, seconds, clients, crash=None, crashes=0, stock=False, see
     """
     with mock.patch.dict(os.environ, DATABASE_URL=url), contextlib.redirect_stderr(io.StringIO()):
         initialize_db.upgrade(ROOT / "development.ini")
+    signed_in.add_administrator(url)
     rng, ledger = random.Random(seed), Ledger()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="myproject-stress-")))
@@ -90,7 +92,8 @@ def _people(ports, ledger, clients, rng, errors):
         finally:
             person.browser.close()
 
-    people = [Person(ports, ledger, rng.random()) for _ in range(clients)]
+    cookies = {"__Host-session": signed_in.cookie(SECRET)}
+    people = [Person(ports, ledger, cookies, rng.random()) for _ in range(clients)]
     # Daemons: one that hangs is an error below, and does not keep the command from ending.
     threads = [threading.Thread(target=work, args=[person], daemon=True) for person in people]
     for thread in threads:
@@ -128,11 +131,14 @@ def _kill_one(servers, rng):
 
 
 def _stored(url):
-    """Return the users and the tokens of the receipts, read by an engine with nothing of ours on it."""
+    """Return the users and the tokens of the receipts, read by an engine with nothing of ours on it.
+
+    The administrator in whose name all of them write is not in the ledger.
+    """
     engine = sqlalchemy.create_engine(url)
     with engine.connect() as connection:
         columns = (User.id, User.name, User.email, User.age, User.version)
-        rows = connection.execute(sqlalchemy.select(*columns)).all()
+        rows = connection.execute(sqlalchemy.select(*columns).where(User.id > 0)).all()
         receipts = set(connection.scalars(sqlalchemy.select(Receipt.token)))
     engine.dispose()
     return rows, receipts

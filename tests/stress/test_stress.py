@@ -37,6 +37,7 @@ def found(story):
     return " ".join(violations(**vars(story)))
 
 
+@pytest.mark.usefixtures("nobody")
 def test_a_storm_of_five_kills_loses_nothing_and_keeps_nothing(database_url):
     outcome = run(database_url, kills=5, seconds=5, clients=4)
     assert outcome.violations == []
@@ -44,6 +45,7 @@ def test_a_storm_of_five_kills_loses_nothing_and_keeps_nothing(database_url):
     assert outcome.counts["acknowledged"] > 20
 
 
+@pytest.mark.usefixtures("nobody")
 def test_a_storm_whose_ledger_is_falsified_is_noticed(database_url):
     outcome = run(database_url, kills=0, seconds=1, clients=2)
     next(write for write in outcome.writes if write.answer == ACKNOWLEDGED).answer = REFUSED

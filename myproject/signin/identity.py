@@ -1,0 +1,99 @@
+"""Who a request is from: `request.identity`, and what is done in their name."""
+
+import datetime
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select, update
+
+from ..db.base import utcnow
+from ..security import record
+from ..users.models import User
+from . import guessing
+from .models import ADDRESS_LENGTH, BROWSER_LENGTH, SignIn, digest, new_token, still_good
+
+KEY = "sign_in"
+# A risky act asks for the password again after so long.
+CONFIRMED_FOR = datetime.timedelta(minutes=15)
+# "Last seen" is no more exact than this: it costs a write.
+SEEN_EVERY = datetime.timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The user who is signed in, and the browser in which; a copy, good also after the request's transaction."""
+
+    id: int
+    name: str
+    role: str
+    sign_in: int
+    confirmed_at: datetime.datetime
+
+    @property
+    def is_confirmed(self):
+        """Whether the password was entered lately enough for a risky act."""
+        return utcnow() - self.confirmed_at < CONFIRMED_FOR
+
+
+def identify(request):
+    """Return the Identity behind the request's cookie, or `None`: one query, or none where there is no cookie."""
+    token = request.session.get(KEY)
+    if not isinstance(token, str):
+        return None
+    columns = User.id, User.name, User.role, SignIn.id, SignIn.confirmed_at, SignIn.seen_at
+    query = select(*columns).join(SignIn, SignIn.user_id == User.id)
+    query = query.where(SignIn.token == digest(token), still_good(request.registry.settings), User.active)
+    row = request.dbsession.execute(query).one_or_none()
+    if row is None:
+        return None
+    *values, seen_at = row
+    identity = Identity(*values)
+    request.dbsession.info["sign_in"] = identity.sign_in
+    if utcnow() - seen_at > SEEN_EVERY:
+        seen = update(SignIn).where(SignIn.id == identity.sign_in).values(seen_at=utcnow())
+        request.apart(lambda dbsession: dbsession.execute(seen))
+    return identity
+
+
+def begin(request, user):
+    """Sign `user` in in this browser, with a new cookie and a new CSRF token, in place of who was there before."""
+    previous = request.identity and request.identity.sign_in
+    request.dbsession.execute(delete(SignIn).where(SignIn.id == previous))
+    run_out = delete(SignIn).where(~still_good(request.registry.settings))
+    request.apart(lambda dbsession: dbsession.execute(run_out))
+    token = new_token()
+    request.session.invalidate()
+    request.session[KEY] = token
+    sign_in = SignIn(
+        token=digest(token),
+        user_id=user.id,
+        address=(request.remote_addr or "")[:ADDRESS_LENGTH],
+        browser=printable(request.user_agent or "")[:BROWSER_LENGTH],
+    )
+    request.dbsession.add(sign_in)
+    request.after_commit(record, request, "signed in", user=user.id)
+
+
+def confirm(request, password):
+    """Return whether `password` is that of the person who is signed in, and remember when they entered it."""
+    if not password:
+        return False
+    user = request.dbsession.get(User, request.identity.id)
+    if guessing.seconds_to_wait(request, user.email or ""):
+        return False
+    if not request.registry["hasher"].verify(password, user.password_hash):
+        guessing.count(request, user.email or "")
+        return False
+    request.dbsession.get(SignIn, request.identity.sign_in).confirmed_at = utcnow()
+    request.after_commit(record, request, "password confirmed")
+    return True
+
+
+def set_password(request, user, password):
+    """Give `user` a password; their sign-ins elsewhere end with the old one."""
+    user.password_hash = request.registry["hasher"].hash(password)
+    request.after_commit(record, request, "password set", user=user.id)
+
+
+def printable(text):
+    """Return `text` without what a page or PostgreSQL cannot show."""
+    return "".join(character for character in text if character.isprintable())

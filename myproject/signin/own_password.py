@@ -1,0 +1,28 @@
+"""The page on which people change their own password."""
+
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.view import view_config
+
+from ..flash import flash
+from ..i18n import _
+from .forms import OwnPasswordForm
+from .identity import set_password
+
+PAGE = {"route_name": "users.password", "permission": "own", "renderer": "signin/password.jinja2"}
+
+
+@view_config(**PAGE, request_method="GET")
+def new_password(user, request):
+    """Ask for the present password, and for a new one."""
+    return {"form": OwnPasswordForm(request), "user": user}
+
+
+@view_config(**PAGE, request_method="POST")
+def change_password(user, request):
+    """Change one's own password, and end one's other sign-ins."""
+    form = OwnPasswordForm(request, words=[user.name, user.email])
+    if not form.validate():
+        return form.invalid(request, user=user)
+    set_password(request, user, form.password.data)
+    flash(request, _("Your password was changed. Other browsers were signed out."))
+    return HTTPSeeOther(request.route_path("users.show", id=user.id))

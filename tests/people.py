@@ -1,0 +1,61 @@
+"""People with a role, and the browsers in which they are signed in."""
+
+import datetime
+import itertools
+
+import sqlalchemy
+from sqlalchemy.orm import Session
+from webtest import TestApp
+
+from myproject.db.base import utcnow
+from myproject.models import Base, SignIn, User
+from myproject.security import cookie_name
+from myproject.signin.models import digest
+
+from . import signed_in
+from .signed_in import PASSWORD_HASH
+
+NUMBERS = itertools.count(1)
+TOMORROW = datetime.timedelta(days=1)
+
+
+def add_person(engine, name="John Doe", role="member", **values):
+    """Store a user who can sign in, with the password of `signed_in`; return them."""
+    number = next(NUMBERS)
+    values = {"email": f"person{number}@example.com", "password_hash": PASSWORD_HASH, **values}
+    with Session(engine, expire_on_commit=False) as session:
+        user = User(name=name, role=role, **values)
+        session.add(user)
+        session.commit()
+    return user
+
+
+def browser_of(wsgi, engine, user, **values):
+    """Return a browser without scripts in which `user` is signed in; `values` are of the row of the sign-in."""
+    token = f"of the tests, {next(NUMBERS)}"
+    # Seen tomorrow, so that no test meets the write of "last seen".
+    values = {"address": "", "browser": "", "seen_at": utcnow() + TOMORROW, **values}
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.insert(SignIn).values(token=digest(token), user_id=user.id, **values))
+    app = TestApp(wsgi, extra_environ={"HTTP_ACCEPT_LANGUAGE": "en"})
+    app.set_cookie(cookie_name(wsgi.registry.settings, "session"), signed_in.cookie(token=token))
+    return app
+
+
+def token_of(app):
+    """Return the CSRF token of a browser, as every form on its pages carries it: here, the one of the languages."""
+    return app.get("/nothing", status=404).forms[0]["csrf_token"].value
+
+
+def everything_stored(engine):
+    """Return all rows of all tables as text, by the name of the table; read as they are, without the models."""
+    with engine.connect() as connection:
+        return {name: _rows_of(connection, name) for name in sorted({*Base.metadata.tables, *_tables_of(connection)})}
+
+
+def _tables_of(connection):
+    return sqlalchemy.inspect(connection).get_table_names()
+
+
+def _rows_of(connection, table):
+    return sorted(map(repr, connection.exec_driver_sql(f"SELECT * FROM {table}").all()))

@@ -1,0 +1,57 @@
+"""The administrator in whose name the tests visit the pages, and the browser in which they are signed in.
+
+Their id is 0: no address leads to it, no row that a test adds gets it, and the fixture `rows` leaves it out.
+"""
+
+import datetime
+
+import sqlalchemy
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.session import JSONSerializer, SignedCookieSessionFactory
+from webtest import TestApp
+
+from myproject.db.base import utcnow
+from myproject.models import SignIn, User
+from myproject.security import cookie_name
+from myproject.signin.identity import KEY
+from myproject.signin.models import digest
+from myproject.signin.passwords import Hasher
+
+NAME, EMAIL, PASSWORD = "Test Administrator", "administrator@example.com", "correct horse battery staple"
+SECRET = "tests-only-tests-only-tests-only-"
+TOKEN_IN_COOKIE = "of the tests"
+# As quick as they can be.
+COSTS = {"time_cost": 1, "memory_cost": 128, "parallelism": 1}
+HASHER = Hasher(**COSTS)
+PASSWORD_HASH = HASHER.hash(PASSWORD)
+
+
+def add_administrator(url):
+    """Store the administrator and their sign-in; seen tomorrow, so that no test meets what time brings."""
+    engine = sqlalchemy.create_engine(url)
+    user = {"id": 0, "name": NAME, "email": EMAIL, "role": "admin", "password_hash": PASSWORD_HASH}
+    tomorrow = utcnow() + datetime.timedelta(days=1)
+    seen = {"seen_at": tomorrow, "confirmed_at": tomorrow}
+    sign_in = {"id": 0, "token": digest(TOKEN_IN_COOKIE), "user_id": 0, "address": "", "browser": "", **seen}
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.insert(User).values(user))
+        connection.execute(sqlalchemy.insert(SignIn).values(sign_in))
+    engine.dispose()
+
+
+def cookie(secret=SECRET, token=TOKEN_IN_COOKIE):
+    """Return the value of the cookie `session` in the browser of a sign-in, as the application signs it."""
+    request, response = Request.blank("/"), Response()
+    session = SignedCookieSessionFactory(secret, serializer=JSONSerializer(), cookie_name="session")(request)
+    session[KEY] = token
+    session.get_csrf_token()
+    request._process_response_callbacks(response)
+    return response.headers["Set-Cookie"].partition(";")[0].partition("=")[2]
+
+
+def browser(wsgi, **environ):
+    """Return a browser without scripts in which the administrator is signed in."""
+    app = TestApp(wsgi, extra_environ={"HTTP_ACCEPT_LANGUAGE": "en", **environ})
+    app.set_cookie(cookie_name(wsgi.registry.settings, "session"), cookie())
+    return app

@@ -1,0 +1,208 @@
+"""What the log tells of who signed in, and what it never tells."""
+
+import json
+import logging
+
+import pytest
+from sqlalchemy import insert
+
+from myproject.models import SignIn, User
+from tests.signed_in import PASSWORD
+
+from .conftest import sign_in
+
+NEW_PASSWORD = "nine green bottles hanging"
+
+
+@pytest.fixture
+def events(caplog):
+    """Call `events()`: what was logged about security until now, each line read as JSON, the oldest first."""
+    caplog.set_level(logging.DEBUG, "myproject")
+    # What the fixtures of a test did is none of its own.
+    caplog.clear()
+
+    def read():
+        lines = [record.getMessage() for record in caplog.records if record.name == "myproject.security"]
+        assert [line for line in lines if "\n" in line] == []
+        return [json.loads(line) for line in lines]
+
+    return read
+
+
+@pytest.fixture
+def logged(caplog):
+    """Call `logged()`: all that was logged until now, by whomever, as one text."""
+    caplog.set_level(logging.DEBUG)
+    return lambda: caplog.text + "".join(str(record.__dict__) for record in caplog.records)
+
+
+def names(events):
+    """Return what happened, without the facts."""
+    return [event["event"] for event in events()]
+
+
+def facts(event):
+    """Return an event without what names its request."""
+    return {name: value for name, value in event.items() if name != "request"}
+
+
+def test_signing_in_and_out(enter, ada, events):
+    browser = enter(ada)
+    browser.get("/signout").forms["record"].submit(status=303)
+    signed_in, signed_out = events()
+    assert facts(signed_in) == {"event": "signed in", "by": None, "address": "192.0.2.1", "user": ada.id}
+    assert facts(signed_out) == {"event": "signed out", "by": ada.id, "address": "192.0.2.1"}
+    assert len(signed_in["request"]) == 32
+    assert signed_in["request"] != signed_out["request"]
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_failed_sign_in_names_the_account_by_the_same_digest_each_time(visitor, events):
+    for email in "ada@example.com", "ADA@example.com", "nobody@example.com":
+        sign_in(visitor(), email, "a wrong password")
+    assert names(events) == ["sign-in failed"] * 3
+    first, second, third = (event["account"] for event in events())
+    assert first == second != third
+    assert (len(first), events()[0]["by"]) == (16, None)
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_failed_sign_in_is_logged_with_the_id_of_its_request(visitor, events):
+    sign_in(visitor("2001:db8::1"), password="a wrong password")
+    assert events()[0]["address"] == "2001:db8::1"
+    assert len(events()[0]["request"]) == 32
+
+
+def test_a_change_of_ones_own_password(enter, ada, events):
+    form = enter(ada).get(f"/users/{ada.id}/password").forms["record"]
+    form["your_password"], form["password"] = "a wrong password", NEW_PASSWORD
+    form.submit(status=422)
+    form["your_password"] = PASSWORD
+    form.submit(status=303)
+    assert names(events) == ["signed in", "sign-in failed", "password confirmed", "password set"]
+    assert [event["by"] for event in events()] == [None, ada.id, ada.id, ada.id]
+    assert events()[3]["user"] == ada.id
+
+
+def test_a_link_is_logged_when_made_and_when_used(admin, ada, visitor, events, rows):
+    page = admin.get(f"/users/{ada.id}/password-link").forms["record"].submit(status=200)
+    form = visitor("192.0.2.9").get(page.html.select_one(".secret code").text).forms["record"]
+    form["password"] = NEW_PASSWORD
+    form.submit(status=303)
+    made, used = events()
+    assert (made["event"], made["by"], made["user"]) == ("password link made", rows(User)[0].id, ada.id)
+    assert facts(used) == {"event": "password set", "by": None, "address": "192.0.2.9", "user": ada.id}
+
+
+def test_ending_sign_ins(enter, ada, events, rows):
+    enter(ada)
+    page = enter(ada).get(f"/users/{ada.id}/sign-ins")
+    first = str(rows(SignIn)[0].id)
+    page.forms["record"].submit("end", value=first, status=303)
+    page.forms["record"].submit("end", value="others", status=303)
+    assert names(events)[2:] == ["sign-ins ended"] * 2
+    assert [(event["by"], event["user"], event["which"]) for event in events()[2:]] == [
+        (ada.id, ada.id, first),
+        (ada.id, ada.id, "others"),
+    ]
+
+
+def test_what_is_refused(enter, ada, events):
+    enter(ada).get(f"/users/{ada.id}/erase", status=403)
+    refused = {"event": "refused", "by": ada.id, "address": "192.0.2.1", "method": "GET"}
+    assert facts(events()[1]) == {**refused, "path": f"/users/{ada.id}/erase"}
+
+
+def test_a_stranger_who_is_led_to_the_sign_in_is_not_logged(stranger, events):
+    stranger.get("/users", status=303)
+    assert events() == []
+
+
+def test_erasing_names_a_number_only(admin, ada, events, logged):
+    admin.get(f"/users/{ada.id}/erase").forms["record"].submit(status=303)
+    assert [(event["event"], event["user"]) for event in events()] == [("erased", ada.id)]
+    assert "Ada Lovelace" not in logged()
+
+
+def test_what_did_not_happen_is_not_logged(admin, enter, ada, age, events):
+    form = enter(ada).get(f"/users/{ada.id}/password").forms["record"]
+    form["your_password"], form["password"] = PASSWORD, "short"
+    form.submit(status=422)
+    age(SignIn.confirmed_at, minutes=16)
+    for page in "erase", "password-link":
+        form = admin.get(f"/users/{ada.id}/{page}").forms["record"]
+        form["your_password"] = "a wrong password"
+        form.submit(status=422)
+    assert names(events) == ["signed in", "sign-in failed", "sign-in failed"]
+
+
+def test_whoever_sends_several_lines_writes_one(visitor, events, ada):
+    browser = visitor("192.0.2.1\n{}", HTTP_USER_AGENT='a"b\\c é')
+    sign_in(browser)
+    browser.get(f"/users/{ada.id}/erase?a=%0A%22,%22event%22:%22signed%20in", status=403)
+    assert names(events) == ["signed in", "refused"]
+
+
+def test_no_password_email_or_token_is_in_any_line(admin, enter, ada, visitor, events, logged, subtests):
+    secrets = {"wrong": "a wrong password", "right": PASSWORD, "new": NEW_PASSWORD, "email": "ada@example.com"}
+    secrets["typed email"] = "nobody@example.org"
+    sign_in(visitor(), "nobody@example.org", "a wrong password")
+    browser = enter(ada)
+    secrets["cookie"] = browser.cookies["session"]
+    form = browser.get(f"/users/{ada.id}/password").forms["record"]
+    secrets["CSRF"] = form["csrf_token"].value
+    form["your_password"], form["password"] = "a wrong password", NEW_PASSWORD
+    form.submit(status=422)
+    link = admin.get(f"/users/{ada.id}/password-link").forms["record"].submit().html.select_one(".secret code").text
+    secrets["link"] = link.rpartition("/")[2]
+    form = visitor().get(link).forms["record"]
+    form["password"] = NEW_PASSWORD
+    form.submit(status=303)
+    visitor().get(link, status=404)
+    browser.get("/signout", status=303)
+    assert names(events).count("sign-in failed") == 2
+    assert "password set" in names(events)
+    for what, secret in secrets.items():
+        with subtests.test(what):
+            assert secret not in logged()
+
+
+def test_a_change_of_who_may_do_what(admin, ada, events):
+    form = admin.get(f"/users/{ada.id}/edit").forms["record"]
+    form["role"], form["active"] = "editor", False
+    form.submit(status=303)
+    [changed] = events()
+    assert (
+        facts(changed).items()
+        >= {"event": "account changed", "user": ada.id, "role": "editor", "active": False}.items()
+    )
+
+
+def test_who_has_to_wait(visitor, ada, events):
+    for _ in range(6):
+        sign_in(visitor(), ada.email, "a wrong password")
+    assert names(events) == ["sign-in failed"] * 5 + ["sign-in held up"]
+    assert len({event["account"] for event in events()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "why"), [({}, "without its token"), ({"Origin": "https://evil.example"}, "of another site")]
+)
+def test_a_form_that_is_not_ours(admin, headers, why, events):
+    admin.post("/users/new", {"name": "Eve"}, headers=headers, status=400)
+    [refused] = events()
+    assert (refused["event"], refused["why"], refused["path"]) == ("form refused", why, "/users/new")
+
+
+def test_what_a_failed_statement_was_given_is_in_no_line(probe, logged):
+    name = "-".join(["not", "for", "logs"])
+    probe(lambda request: request.dbsession.execute(insert(User).values(name=name, role=name)), status=500)
+    # In its DETAIL, PostgreSQL itself says which row a constraint refuses.
+    told = "".join(line for line in logged().splitlines() if "Failing row" not in line)
+    assert "INSERT INTO users" in told
+    assert name not in told
+
+
+def test_no_page_holds_the_hash_of_a_password(admin, ada):
+    for path in "/users", f"/users/{ada.id}", f"/users/{ada.id}/edit", f"/users/{ada.id}/sign-ins":
+        admin.get(path).mustcontain(no=["argon2", ada.password_hash])

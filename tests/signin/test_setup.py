@@ -1,0 +1,224 @@
+"""The first run: nobody can sign in yet, and somebody becomes the first administrator."""
+
+import logging
+import re
+
+import pytest
+
+from myproject import main
+from myproject.models import SignIn, User
+from tests.signed_in import HASHER, PASSWORD
+from tests.users.test_views import submit_together
+
+from .conftest import is_signed_in, sign_in
+
+pytestmark = pytest.mark.usefixtures("nobody")
+
+
+@pytest.fixture
+def in_production(settings):
+    """Let others than the developer come; ask for it before `wsgi`."""
+    settings["myproject.development"] = "false"
+
+
+@pytest.fixture
+def printed(caplog):
+    """Call `printed()`: the tokens that stand in the log."""
+    caplog.set_level(logging.WARNING)
+    return lambda: re.findall(r"enter this token: (\S+)", caplog.text)
+
+
+@pytest.fixture
+def secure_visitor(visitor):
+    """Call `secure_visitor()`: a new browser that comes by https."""
+    return lambda: visitor(**{"wsgi.url_scheme": "https", "HTTP_HOST": "localhost"})
+
+
+def filled_in(browser, **values):
+    """Return the form of `/setup`, filled in."""
+    form = browser.get("/setup").forms["record"]
+    for name, value in {"name": "Ada Lovelace", "email": "ada@example.com", "password": PASSWORD, **values}.items():
+        form[name] = value
+    return form
+
+
+def test_every_page_leads_to_the_setup(visitor, subtests):
+    for path in "/", "/users", "/users/1", "/users/new", "/posts", "/overview":
+        with subtests.test(path):
+            page = visitor().get(path, status=303).follow(status=303).follow(status=200)
+            assert (page.request.path, page.html.h1.text) == ("/setup", "Welcome")
+
+
+def test_users_who_cannot_sign_in_do_not_close_it(visitor, make_person, make_user):
+    make_user("Bob", email="bob@example.com", role="admin")
+    make_person(active=False, role="admin")
+    assert visitor().get("/signin", status=303).location == "http://localhost/setup"
+    filled_in(visitor(), email="grace@example.com").submit(status=303)
+
+
+def test_the_first_administrator_is_made_and_signed_in(visitor, rows):
+    browser = visitor()
+    page = filled_in(browser).submit(status=303).follow().follow()
+    assert page.html.find(role="status").text == "Welcome, Ada Lovelace. You are the first administrator."
+    [user] = rows(User)
+    assert (user.name, user.email, user.role, user.active) == ("Ada Lovelace", "ada@example.com", "admin", True)
+    assert HASHER.verify(PASSWORD, user.password_hash)
+    assert [row.user_id for row in rows(SignIn)] == [user.id]
+
+
+def test_they_can_do_what_administrators_do_and_sign_in_again(visitor, rows):
+    browser = visitor()
+    filled_in(browser).submit(status=303)
+    browser.get(f"/users/{rows(User)[0].id}/erase", status=200)
+    again = visitor()
+    sign_in(again)
+    assert is_signed_in(again)
+
+
+def test_nobody_else_is_added_unless_wanted(visitor, rows):
+    form = filled_in(visitor())
+    assert form["demo"].checked is False
+    form.submit(status=303)
+    assert len(rows(User)) == 1
+
+
+def test_the_demo_people_come_if_wanted(visitor, rows):
+    browser = visitor()
+    filled_in(browser, demo=True).submit(status=303)
+    assert len(rows(User)) == 201
+    assert [user.name for user in rows(User) if user.password_hash] == ["Ada Lovelace"]
+    browser.get("/users").mustcontain("201 users")
+
+
+def test_once_used_it_is_closed_for_good(visitor, rows):
+    late, used = filled_in(visitor(), email="eve@example.com"), filled_in(visitor())
+    used.submit(status=303)
+    late.submit(status=404)
+    visitor().get("/setup", status=404)
+    assert visitor().get("/users").follow().request.path == "/signin"
+    assert [user.email for user in rows(User)] == ["ada@example.com"]
+
+
+def test_it_stays_closed_to_who_is_signed_in(visitor):
+    browser = visitor()
+    filled_in(browser).submit(status=303)
+    browser.get("/setup", status=404)
+
+
+def test_it_stays_closed_when_the_server_starts_anew(settings, visitor):
+    filled_in(visitor()).submit(status=303)
+    second = main({}, **settings)
+    try:
+        assert type(visitor())(second).get("/setup", expect_errors=True).status_int == 404
+    finally:
+        second.registry["dbsession_factory"].kw["bind"].dispose()
+
+
+@pytest.mark.parametrize("emails", [("ada@example.com", "eve@example.com"), ("ada@example.com", "ada@example.com")])
+def test_of_two_at_the_same_time_one_comes_too_late(visitor, rows, emails):
+    forms = [filled_in(visitor(), email=email) for email in emails]
+    assert sorted(submit_together(forms)) == [303, 404]
+    assert [user.role for user in rows(User)] == ["admin"]
+    assert len(rows(SignIn)) == 1
+
+
+def test_what_does_not_hold_is_a_message_beside_the_field(visitor, rows, subtests):
+    for field, value, said in [
+        ("name", "", "Please fill in this field."),
+        ("name", "a" * 201, "At most 200 characters"),
+        ("email", "", "Please fill in this field."),
+        ("email", "ada", "An address like name@example.com"),
+        ("password", "", "Please fill in this field."),
+        ("password", "short", "At least 12 characters"),
+        ("password", "password1234", "among those that are guessed first"),
+        ("password", "ada  LOVELACE", "guessed from your name, email or this site"),
+        ("password", "ada@example.com", "guessed from your name, email or this site"),
+        ("password", "correct horse\x00 battery", "control characters"),
+    ]:
+        with subtests.test(field, value=value[:20]):
+            page = filled_in(visitor(), **{field: value}).submit(status=422)
+            assert said in page.html.find(id=f"{field}-error").text
+    assert rows(User) == []
+
+
+def test_a_person_who_is_there_already_becomes_the_administrator(visitor, make_user, rows):
+    user = make_user("Ada", email="ADA@example.com", active=False)
+    filled_in(visitor()).submit(status=303)
+    assert [(row.id, row.role, row.active) for row in rows(User)] == [(user.id, "admin", True)]
+
+
+def test_a_double_click_makes_one_administrator_who_is_signed_in(visitor, rows):
+    browser = visitor()
+    form = filled_in(browser)
+    before = browser.cookies["session"]
+    form.submit(status=303)
+    after = browser.cookies["session"]
+    # The second click left with the cookie of before the answer to the first.
+    browser.cookiejar.clear()
+    browser.set_cookie("session", before)
+    answer = form.submit(expect_errors=True)
+    if "Set-Cookie" not in answer.headers:
+        browser.cookiejar.clear()
+        browser.set_cookie("session", after)
+    assert is_signed_in(browser)
+    assert len(rows(User)) == 1
+
+
+def test_in_development_no_token_is_asked_for(visitor, printed):
+    assert "token" not in visitor().get("/setup").forms["record"].fields
+    assert printed() == []
+
+
+@pytest.mark.usefixtures("in_production", "nobody")
+def test_in_production_the_token_in_the_log_is_asked_for(secure_visitor, printed, rows):
+    form = filled_in(secure_visitor())
+    form["token"] = printed()[0]
+    assert len(printed()[0]) == 32
+    form.submit(status=303)
+    assert [user.email for user in rows(User)] == ["ada@example.com"]
+
+
+@pytest.mark.usefixtures("in_production", "nobody")
+def test_in_production_nobody_comes_in_without_the_token(secure_visitor, printed, rows, subtests):
+    form = filled_in(secure_visitor())
+    token = printed()[0]
+    for typed in "", token[:-1], token + "0", token.upper(), "a" * 32, "é", "\x00", "0", "a" * 101:
+        with subtests.test(typed[:40]):
+            form["token"] = typed
+            assert form.submit(status=422).html.find(id="token-error").text
+    assert rows(User) == []
+
+
+@pytest.mark.usefixtures("in_production", "nobody")
+def test_in_production_a_form_without_the_field_of_the_token_is_refused(secure_visitor, rows):
+    form = filled_in(secure_visitor())
+    sent = [(name, value) for name, value in form.submit_fields() if name != "token"]
+    form.response.test_app.post("/setup", sent, headers={"Referer": "https://localhost/setup"}, status=422)
+    assert rows(User) == []
+
+
+@pytest.mark.usefixtures("in_production", "nobody")
+def test_the_page_never_shows_the_token(secure_visitor, printed):
+    page = secure_visitor().get("/setup")
+    page.mustcontain(no=printed()[0])
+
+
+@pytest.mark.usefixtures("in_production", "nobody")
+def test_all_processes_of_a_site_print_the_same_token_and_another_site_another(settings, secure_visitor, printed):
+    browser = secure_visitor()
+    browser.get("/setup")
+    for secret in settings["myproject.secret"], "another-" * 5:
+        server = main({}, **{**settings, "myproject.secret": secret})
+        type(browser)(server, extra_environ=browser.extra_environ).get("/setup", status=200)
+        server.registry["dbsession_factory"].kw["bind"].dispose()
+    first, same, other = printed()
+    assert first == same != other
+
+
+@pytest.mark.usefixtures("in_production", "nobody")
+def test_the_used_token_opens_nothing_any_more(secure_visitor, printed, rows):
+    first, second = filled_in(secure_visitor()), filled_in(secure_visitor(), email="eve@example.com")
+    first["token"] = second["token"] = printed()[0]
+    first.submit(status=303)
+    second.submit(status=404)
+    assert [user.email for user in rows(User)] == ["ada@example.com"]

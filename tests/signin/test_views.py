@@ -1,0 +1,367 @@
+"""Signing in and out: who gets in, who does not, what an answer tells, and where it leads."""
+
+import unicodedata
+from urllib.parse import quote, urlencode, urlsplit
+
+import pytest
+
+from myproject.models import SignIn, User
+from myproject.signin.passwords import LONGEST, Hasher
+from tests.signed_in import COSTS, HASHER, PASSWORD
+
+from .conftest import is_signed_in, sign_in
+
+ELSEWHERE = [
+    "//evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "http://evil.example",
+    "https:evil.example",
+    "javascript:alert(1)",
+    "data:text/html,x",
+    " //evil.example",
+    "/\t/evil.example",
+    "/users\r\nSet-Cookie: a=b",
+    "/users\n",
+    "/\x00",
+    "evil.example",
+    "",
+    "/사람",
+    "//evil.example/" + "a" * 100_000,
+]
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_person_signs_in_and_comes_to_the_users(visitor, rows):
+    browser = visitor()
+    page = sign_in(browser).follow().follow()
+    assert (page.request.path, page.html.h1.text) == ("/users", "Users")
+    assert page.html.select_one(".who a").text == "Ada Lovelace"
+    assert [row.address for row in rows(SignIn)] == ["192.0.2.1"]
+
+
+@pytest.mark.usefixtures("ada")
+def test_the_email_may_be_written_in_any_case(visitor, subtests):
+    for email in "ADA@EXAMPLE.COM", "Ada@Example.com", "  ada@example.com\t":
+        with subtests.test(email):
+            assert is_signed_in(sign_in(visitor(), email).test_app)
+
+
+def test_an_email_stored_in_capitals_is_found_by_small_letters(make_person, visitor):
+    make_person(email="ADA@Example.COM")
+    assert is_signed_in(sign_in(visitor(), "ada@example.com").test_app)
+
+
+def test_every_refusal_is_the_same_answer_for_the_same_work(make_person, visitor, rows, hashes, subtests):
+    make_person()
+    make_person(email="gone@example.com", active=False)
+    make_person(email="none@example.com", password=None)
+    wrong = sign_in(visitor(), password="a wrong password").html.main.text
+    for email, password in [
+        ("ada@example.com", "a wrong password"),
+        ("nobody@example.com", PASSWORD),
+        ("gone@example.com", PASSWORD),
+        ("gone@example.com", "a wrong password"),
+        ("none@example.com", PASSWORD),
+        ("none@example.com", ""),
+        ("no address", PASSWORD),
+        ("ａda@example.com", PASSWORD),
+        ("%", PASSWORD),
+    ]:
+        with subtests.test(email, password=password):
+            hashes.clear()
+            page = sign_in(visitor(), email, password)
+            assert (page.status_int, page.html.main.text) == (422, wrong)
+            assert hashes == ["verify_secret"]
+    assert "The email or the password is not right." in wrong
+    assert rows(SignIn) == []
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_refused_form_keeps_the_email_and_not_the_password(visitor):
+    page = sign_in(visitor(), "Ada@example.com", "a wrong password")
+    assert page.forms["record"]["email"].value == "Ada@example.com"
+    page.mustcontain(no="a wrong password")
+    form = page.forms["record"]
+    form["password"] = PASSWORD
+    assert is_signed_in(form.submit(status=303).test_app)
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_password_of_any_kind_is_answered_after_one_hash(visitor, hashes, subtests):
+    for what, password in {
+        "none": "",
+        "NUL": "\x00",
+        "NUL at the end": PASSWORD + "\x00",
+        "a space more": PASSWORD + " ",
+        "another case": PASSWORD.upper(),
+        "too long": "a" * (LONGEST + 1),
+        "accents": "\u0301\u0323" * 20_000,
+        "emoji": "😀" * 1000,
+    }.items():
+        with subtests.test(what):
+            hashes.clear()
+            assert sign_in(visitor(what), password=password).status_int == 422
+            assert hashes == ["verify_secret"]
+
+
+@pytest.mark.usefixtures("ada")
+def test_what_no_form_sends_is_refused_before_any_hash(visitor, hashes, subtests):
+    browser = visitor()
+    token = browser.get("/signin").forms["record"]["csrf_token"].value
+    for what, sent, status in [
+        ("1 MB", "a" * 10**6, 413),
+        ("a surrogate", "%ED%A0%80", 400),
+        ("half a character", "%ED%A0", 400),
+    ]:
+        with subtests.test(what):
+            body = f"csrf_token={token}&email=ada@example.com&password={sent}&next="
+            page = browser.post("/signin", body, status=status)
+            assert page.html.h1
+    assert hashes == []
+
+
+@pytest.mark.usefixtures("ada")
+def test_an_email_that_no_column_takes_is_a_message_and_no_error(visitor, hashes, subtests):
+    for what, email, said in [
+        ("nothing", "", "Please fill in this field."),
+        ("spaces", "   ", "Please fill in this field."),
+        ("NUL", "ada\x00@example.com", "Please remove the control characters"),
+        ("too long", "a" * 321, "At most 320 characters"),
+    ]:
+        with subtests.test(what):
+            page = sign_in(visitor(), email)
+            assert page.status_int == 422
+            assert said in page.html.find(id="email-error").text
+    assert hashes == []
+
+
+@pytest.mark.parametrize("field", ["email", "password", "next", "form_token"])
+@pytest.mark.usefixtures("ada")
+def test_a_field_that_is_not_sent_is_no_error_of_ours(visitor, field):
+    form = visitor().get("/signin").forms["record"]
+    form["email"], form["password"] = "ada@example.com", PASSWORD
+    sent = [(name, value) for name, value in form.submit_fields() if name != field]
+    answer = form.response.test_app.post("/signin", sent, expect_errors=True)
+    assert answer.status_int == (422 if field in ("email", "password") else 303)
+
+
+@pytest.mark.parametrize(("kept", "typed"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_korean_password_is_the_same_from_every_keyboard(make_person, visitor, kept, typed):
+    password = "비밀스러운 문장 하나 더하기 둘"
+    make_person(password=unicodedata.normalize(kept, password))
+    assert is_signed_in(sign_in(visitor(), password=unicodedata.normalize(typed, password)).test_app)
+
+
+def test_the_password_of_somebody_else_does_not_let_in(make_person, visitor):
+    make_person()
+    make_person(email="eve@example.com", password="another long password of mine")
+    browser = visitor()
+    assert sign_in(browser, "ada@example.com", "another long password of mine").status_int == 422
+    assert not is_signed_in(browser)
+
+
+# Where it leads
+
+
+def test_every_page_leads_to_the_sign_in_and_from_there_back(visitor, ada):
+    asked = f"/users/{ada.id}?cursor=%EA%B0%80&a=b"
+    page = visitor().get(asked, status=303).follow()
+    form = page.forms["record"]
+    form["email"], form["password"] = ada.email, PASSWORD
+    back = form.submit(status=303)
+    assert back.location == f"http://localhost{asked}"
+    assert back.follow().html.h1.text == "Ada Lovelace"
+
+
+def test_a_stranger_does_not_learn_which_pages_there_are(stranger, ada, subtests):
+    for path in "/", "/users", f"/users/{ada.id}", "/users/999999", "/users/new", "/posts", "/overview":
+        with subtests.test(path):
+            assert stranger.get(path, status=303).location == f"http://localhost/signin?{urlencode({'next': path})}"
+
+
+def test_a_form_sent_by_a_stranger_writes_nothing(stranger, ada, rows):
+    token = stranger.get("/signin").forms["record"]["csrf_token"].value
+    answer = stranger.post(f"/users/{ada.id}/delete", {"csrf_token": token}, status=303)
+    assert answer.location == f"http://localhost/signin?next=%2Fusers%2F{ada.id}%2Fdelete"
+    assert [user.id for user in rows(User)] == [ada.id]
+
+
+@pytest.mark.usefixtures("ada")
+def test_next_leads_to_no_page_but_one_of_this_site(visitor, subtests):
+    for number, path in enumerate(ELSEWHERE):
+        with subtests.test(path[:40]):
+            browser = visitor()
+            form = browser.get("/signin").forms["record"]
+            form["email"], form["password"], form["next"] = "ada@example.com", PASSWORD, path
+            assert form.submit(status=303).location == "http://localhost/", number
+            assert browser.get(f"/signin?next={quote(path[:1000])}").location == "http://localhost/"
+
+
+@pytest.mark.usefixtures("ada")
+def test_next_in_the_address_is_checked_too(visitor, subtests):
+    for path in [path for path in ELSEWHERE if path and len(path) < 1000]:
+        with subtests.test(path):
+            answer = sign_in(visitor(), page=f"/signin?next={quote(path)}")
+            assert (answer.status_int, answer.location) == (303, "http://localhost/")
+
+
+@pytest.mark.usefixtures("ada")
+def test_next_with_dots_stays_on_this_host(visitor, subtests):
+    for path in "/..//evil.example", "/.//evil.example", "/%2F%2Fevil.example", "/@evil.example", "/users?a=//b":
+        with subtests.test(path):
+            answer = sign_in(visitor(), page=f"/signin?next={quote(path)}")
+            assert answer.status_int == 303
+            assert urlsplit(answer.location).netloc == "localhost"
+
+
+@pytest.mark.usefixtures("ada")
+def test_next_may_be_as_long_as_an_address_gets(visitor):
+    path = "/users?cursor=" + "a" * 5000
+    answer = sign_in(visitor(), page=f"/signin?next={quote(path)}")
+    assert (answer.status_int, answer.location) == (303, f"http://localhost{path}")
+
+
+@pytest.mark.usefixtures("ada")
+def test_next_survives_a_wrong_password(visitor):
+    form = sign_in(visitor(), password="a wrong password", page="/signin?next=/posts").forms["record"]
+    form["password"] = PASSWORD
+    assert form.submit(status=303).location == "http://localhost/posts"
+
+
+def test_who_is_signed_in_is_led_on_by_the_sign_in(enter, ada):
+    browser = enter(ada)
+    assert browser.get("/signin", status=303).location == "http://localhost/"
+    assert browser.get("/signin?next=/posts", status=303).location == "http://localhost/posts"
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_double_click_on_sign_in_signs_in(visitor):
+    browser = visitor()
+    form = browser.get("/signin").forms["record"]
+    form["email"], form["password"] = "ada@example.com", PASSWORD
+    before = browser.cookies["session"]
+    form.submit(status=303)
+    # The second click left with the cookie of before the answer to the first.
+    browser.cookiejar.clear()
+    browser.set_cookie("session", before)
+    form.submit(status=303)
+    assert is_signed_in(browser)
+
+
+# Better hashes
+
+
+@pytest.fixture
+def dearer(settings):
+    """Let a hash cost three times what those of the tests have cost."""
+    settings["argon2.time_cost"] = "3"
+
+
+@pytest.mark.usefixtures("dearer")
+def test_a_hash_of_weaker_parameters_is_replaced_at_sign_in(make_person, enter, rows):
+    person = make_person()
+    enter(person)
+    after = rows(User)[0]
+    assert "t=3" in after.password_hash
+    assert "t=1" in person.password_hash
+    assert HASHER.verify(PASSWORD, after.password_hash)
+
+
+@pytest.mark.usefixtures("dearer")
+def test_a_better_hash_is_no_change_of_the_record(make_person, enter, rows):
+    person = make_person()
+    enter(person)
+    after = rows(User)[0]
+    assert after.password_hash != person.password_hash
+    assert (after.version, after.updated_at) == (person.version, person.updated_at)
+
+
+def test_a_better_hash_signs_nobody_out(make_person, enter, change, rows):
+    person = make_person()
+    first = enter(person)
+    change(person, password_hash=Hasher(**{**COSTS, "memory_cost": 64}).hash(PASSWORD))
+    second = enter(person)
+    assert "m=128" in rows(User)[0].password_hash
+    assert (is_signed_in(first), is_signed_in(second)) == (True, True)
+
+
+def test_a_hash_of_the_present_parameters_stays_as_it_is(enter, ada, rows):
+    enter(ada)
+    assert rows(User)[0].password_hash == ada.password_hash
+
+
+@pytest.mark.usefixtures("dearer")
+def test_a_wrong_password_replaces_no_hash(make_person, visitor, rows):
+    person = make_person()
+    sign_in(visitor(), password="a wrong password")
+    assert rows(User)[0].password_hash == person.password_hash
+
+
+# Signing out
+
+
+def test_a_person_signs_out(enter, ada, rows):
+    browser = enter(ada)
+    page = browser.get("/signout").forms["record"].submit(status=303).follow()
+    assert page.request.path == "/signin"
+    assert page.html.find(role="status").text == "You have signed out."
+    assert not is_signed_in(browser)
+    assert rows(SignIn) == []
+
+
+def test_the_button_at_the_top_of_every_page_signs_out(enter, ada, rows):
+    browser = enter(ada)
+    form = next(form for form in browser.get("/users").forms.values() if form.action == "/signout")
+    form.submit(status=303)
+    assert not is_signed_in(browser)
+    assert rows(SignIn) == []
+
+
+def test_a_link_to_the_sign_out_signs_nobody_out(enter, ada):
+    browser = enter(ada)
+    assert browser.get("/signout").html.h1.text == "Sign out?"
+    assert is_signed_in(browser)
+
+
+def test_signing_out_leaves_the_other_browsers_signed_in(enter, ada):
+    here, there = enter(ada), enter(ada)
+    here.get("/signout").forms["record"].submit(status=303)
+    assert is_signed_in(there)
+
+
+def test_signing_out_twice_is_no_error(enter, ada):
+    form = enter(ada).get("/signout").forms["record"]
+    form.submit(status=303)
+    again = form.response.test_app.get("/signin").forms["record"]["csrf_token"].value
+    form.response.test_app.post("/signout", {"csrf_token": again}, status=303)
+    assert form.response.test_app.get("/signout", status=303).location == "http://localhost/signin"
+
+
+# What it costs
+
+
+def test_who_it_is_costs_one_query_a_page(enter, ada, statements, subtests):
+    browser = enter(ada)
+    for path in "/", "/users", f"/users/{ada.id}", f"/users/{ada.id}/edit", "/posts", "/overview", "/signout":
+        with subtests.test(path):
+            assert len(statements(lambda path=path: browser.get(path), "sign_ins")) == 1
+
+
+def test_a_form_that_is_sent_costs_one_query_for_who_it_is(enter, ada, statements):
+    form = enter(ada).get(f"/users/{ada.id}/edit").forms["record"]
+    form["age"] = "37"
+    assert len(statements(lambda: form.submit(status=303), "sign_ins")) == 1
+
+
+def test_static_files_and_unknown_addresses_ask_the_database_nothing(enter, ada, statements):
+    browser = enter(ada)
+    links = browser.get("/users").html.select("link[href]")
+    assert len(links) == 3
+    assert statements(lambda: [browser.get(link["href"], status=200) for link in links]) == []
+    assert statements(lambda: browser.get("/nothing", status=404), "sign_ins") == []
+
+
+def test_after_signing_out_going_back_shows_nothing(enter, ada):
+    answer = enter(ada).get("/signout").forms["record"].submit(status=303)
+    assert answer.headers["Clear-Site-Data"] == '"cache"'

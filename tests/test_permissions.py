@@ -1,0 +1,352 @@
+"""House rule: who may do what is what docs/permissions.md says, on every page, for every role, by every method."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED
+from webtest import TestApp
+
+from myproject.models import PasswordLink, Post, User
+from myproject.signin.models import digest
+from tests.people import add_person, browser_of, everything_stored, token_of
+from tests.signed_in import PASSWORD
+
+TABLE = Path(__file__).parents[1] / "docs" / "permissions.md"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+STRANGER, MEMBER, OWN, EDITOR, ADMINISTRATOR = ROLES = ("stranger", "member", "own", "editor", "administrator")
+STORED_AS = {MEMBER: "member", EDITOR: "editor", ADMINISTRATOR: "admin"}
+# Pages that no other page links to: one is led there, or given the address.
+NOT_LINKED = {"/signin", "/signout", "/setup", "/set-password/{token}", "/static/*subpath"}
+LINK = "link of the tests"
+# What every form asks; each takes what is its own.
+FILLED_IN = {
+    "name": "Jane Doe",
+    "email": "",
+    "age": "30",
+    "role": "admin",
+    "active": "y",
+    "title": "Good morning",
+    "body": "Moon",
+    "posts": "delete",
+    "end": "others",
+    "language": "ko",
+    "page": "/",
+    "password": "seven quiet llamas sing",
+    "your_password": PASSWORD,
+    "demo": "y",
+}
+
+pytestmark = pytest.mark.usefixtures("nobody")
+
+
+def includeme(config):
+    """Add pages that say nothing about who may see them, that anybody may see, and that need what nobody may."""
+    for name, options in {
+        "forgotten": {},
+        "open": {"permission": NO_PERMISSION_REQUIRED},
+        "closed": {"permission": "nobody has this"},
+    }.items():
+        config.add_route(name, f"/{name}")
+        config.add_view(lambda request: Response("Hello"), route_name=name, **options)
+
+
+class Stage:
+    """A browser in which somebody of a role is signed in, and what they come upon, which their requests may undo."""
+
+    def __init__(self, wsgi, engine, make_post, role):
+        self.owner = add_person(engine, "Ada Lovelace")
+        self.post = make_post(author=self.owner)
+        self.engine, self.app = engine, TestApp(wsgi, extra_environ={"HTTP_ACCEPT_LANGUAGE": "en"})
+        browser_of(wsgi, engine, self.owner)
+        if role != STRANGER:
+            self.person = self.owner if role == OWN else add_person(engine, role.title(), STORED_AS[role])
+            self.app = browser_of(wsgi, engine, self.person)
+        with engine.begin() as connection:
+            connection.execute(PasswordLink.__table__.delete())
+            connection.execute(PasswordLink.__table__.insert(), {"user_id": self.owner.id, "token": digest(LINK)})
+
+    def path(self, page):
+        """Return the path of `page`, a pattern, at what is here."""
+        number = self.post.id if page.startswith("/posts") else self.owner.id
+        return page.format(id=number, token=LINK).replace("*subpath", "site.css")
+
+    def request(self, page, method, /, **fields):
+        """Send a request for `page`, by POST a form with these fields and its token; return the answer."""
+        fields = {"POST": {"csrf_token": token_of(self.app), **fields}} if method == "POST" else {}
+        return self.app.request(self.path(page), method=method, expect_errors=True, **fields)
+
+
+@pytest.fixture
+def stage(wsgi, outside, make_post):
+    """Call `stage(role)`: a new Stage."""
+    return lambda role: Stage(wsgi, outside, make_post, role)
+
+
+@pytest.fixture
+def pages(wsgi):
+    """The patterns of all routes of the application, as addresses have them."""
+    routes = wsgi.registry.introspector.get_category("routes")
+    patterns = {route["introspectable"]["name"]: route["introspectable"]["pattern"] for route in routes}
+    return ["/" + pattern.removeprefix("/") for name, pattern in patterns.items() if name != "probe"]
+
+
+def table():
+    """Return the lines of the table: {(page, method): {role: answer}}."""
+    lines = [line.strip("|").split("|") for line in TABLE.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+    heading, _rule, *rows = [[cell.strip() for cell in line] for line in lines]
+    assert heading == ["page", "method", *ROLES]
+    table = {}
+    for page, methods, *answers in rows:
+        for method in methods.split(", "):
+            key = page.replace("`", ""), method
+            assert key not in table, f"twice in the table: {key}"
+            table[key] = dict(zip(ROLES, answers, strict=True))
+    return table
+
+
+def said(page, method, role):
+    """Return what the table says of one request."""
+    lines, kind = table(), "any with {id}" if "{id}" in page else "any"
+    return lines.get((page, method), lines[kind, "other"])[role]
+
+
+def all_said(pages, role):
+    """Return what the table says of all pages at all methods: {(page, method): answer}."""
+    answers = {(page, method): said(page, method, role) for page in pages for method in METHODS}
+    return {key: answer for key, answer in answers.items() if answer != "–"}
+
+
+def answered(response):
+    """Return the words of the table for a response."""
+    if response.status_int == 303 and response.location.partition("?")[0].endswith("/signin"):
+        return "sign in"
+    return "yes" if response.status_int in (200, 303, 422) else str(response.status_int)
+
+
+def test_every_page_is_in_the_table_and_every_line_is_of_a_page(pages):
+    named = {page for page, _method in table() if not page.startswith("any")}
+    assert named == set(pages)
+    assert {method for _page, method in table()} <= {*METHODS, "other"}
+
+
+def test_what_is_anybodys_own_has_a_number_in_its_address():
+    assert {page for (page, _method), cells in table().items() if (cells[OWN] != "–") != ("{id}" in page)} == set()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_page_answers_every_method_as_the_table_says(pages, stage, role):
+    here, answers, expected = stage(role), {}, all_said(pages, role)
+    for page, method in expected:
+        answers[page, method] = answered(
+            here.request(page, method, **{name: FILLED_IN[name] for name in ("language", "page", "end")})
+        )
+        # What was sent may have deleted what was there, or signed out who was.
+        here = stage(role) if method == "POST" else here
+    assert {key: answer for key, answer in answers.items() if answer != expected[key]} == {}
+
+
+@pytest.mark.parametrize("role", [STRANGER, MEMBER, OWN, EDITOR])
+def test_nothing_is_written_by_what_is_refused_or_only_looked_at(pages, stage, role):
+    here, wrote = stage(role), []
+    before = everything_stored(here.engine)
+    for (page, method), answer in all_said(pages, role).items():
+        # To sign out is refused to nobody.
+        if method == "GET" or (answer != "yes" and (page, method) != ("/signout", "POST")):
+            here.request(page, method, **FILLED_IN, author_id=here.owner.id)
+            after = everything_stored(here.engine)
+            wrote += [(page, method)] if after != before else []
+            before = after
+    assert wrote == []
+
+
+def test_the_same_forms_write_where_they_are_not_refused(pages, stage):
+    wrote = set()
+    for role in (OWN, ADMINISTRATOR):
+        for page in pages:
+            here = stage(role)
+            before = everything_stored(here.engine)
+            here.request(page, "POST", **FILLED_IN, author_id=here.owner.id)
+            wrote |= {page} if everything_stored(here.engine) != before else set()
+    taking = {page for page, method in table() if method == "POST"}
+    assert wrote == taking - {"/setup", "/language", "/signin", "/static/*subpath"}
+
+
+def test_a_page_that_says_nothing_about_who_may_see_it_is_for_those_who_are_signed_in(settings, request, outside):
+    settings["pyramid.includes"] = "tests.probe tests.test_permissions"
+    wsgi = request.getfixturevalue("wsgi")
+    stranger, app = TestApp(wsgi), browser_of(wsgi, outside, add_person(outside, role="admin"))
+    assert stranger.get("/forgotten", status=303).location == "http://localhost/signin?next=%2Fforgotten"
+    app.get("/forgotten", status=200)
+    stranger.get("/open", status=200)
+    stranger.get("/closed", status=303)
+    app.get("/closed", status=403)
+
+
+def test_strangers_do_not_learn_which_rows_there_are(pages, stage):
+    here, different = stage(STRANGER), []
+    for page in (page for page in pages if "{id}" in page):
+        path, number = here.path(page), here.path(page).split("/")[2]
+        # As many digits as the other, and none of a row.
+        absent = path.replace(number, "9" * len(number))
+        for method in METHODS:
+            for fields in [{}, {"csrf_token": token_of(here.app), **FILLED_IN}] if method == "POST" else [None]:
+                options = {"method": method, "expect_errors": True, **({} if fields is None else {"POST": fields})}
+                there, not_there = (here.app.request(address, **options) for address in (path, absent))
+                assert answered(there) == "sign in"
+                if seen(there) != seen(not_there):
+                    different.append((page, method))
+    assert different == []
+
+
+def seen(response):
+    """Return all that a browser gets to see, but for the row's number, and the token of the session."""
+    headers = [(name, value) for name, value in response.headerlist if name != "Set-Cookie"]
+    cookies = [cookie.partition("=")[0] for cookie in response.headers.getall("Set-Cookie")]
+    text = re.sub(r"(users|posts)(/|%2F)[0-9]+", r"\1\2?", f"{headers} {response.text}")
+    return response.status, text, cookies
+
+
+# Buttons and links
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_link_or_button_leads_to_what_is_refused(pages, stage, role):
+    here = stage(role)
+    start = [here.path(page) for page in pages if page != "/static/*subpath" and said(page, "GET", role) == "yes"]
+    _reached, refused = crawl(here.app, start)
+    assert refused == []
+
+
+@pytest.mark.parametrize("role", [OWN, EDITOR, ADMINISTRATOR])
+def test_what_one_may_open_can_be_found_from_the_first_page(pages, stage, role):
+    reached, _refused = crawl(stage(role).app, ["/"])
+    found = {page for page in pages for path in reached if re.fullmatch(re.sub(r"\{\w+\}|\*\w+", "[0-9]+", page), path)}
+    roles = {MEMBER, OWN, role}
+    open_to = {page for page in pages if "yes" in [said(page, "GET", each) for each in roles]}
+    assert found == open_to - NOT_LINKED
+
+
+def test_a_link_to_what_is_refused_would_be_noticed(stage):
+    _reached, refused = crawl(stage(MEMBER).app, ["/users/new"])
+    assert refused == [("GET", "/users/new", 403)]
+
+
+def crawl(app, start):
+    """Follow all links from `start` on; return the paths that answered 200 or 303, and what was refused."""
+    waiting, seen, reached, refused = list(start), set(), set(), []
+    while waiting:
+        address = waiting.pop()
+        path = address.partition("?")[0]
+        if address.startswith("mailto:") or path in seen:
+            continue
+        seen.add(path)
+        page = app.get(address, expect_errors=True)
+        if page.status_int not in (200, 303):
+            refused.append(("GET", address, page.status_int))
+            continue
+        reached.add(path)
+        if page.status_int == 303:
+            waiting.append(page.location.removeprefix("http://localhost"))
+            continue
+        waiting += [link["href"] for link in page.html.select("a[href]:not([href^='#'])")]
+        for form in page.html.select("form[method=post]"):
+            action = form.get("action", path)
+            # Without its token nothing is done, but whoever may not send it hears that first.
+            answer = app.post(action, status="*")
+            if answer.status_int != 400 or "This page was open for too long" not in answer:
+                refused.append(("POST", action, answer.status_int))
+    return reached, refused
+
+
+# Each role at its own, whatever the role
+
+
+@pytest.mark.parametrize("role", ["member", "editor", "admin"])
+def test_everybody_has_a_password_and_sign_ins_of_their_own(wsgi, outside, role):
+    person = add_person(outside, role=role)
+    app = browser_of(wsgi, outside, person)
+    for page in ("password", "sign-ins", "edit"):
+        app.get(f"/users/{person.id}/{page}", status=200)
+
+
+# What is forged in a form
+
+
+@pytest.mark.parametrize("role", ["member", "editor"])
+def test_nobody_gives_themself_another_role(wsgi, outside, rows, role):
+    person = add_person(outside, role=role)
+    form = browser_of(wsgi, outside, person).get(f"/users/{person.id}/edit").forms["record"]
+    assert "role" not in form.fields
+    send(form, name="Jane Doe", role="admin")
+    assert [(user.name, user.role) for user in rows(User)] == [("Jane Doe", role)]
+
+
+def test_a_member_does_not_become_inactive_or_active_by_their_own_form(wsgi, outside, rows):
+    person = add_person(outside)
+    form = browser_of(wsgi, outside, person).get(f"/users/{person.id}/edit").forms["record"]
+    assert "active" not in form.fields
+    send(form, name="Jane Doe", active="")
+    assert [(user.name, user.active) for user in rows(User)] == [("Jane Doe", True)]
+
+
+def test_whom_an_editor_adds_is_a_member(wsgi, outside, rows):
+    form = browser_of(wsgi, outside, add_person(outside, role="editor")).get("/users/new").forms["record"]
+    assert "role" not in form.fields
+    send(form, name="Jane Doe", role="admin", password_hash="x", id="77")
+    new = rows(User)[-1]
+    assert (new.name, new.role, new.password_hash, new.id != 77) == ("Jane Doe", "member", None, True)
+
+
+@pytest.mark.parametrize("role", ["member", "editor", "admin"])
+def test_an_editor_does_not_change_anybodys_role(wsgi, outside, rows, role):
+    other = add_person(outside, role=role)
+    app = browser_of(wsgi, outside, add_person(outside, "Editor", "editor"))
+    send(app.get(f"/users/{other.id}/edit").forms["record"], name="Jane Doe", role="editor", active="y")
+    assert (rows(User)[0].name, rows(User)[0].role) == ("Jane Doe", role)
+
+
+def test_an_administrator_changes_roles(wsgi, outside, rows):
+    other = add_person(outside)
+    app = browser_of(wsgi, outside, add_person(outside, "Admin", "admin"))
+    send(app.get(f"/users/{other.id}/edit").forms["record"], role="editor")
+    assert rows(User)[0].role == "editor"
+
+
+def test_a_member_writes_in_no_other_name(wsgi, outside, rows):
+    other, person = add_person(outside, "Ada Lovelace"), add_person(outside)
+    form = browser_of(wsgi, outside, person).get(f"/posts/new?author_id={other.id}").forms["record"]
+    assert "author_id" not in form.fields
+    send(form, title="Hello", body="World", author_id=str(other.id), author=str(other.id))
+    assert [post.author_id for post in rows(Post)] == [person.id]
+
+
+def test_a_member_gives_no_post_to_somebody_else(wsgi, outside, rows, make_post):
+    other, person = add_person(outside, "Ada Lovelace"), add_person(outside)
+    post = make_post(author=person)
+    form = browser_of(wsgi, outside, person).get(f"/posts/{post.id}/edit").forms["record"]
+    send(form, title="Good morning", author_id=str(other.id))
+    assert [(post.title, post.author_id) for post in rows(Post)] == [("Good morning", person.id)]
+
+
+def test_an_editor_writes_in_the_name_of_somebody_else(wsgi, outside, rows):
+    other, editor = add_person(outside, "Ada Lovelace"), add_person(outside, role="editor")
+    form = browser_of(wsgi, outside, editor).get("/posts/new").forms["record"]
+    send(form, title="Hello", body="World", author_id=str(other.id))
+    assert [post.author_id for post in rows(Post)] == [other.id]
+
+
+def test_somebodys_post_is_their_own_only_as_long_as_it_is(wsgi, outside, make_post):
+    person, other = add_person(outside), add_person(outside)
+    post, app = make_post(author=person), browser_of(wsgi, outside, person)
+    app.get(f"/posts/{post.id}/edit", status=200)
+    with outside.begin() as connection:
+        connection.execute(Post.__table__.update().values(author_id=other.id))
+    app.get(f"/posts/{post.id}/edit", status=403)
+
+
+def send(form, **fields):
+    """Send what `form` holds with `fields` in their places, also such as it does not have."""
+    app, sent = form.response.test_app, {**dict(form.submit_fields()), **fields}
+    return app.post(form.response.request.path_qs, sent, status=303)
