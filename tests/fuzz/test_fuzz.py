@@ -1,0 +1,209 @@
+"""Whatever is sent to whatever there is: no defect shows, nothing is written that was refused, nothing leads elsewhere.
+
+`make fuzz FUZZ=20000` sends so many, other ones each time; the tests always the same few thousand.
+"""
+
+import os
+import re
+import sqlite3
+from collections import Counter
+from http.cookiejar import CookieJar
+
+import pytest
+import sqlalchemy
+from hypothesis import HealthCheck, Phase, given, settings
+
+from myproject.security import HEADERS
+
+from .sent import COMPUTED, HTML, SAFE, plain, requests
+from .surface import HERE, browse, discover
+
+# Random requests over both databases; as many again go through every field, whatever is asked for.
+ASKED = int(os.environ.get("FUZZ") or 0)
+REQUESTS = ASKED or 1200
+# Tables that an answer of 4xx may write to, since they count what was refused.
+COUNTERS = frozenset({"failed_sign_ins"})
+# What is in an attribute that a browser follows or runs.
+FOLLOWED = re.compile(rb"""(?:href|src|action)\s*=\s*["']?\s*(?:javascript:|data:text|//|/\\|https?://(?!localhost))""")
+LAYOUT = re.compile(
+    rb'<html lang="[a-z]+">.*<title>.+ \xc2\xb7 myproject</title>.*<nav .*<main .*<h1.*</html>\s*\Z', re.S
+)
+
+
+class Stored:
+    """The rows of every table, also of those that no model knows, read and put back through the second connection."""
+
+    def __init__(self, outside):
+        self.outside = outside
+        self.inspector = sqlalchemy.inspect(outside)
+        self.tables = sorted(self.inspector.get_table_names())
+        self.is_sqlite = outside.dialect.name == "sqlite"
+        self.save()
+        self.before = self.rows()
+
+    def rows(self):
+        """Return the rows by table, in an order of their own."""
+        with self.outside.connect() as connection:
+            select = [(name, connection.exec_driver_sql(f'SELECT * FROM "{name}"')) for name in self.tables]
+            return {name: sorted(map(tuple, found), key=repr) for name, found in select}
+
+    def changed(self):
+        """Return the names of the tables that are not as they were at the beginning."""
+        now = self.rows()
+        return {name for name in self.tables if now[name] != self.before[name]}
+
+    def save(self):
+        """Keep all that is there now."""
+        if self.is_sqlite:
+            self.kept = sqlite3.connect(":memory:")
+            self._copy(to=self.kept)
+            return
+        with self.outside.begin() as connection:
+            connection.exec_driver_sql("CREATE SCHEMA kept")
+            for name in self.tables:
+                connection.exec_driver_sql(f'CREATE TABLE kept."{name}" AS TABLE "{name}"')
+
+    def put_back(self):
+        """Make everything as it was."""
+        if self.is_sqlite:
+            self._copy(of=self.kept)
+            return
+        with self.outside.begin() as connection:
+            # Neither triggers nor foreign keys: what was kept holds.
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            for name in self.tables:
+                columns = [column for column in self.inspector.get_columns(name) if "computed" not in column]
+                listed = ", ".join(f'"{column["name"]}"' for column in columns)
+                connection.exec_driver_sql(f'DELETE FROM "{name}"')
+                connection.exec_driver_sql(
+                    f'INSERT INTO "{name}" ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM kept."{name}"'
+                )
+
+    def _copy(self, of=None, to=None):
+        live = self.outside.raw_connection()
+        (of or live.driver_connection).backup(to or live.driver_connection)
+        live.close()
+
+    def close(self):
+        """Let go of what was kept."""
+        if self.is_sqlite:
+            self.kept.close()
+
+
+@pytest.fixture
+def stored(app, outside, make_user, make_post):
+    """A list of two pages of each kind of row, with names that a page has to escape, as Stored."""
+    for number, text in enumerate([*HTML, "{{31337*31337}}", *["Ada"] * 22]):
+        user = make_user(text, email=f"user{number}@example.com", age=number)
+        make_post(text, text, author=user)
+    stored = Stored(outside)
+    yield stored
+    stored.close()
+
+
+class Forgetful(CookieJar):
+    """In place of a browser's cookies: each request brings its own."""
+
+    def add_cookie_header(self, request):
+        """Add nothing."""
+
+    def extract_cookies(self, response, request):
+        """Keep nothing."""
+
+
+@pytest.fixture
+def surface(app, stored):
+    """All that there is to fuzz."""
+    surface = discover(app, stored.before)
+    assert stored.changed() == set()
+    app.cookiejar = Forgetful()
+    return surface
+
+
+def test_every_route_is_found_and_what_its_pages_ask_for(surface):
+    assert {surface.route_of(page.path.partition("?")[0]) for page in surface.pages} >= surface.routes.keys()
+    assert {surface.route_of(form.path) for form in surface.forms} >= {"users.new", "posts.edit", "language"}
+    assert {"cursor", "author_id"} <= surface.parameters.keys()
+
+
+def test_no_method_and_no_value_in_any_field_shakes_anything(app, stored, surface):
+    for sent in plain(surface):
+        try:
+            exchange(app, stored, sent)
+        except AssertionError as error:
+            error.add_note(repr(sent))
+            raise
+
+
+def test_nothing_is_shaken_by_whatever_it_is_sent(app, stored, surface):
+    routes, answers = Counter(), Counter()
+
+    @settings(
+        max_examples=REQUESTS // 2,
+        deadline=None,
+        derandomize=not ASKED,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+    )
+    @given(requests(surface))
+    def send(sent):
+        answer, has_written = exchange(app, stored, sent)
+        routes[surface.route_of(sent.path.decode("latin-1"))] += 1
+        answers["written" if has_written else answer.status_int] += 1
+
+    send()
+    # The fuzzing gets through: each page is asked, and what is behind the forms is reached.
+    assert routes.keys() >= surface.routes.keys()
+    assert answers["written"] > REQUESTS / 50
+
+
+def exchange(app, stored, sent):
+    """Send a request and check all that holds for every answer; return the answer, and whether it wrote."""
+    app.reset()
+    answer = app.request(sent.request(), expect_errors=True)
+    changed = stored.changed()
+    try:
+        assert_sound(answer, sent.method)
+        refused = answer.status_int >= 400
+        if sent.method in SAFE or refused or not has_token(sent):
+            assert changed - (COUNTERS if refused else set()) == set(), "it wrote"
+        if 300 <= answer.status_int < 400 and answer.location:
+            assert_sound(browse(app, path_here(answer), sent.cookies), "GET")
+    finally:
+        if changed:
+            stored.put_back()
+    return answer, bool(changed)
+
+
+def has_token(sent):
+    """Return whether somebody who sends this has seen a form of ours."""
+    return any(name == b"csrf_token" and len(value) == 40 for name, value in sent.fields)
+
+
+def assert_sound(answer, method):
+    """Check what every answer is, whatever was asked."""
+    assert answer.status_int < 500
+    assert {name: answer.headers.getall(name) for name in HEADERS} == {name: [value] for name, value in HEADERS.items()}
+    if method == "HEAD":
+        assert answer.body == b""
+    elif answer.content_type == "text/html" and answer.body:
+        # Nobody sees the page that Pyramid puts into a redirect.
+        assert 300 <= answer.status_int < 400 or LAYOUT.search(answer.body), "an answer without the layout of the site"
+        assert [text for text in HTML if text.encode() in answer.body] == []
+        assert FOLLOWED.findall(answer.body) == []
+        assert COMPUTED.encode() not in answer.body
+    elif answer.status_int >= 400:
+        raise AssertionError(f"an error without a page: {answer.content_type} {answer.body[:100]!r}")
+    if 300 <= answer.status_int < 400 and answer.status_int != 304:
+        path_here(answer)
+
+
+def path_here(answer):
+    """Return the address on this site that a redirect leads to; fail where it leads to another."""
+    # The host is the one that was asked for, and SERVER_NAME where none was.
+    here = next((site for site in (answer.request.host_url, HERE) if answer.location.startswith(site + "/")), None)
+    assert here, f"it leads to {answer.location}"
+    path = answer.location[len(here) :]
+    assert re.fullmatch(r"/(?![/\\])[!-~]*", path), f"it leads to {answer.location}"
+    return path
