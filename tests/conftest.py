@@ -9,18 +9,21 @@ import sqlalchemy
 from sqlalchemy.orm import Session
 from webtest import TestApp
 
+import myproject.db
 from myproject import main
+from myproject.db import get_engine, get_session_factory
 from myproject.models import Post, SignIn, User
 from myproject.scripts import initialize_db
 
 from . import signed_in
 from .postgresql import binaries, running_server
-from .stock import includeme
+from .stock import includeme as stock_includeme
 
 HERE = os.path.dirname(__file__)
 INI = os.path.join(HERE, os.pardir, "development.ini")
 
 NUMBERS = itertools.count()
+APPLICATIONS = {}
 
 # What this machine is set to must not choose the database of the tests.
 for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
@@ -86,12 +89,27 @@ def settings(database_url):
 
 @pytest.fixture
 def wsgi(settings):
-    """The WSGI application."""
-    application = main({}, **settings)
+    """The WSGI application, over an engine of this test's own."""
+    application = configured(settings)
     yield application
     engine = application.registry["dbsession_factory"].kw["bind"]
     assert engine.pool.checkedout() == 0, "a connection was left behind"
     engine.dispose()
+
+
+def configured(settings):
+    """Return the application for `settings`: to configure it takes longer than most tests, so it is kept for others."""
+    if myproject.db.includeme is stock_includeme:
+        return main({}, **settings)
+    key = frozenset(item for item in settings.items() if item[0] != "sqlalchemy.url")
+    if key not in APPLICATIONS:
+        APPLICATIONS[key] = main({}, **settings)
+    registry = APPLICATIONS[key].registry
+    registry["dbsession_factory"] = get_session_factory(get_engine(settings["sqlalchemy.url"]))
+    # What another test has put there.
+    registry.pop("probe", None)
+    registry.get("late", {}).clear()
+    return APPLICATIONS[key]
 
 
 @pytest.fixture
@@ -175,4 +193,4 @@ def _stored(engine, row):
 @pytest.fixture
 def stock(monkeypatch):
     """Put the starter template's wiring in place of ours; ask for it before `wsgi`, `app` or `probe`."""
-    monkeypatch.setattr("myproject.db.includeme", includeme)
+    monkeypatch.setattr("myproject.db.includeme", stock_includeme)
