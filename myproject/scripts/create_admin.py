@@ -10,6 +10,7 @@ from pyramid.paster import get_appsettings
 from sqlalchemy import inspect
 
 from ..db import get_engine, get_session_factory, get_tm_session
+from ..models import SignIn
 from ..settings import read_settings
 from ..signin.models import let_in
 from ..signin.passwords import hasher, refusal
@@ -36,7 +37,7 @@ def main(argv=None):
     try:
         with transaction.manager:
             dbsession = get_tm_session(get_session_factory(engine), transaction.manager)
-            if not inspect(dbsession.connection()).has_table("sign_ins"):
+            if not inspect(dbsession.connection()).has_table(SignIn.__tablename__):
                 raise SystemExit(
                     f"The database of {given.ini} is not up to date; run `initialize_db {given.ini}` first."
                 )

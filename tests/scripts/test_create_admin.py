@@ -1,6 +1,9 @@
 """`create_admin INI EMAIL`: an administrator let in from a shell."""
 
 import io
+import os
+import subprocess
+import sys
 
 import pytest
 import sqlalchemy
@@ -46,6 +49,12 @@ def test_a_new_administrator_can_sign_in(run, rows, gets_in):
     [user] = rows(User)
     assert (user.name, user.email, user.role, user.active) == ("Ada Lovelace", "ada@example.com", "admin", True)
     assert gets_in("ada@example.com")
+
+
+def test_it_works_as_a_command_of_its_own(database_url, rows):
+    command = [sys.executable, "-m", "myproject.scripts.create_admin", INI, "ada@example.com", "--password-stdin"]
+    subprocess.run(command, input=PASSWORD.encode(), env={**os.environ, "DATABASE_URL": database_url}, check=True)
+    assert [user.email for user in rows(User)] == ["ada@example.com"]
 
 
 def test_it_closes_the_page_of_the_first_administrator(run, wsgi):
