@@ -357,3 +357,13 @@ def test_the_email_of_who_has_no_password_is_no_risk(unconfirmed, make_user):
     form = unconfirmed.get(f"/users/{make_user().id}/edit").forms["record"]
     form["email"] = "other@example.com"
     form.submit(status=303)
+
+
+def test_to_sign_somebody_out_needs_the_password_again(unconfirmed, enter, ada, rows):
+    enter(ada)
+    form = unconfirmed.get(f"/users/{ada.id}/sign-ins").forms["record"]
+    form = form.submit("end", value="others", status=422).forms["record"]
+    assert ada.id in [row.user_id for row in rows(SignIn)]
+    form["your_password"] = PASSWORD
+    form.submit("end", value="others", status=303)
+    assert ada.id not in [row.user_id for row in rows(SignIn)]
