@@ -16,6 +16,8 @@ INVALID, TAKEN, HANG_UP, GIVE_UP = 0.04, 0.04, 0.05, 0.5
 KINDS = {ADD: 9, EDIT: 9, DELETE: 2}
 PATIENCE = 20  # seconds for an answer
 
+TAKEN_MESSAGE = "This address is taken by another user."
+
 NO_ANSWER = (OSError, http.client.HTTPException)
 
 
@@ -149,8 +151,10 @@ class Person:
             if status == 303:
                 return self._acknowledged(write, location)
             if status < 500:
-                # Deleted by this write, or edited by it and deleted since, or neither: its receipt knows.
-                if not (status == 404 and write.unknown):
+                # Deleted by this write, or edited by it and deleted since, or neither: its receipt knows. And where
+                # an address is taken, it may be free when the copy arrives that was sent first.
+                may_yet_be_done = status == 404 or TAKEN_MESSAGE in text
+                if not (write.unknown and may_yet_be_done):
                     write.answer = REFUSED
                 return None
             if "Nothing was saved" not in text:

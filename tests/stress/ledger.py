@@ -131,5 +131,5 @@ def counts(writes):
         "… had been saved already": sum(write.already for write in unknown),
         "… were saved then": again[ACKNOWLEDGED] - sum(write.already for write in unknown),
         "… were refused then": again[REFUSED],
-        "… the user has gone": again[UNSETTLED],
+        "… only the receipt knows": again[UNSETTLED],
     }
