@@ -90,7 +90,7 @@ class ProseField(TextField):
 
 
 class PasswordField(wtforms.PasswordField):
-    """A password: taken as it was typed, never shown again. `None` is sent by nobody's browser."""
+    """A password: taken as it was typed, empty where none was sent, and never shown again."""
 
     def process_formdata(self, valuelist):
         """Take the password sent."""

@@ -7,13 +7,8 @@ from sqlalchemy import select
 from myproject.models import Post, User
 
 users = User.__table__
-
-
-@pytest.fixture(autouse=True)
-def _empty(outside):
-    """Nobody is stored, as where introductions begin; not the administrator either, whom `/probe` does not ask for."""
-    with outside.begin() as connection:
-        connection.execute(users.delete())
+# As where introductions begin.
+pytestmark = pytest.mark.usefixtures("nobody")
 
 
 def test_adding_an_object(probe, rows):

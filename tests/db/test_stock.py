@@ -24,7 +24,7 @@ from tests import postgresql_only, sqlite_only
 
 from . import late
 from .increments import NUMBER, post
-from .writes import WRITES, restore_john
+from .writes import WRITES, restore_john, writing
 
 pytestmark = pytest.mark.usefixtures("stock")
 
@@ -284,16 +284,10 @@ def test_c3_what_a_failed_commit_was_to_store_is_stored_by_the_next_request(impa
 
 @sqlite_only
 def test_c4_what_sqlites_driver_began_no_transaction_for_stays_after_an_error(probe, names, outside):
-    def view(request):
-        request.dbsession.execute(text("CREATE TABLE notes (note TEXT)"))
-        request.dbsession.execute(
-            text("WITH n AS (SELECT 'Jane Doe' AS name) INSERT INTO users (name) SELECT name FROM n")
-        )
-        with request.dbsession.begin_nested():
-            request.dbsession.add(User(name="Jim Doe"))
+    def fail(request):
         raise ValueError
 
-    probe(view, status=500)
+    probe(writing(fail), status=500)
     assert (names(), inspect(outside).has_table("notes")) == (["Jane Doe", "Jim Doe"], True)
 
 

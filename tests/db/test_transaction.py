@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pyramid.httpexceptions import HTTPBadRequest, HTTPFound, HTTPNoContent, HTTPSeeOther
 from pyramid.response import Response
-from sqlalchemy import insert, inspect, text
+from sqlalchemy import insert, inspect
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from translationstring import TranslationString
 
@@ -16,26 +16,12 @@ from myproject.models import Post, User
 from tests import postgresql_only
 
 from . import late
+from .writes import writing
 
 pytestmark = pytest.mark.usefixtures("with_places")
 
 JANE = insert(User).values(name="Jane Doe")
 SAVED = TranslationString("Saved!")
-
-
-def writing(answer):
-    """Return a view that writes in three ways, one of them DDL, and then answers by `answer(request)`."""
-
-    def view(request):
-        request.dbsession.execute(text("CREATE TABLE notes (note TEXT)"))
-        request.dbsession.execute(
-            text("WITH n AS (SELECT 'Jane Doe' AS name) INSERT INTO users (name) SELECT name FROM n")
-        )
-        with request.dbsession.begin_nested():
-            request.dbsession.add(User(name="Jim Doe"))
-        return answer(request)
-
-    return view
 
 
 @pytest.fixture

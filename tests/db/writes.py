@@ -14,6 +14,21 @@ USERS = User.__table__
 JOHN = USERS.c.id == 1
 
 
+def writing(answer):
+    """Return a view that writes in three ways, one of them DDL, and then answers by `answer(request)`."""
+
+    def view(request):
+        request.dbsession.execute(text("CREATE TABLE notes (note TEXT)"))
+        request.dbsession.execute(
+            text("WITH n AS (SELECT 'Jane Doe' AS name) INSERT INTO users (name) SELECT name FROM n")
+        )
+        with request.dbsession.begin_nested():
+            request.dbsession.add(User(name="Jim Doe"))
+        return answer(request)
+
+    return view
+
+
 def leaves(*names):
     """Register `write(session)`, after which the users are called `names`, by id."""
 
