@@ -4,7 +4,7 @@ import datetime
 import hashlib
 import secrets
 
-from sqlalchemy import ForeignKey, Index, String, and_, delete, event, func, inspect, select
+from sqlalchemy import ForeignKey, Index, String, and_, bindparam, delete, event, func, inspect, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Base
@@ -87,10 +87,19 @@ class FailedSignIn(Base):
     __table_args__ = (Index(None, account, failed_at), Index(None, address, failed_at), Index(None, failed_at))
 
 
-def still_good(settings):
-    """Return the condition under which a SignIn has not run out: `signin.idle_hours`, `signin.absolute_hours`."""
-    idle, absolute = (datetime.timedelta(hours=settings[f"signin.{kind}_hours"]) for kind in ("idle", "absolute"))
-    return and_(SignIn.seen_at > utcnow() - idle, SignIn.created_at > utcnow() - absolute)
+# That a SignIn has not run out; its parameters are `good_since`. Of the table: the query of each page (identity.py) is.
+STILL_GOOD = and_(
+    SignIn.__table__.c.seen_at > bindparam("seen_since"), SignIn.__table__.c.created_at > bindparam("created_since")
+)
+
+
+def good_since(settings):
+    """Return the parameters of `STILL_GOOD` at this moment, by `signin.idle_hours` and `signin.absolute_hours`."""
+    now, hour = utcnow(), datetime.timedelta(hours=1)
+    return {
+        "seen_since": now - settings["signin.idle_hours"] * hour,
+        "created_since": now - settings["signin.absolute_hours"] * hour,
+    }
 
 
 def let_in(dbsession, email, name, password_hash):

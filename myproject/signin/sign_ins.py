@@ -9,7 +9,7 @@ from ..flash import flash
 from ..forms import ConfirmForm
 from ..i18n import _
 from ..security import record
-from .models import SignIn, still_good
+from .models import STILL_GOOD, SignIn, good_since
 
 PAGE = {"route_name": "users.sign_ins", "permission": "account", "renderer": "signin/sign_ins.jinja2"}
 
@@ -38,5 +38,5 @@ def end(user, request):
 
 def sign_ins_of(user, request):
     """Return the sign-ins of `user` that have not run out."""
-    query = select(SignIn).where(SignIn.user_id == user.id, still_good(request.registry.settings))
-    return request.dbsession.scalars(query.order_by(SignIn.seen_at.desc(), SignIn.id)).all()
+    query = select(SignIn).where(SignIn.user_id == user.id, STILL_GOOD).order_by(SignIn.seen_at.desc(), SignIn.id)
+    return request.dbsession.scalars(query, good_since(request.registry.settings)).all()
