@@ -9,6 +9,7 @@ from jinja2 import pass_context
 from markupsafe import Markup
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.static import QueryStringConstantCacheBuster
+from pyramid_jinja2 import IJinja2Environment
 
 from . import i18n
 
@@ -38,11 +39,25 @@ def includeme(config):
         }
     )
     config.include("pyramid_jinja2")
+    config.add_renderer(".jinja2", renderer)
     for_all = {"permission": NO_PERMISSION_REQUIRED, "request_method": ("GET", "HEAD")}
     config.add_static_view("static", "myproject:static", cache_max_age=YEAR, **for_all)
     config.add_cache_buster("myproject:static", QueryStringConstantCacheBuster(fingerprint(STATIC)))
     config.add_request_method(path_here, property=True)
     config.add_request_method(lambda request: i18n.LANGUAGES, "languages", property=True)
+
+
+def renderer(info):
+    """Return what renders the template `info.name`.
+
+    That of pyramid_jinja2 would first look for it beside its view, on the disk, again for each page.
+    """
+
+    def render(value, system):
+        environment = info.registry.getUtility(IJinja2Environment, name=".jinja2")
+        return environment.get_template(info.name).render({**system, **value})
+
+    return render
 
 
 def fingerprint(folder):
