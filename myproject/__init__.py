@@ -8,6 +8,7 @@ from .settings import read_settings
 def main(global_config, **settings):
     """Return the WSGI application for the settings of an ini file; the includes stand as a request meets them."""
     with Configurator(settings=read_settings(settings)) as config:
+        config.include(".requests")
         config.include(".db")
         config.include(".security")
         config.include(".limits")

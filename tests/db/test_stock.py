@@ -300,7 +300,7 @@ def test_c6_a_safe_request_writes(method, probe, names):
 def test_c7_what_a_subrequest_writes_stays_when_the_request_around_it_aborts(probe, names):
     def view(request):
         request.registry["probe"] = core_write
-        request.invoke_subrequest(Request.blank("/probe", method="POST"), use_tweens=True)
+        request.invoke_subrequest(type(request).blank("/probe", method="POST"), use_tweens=True)
         request.dbsession.execute(insert(User).values(name="Jim Doe"))
         raise ValueError
 
