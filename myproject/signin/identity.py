@@ -17,8 +17,8 @@ CONFIRMED_FOR = datetime.timedelta(minutes=15)
 # "Last seen" is no more exact than this: it costs a write.
 SEEN_EVERY = datetime.timedelta(minutes=5)
 
-# Every page asks it. To build it takes longer than to answer it, so it is built once, and of the tables: the models
-# would make an ORM query of it, which takes half as long again.
+# Every page asks it. To build it takes longer than to answer it, so it is built once, and of the tables, for the
+# connection itself: the models and the session would make an ORM query of it, which takes half as long again.
 users, sign_ins = User.__table__.c, SignIn.__table__.c
 BEHIND_COOKIE = (
     select(users.id, users.name, users.role, sign_ins.id, sign_ins.confirmed_at, sign_ins.seen_at)
@@ -49,7 +49,7 @@ def identify(request):
     if not isinstance(token, str):
         return None
     parameters = {"token": digest(token), **good_since(request.registry.settings)}
-    row = request.dbsession.execute(BEHIND_COOKIE, parameters).one_or_none()
+    row = request.dbsession.connection().execute(BEHIND_COOKIE, parameters).one_or_none()
     if row is None:
         return None
     *values, seen_at = row
