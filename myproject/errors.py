@@ -10,7 +10,7 @@ from pyramid.tweens import EXCVIEW, INGRESS
 from pyramid.view import exception_view_config
 from pyramid_retry import IRetryableError
 
-from .db import IDatabaseUnavailable, IOutcomeUnknown
+from .db import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong
 from .i18n import _
 from .security import record, with_headers
 
@@ -101,6 +101,14 @@ def database_unavailable(error, request):
     if IOutcomeUnknown.providedBy(error):
         return page(request, 503, _("The connection broke while saving. Send the form again: it is saved once."))
     return page(request, 503)
+
+
+@exception_view_config(IReadingTookTooLong, renderer="errors/error.jinja2")
+def reading_took_too_long(error, request):
+    """The database was asked for more than it could find in time, and would be no quicker the next time."""
+    log.warning("request %s: %s took too long to read", request.id, request.method, exc_info=error)
+    advice = _("Narrow the search, or leave out a filter: the list answers at once then.")
+    return page(request, 503, advice, _("This takes too long"))
 
 
 # While another attempt is to come, there is no page to make: pyramid_retry sees the error itself.

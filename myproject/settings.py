@@ -31,6 +31,7 @@ def read_settings(settings, environ=os.environ):
         # At least 8 KiB for each lane, by RFC 9106, 3.1.
         "argon2.memory_cost": _whole_number("argon2.memory_cost", 19456, 4_194_304, 128),
         "argon2.parallelism": _whole_number("argon2.parallelism", 1, 16),
+        "reading.longest_seconds": _whole_number("reading.longest_seconds", 5, 600),
         "retry.attempts": _whole_number("retry.attempts", 20, 100),
         "retry.longest_wait": _whole_number("retry.longest_wait", 10, 600),
     }

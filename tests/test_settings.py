@@ -66,6 +66,15 @@ def test_the_attempts_need_not_be_given():
     assert read_settings(without)["retry.attempts"] == 20
 
 
+@pytest.mark.parametrize("seconds", ["", "0", "601", "-1", "2.5", "long"])
+def test_the_time_to_read_is_a_whole_number_from_1_to_600(seconds):
+    assert "reading.longest_seconds" in refusal(**{"reading.longest_seconds": seconds})
+
+
+def test_the_time_to_read_need_not_be_given():
+    assert read_settings(GOOD)["reading.longest_seconds"] == 5
+
+
 def test_the_environment_wins(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "sqlite:///from-the-environment.sqlite")
     monkeypatch.setenv("MYPROJECT_SECRET", "from-the-environment-from-the-env")

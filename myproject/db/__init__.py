@@ -15,7 +15,7 @@ for the models, and the type of a moment in time.
 
 from .base import Base, UTCDateTime
 from .engine import get_engine
-from .failure import IDatabaseUnavailable, IOutcomeUnknown
+from .failure import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong
 from .lookup import get_or_404, to_id
 from .session import get_session_factory, get_tm_session
 from .stream import read_rows, stream_rows
@@ -24,6 +24,7 @@ __all__ = [
     "Base",
     "IDatabaseUnavailable",
     "IOutcomeUnknown",
+    "IReadingTookTooLong",
     "UTCDateTime",
     "get_engine",
     "get_or_404",
@@ -38,7 +39,8 @@ __all__ = [
 def includeme(config):
     """Add `request.tm`, `request.dbsession`, `request.after_commit` and `request.apart`.
 
-    Settings: `sqlalchemy.url`, the database; `retry.attempts` and `retry.longest_wait`, see retry.py.
+    Settings: `sqlalchemy.url`, the database; `reading.longest_seconds`, for which a safe request may read;
+    `retry.attempts` and `retry.longest_wait`, see retry.py.
     """
     config.include(".retry")
     config.include(".transaction")

@@ -11,6 +11,7 @@ class UTCDateTime(TypeDecorator):
 
     impl = DateTime(timezone=True)
     cache_ok = True
+    python_type = datetime.datetime
 
     def process_bind_param(self, value, dialect):
         """Return `value` in UTC. Raises `ValueError` where it is naive."""

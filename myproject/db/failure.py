@@ -14,8 +14,11 @@ ROLLED_BACK = "40"  # serialization failures and deadlocks
 LOCK_NOT_AVAILABLE = "55P03"
 READ_ONLY_SERVER = "25006"
 NOT_SUPPORTED = "0A000"
+SHUT_DOWN = ("57P01", "57P02")
 # No connection; no disk, memory or connection left; the server stops or starts; a failure of its files.
 SERVER_CANNOT = ("08", "53", "57P", "58")
+
+QUERY_CANCELED = "57014"
 
 # https://www.sqlite.org/rescode.html
 BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -28,6 +31,10 @@ class IDatabaseUnavailable(IException):
 
 class IOutcomeUnknown(IDatabaseUnavailable):
     """The connection broke during COMMIT: nobody knows whether the server has committed, so it is not tried again."""
+
+
+class IReadingTookTooLong(IException):
+    """A request that only reads was stopped after its time: see `reading_seconds` of `get_engine`."""
 
 
 # The pool's own: every connection was in use for too long.
@@ -55,6 +62,9 @@ def _mark(context):
     error, connection = context.sqlalchemy_exception, context.connection
     if error is None:
         return
+    if _sqlstate(context.original_exception).startswith(SHUT_DOWN):
+        # The server has said goodbye, and the driver may not have noticed yet that it has gone.
+        context.is_disconnect = True
     reading = connection is not None and connection.get_execution_options().get("read_only", False)
     committing = connection is not None and not connection.invalidated and connection.info.get("committing", False)
     lost_race = _is_lost_race(context.original_exception)
@@ -63,6 +73,8 @@ def _mark(context):
     elif lost_race or context.is_disconnect:
         alsoProvides(error, IDatabaseUnavailable)
         mark_error_retryable(error)
+    elif reading and _is_stopped(context.original_exception):
+        alsoProvides(error, IReadingTookTooLong)
     elif _is_refused(context) or _is_unavailable(context.original_exception, reading):
         alsoProvides(error, IDatabaseUnavailable)
 
@@ -72,6 +84,12 @@ def _is_lost_race(error):
         return _sqlite_code(error) in BUSY
     state = _sqlstate(error)
     return state.startswith(ROLLED_BACK) or state == LOCK_NOT_AVAILABLE
+
+
+def _is_stopped(error):
+    if isinstance(error, sqlite3.Error):
+        return _sqlite_code(error) == sqlite3.SQLITE_INTERRUPT
+    return _sqlstate(error) == QUERY_CANCELED
 
 
 def _is_refused(context):

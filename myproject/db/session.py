@@ -12,11 +12,14 @@ from .engine import get_engine
 
 LAST = "\U0010ffff"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
+READING_SECONDS = 5
 
 
 def includeme(config):
     """Add `request.dbsession` and the factory behind it, `registry["dbsession_factory"]`."""
-    engine = get_engine(config.get_settings()["sqlalchemy.url"])
+    settings = config.get_settings()
+    reading_seconds = int(settings.get("reading.longest_seconds", READING_SECONDS))
+    engine = get_engine(settings["sqlalchemy.url"], reading_seconds=reading_seconds)
     config.registry["dbsession_factory"] = get_session_factory(engine)
     config.add_request_method(dbsession, reify=True)
 

@@ -1,15 +1,27 @@
 """What SQLite needs in order to keep its word."""
 
+import time
+from functools import partial
+
 from sqlalchemy import event
 
-# How long a connection waits for the one writer before it gives up as busy, in seconds.
-CONNECT_ARGS = {"timeout": 5}
+from .folding import fold
+
+# After so many of SQLite's instructions, 0.5 ms or so, it is looked whether the time to read is over.
+INSTRUCTIONS = 50_000
 
 
-def set_up(engine):
-    """Make the connections of `engine` begin, read and give up as they should."""
+def connect_args(_reading_seconds=None):
+    """Return what the driver needs to connect."""
+    # How long a connection waits for the one writer before it gives up as busy, in seconds.
+    return {"timeout": 5}
+
+
+def set_up(engine, reading_seconds=None):
+    """Make the connections of `engine` begin, read, for `reading_seconds` at most, and give up as they should."""
     event.listen(engine, "connect", _open)
-    event.listen(engine, "begin", _begin)
+    event.listen(engine, "connect", add_functions)
+    event.listen(engine, "begin", partial(_begin, reading_seconds=reading_seconds))
     event.listen(engine, "handle_error", _note_end)
     event.listen(engine, "before_cursor_execute", _refuse_after_end)
     event.listen(engine, "commit", _refuse_after_end)
@@ -26,12 +38,27 @@ def _open(connection, _record):
     connection.execute("PRAGMA journal_mode = WAL")
 
 
-def _begin(connection):
+def add_functions(connection, _record=None):
+    """Give a connection of the driver what the triggers of the database rely on."""
+    connection.create_function("folded", 1, fold, deterministic=True)
+    # Else a row that REPLACE deletes would be deleted without them.
+    connection.execute("PRAGMA recursive_triggers = ON")
+
+
+def _begin(connection, reading_seconds):
     _forget_end(connection)
+    driver = connection.connection.dbapi_connection
+    driver.set_progress_handler(None, 0)
+    if _is_autocommit(connection):
+        return
+    # Where it was AUTOCOMMIT for a while, the dialect has let the driver begin by itself again.
+    driver.isolation_level = None
     reading = connection.get_execution_options().get("read_only", False)
-    driver = connection.connection
     driver.execute(f"PRAGMA query_only = {'ON' if reading else 'OFF'}")
     if reading:
+        if reading_seconds is not None:
+            deadline = time.monotonic() + reading_seconds
+            driver.set_progress_handler(lambda: time.monotonic() > deadline, INSTRUCTIONS)
         # It takes no lock yet, so it cannot fail, and the driver alone is quicker.
         driver.execute("BEGIN")
     else:
@@ -40,11 +67,15 @@ def _begin(connection):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def _is_autocommit(connection):
+    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+
+
 def _note_end(context):
     # A full disk makes SQLite itself roll back the whole transaction, savepoints too, and what is executed then is
     # committed at once, statement by statement: https://www.sqlite.org/lang_transaction.html
     connection = context.connection
-    if connection is None or connection.invalidated:
+    if connection is None or connection.invalidated or _is_autocommit(connection):
         return
     if not connection.connection.dbapi_connection.in_transaction:
         connection.info.setdefault("ended_by", context.sqlalchemy_exception)

@@ -1,0 +1,46 @@
+"""Text as a search compares it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from myproject.db.folding import fold
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("John Doe", "john doe"),
+        ("José", "jose"),
+        ("Jose\u0301", "jose"),
+        ("ＫＩＭ", "kim"),
+        ("Straße", "strasse"),
+        ("STRASSE", "strasse"),
+        ("Οδυσσεύς", "οδυσσευσ"),
+        ("Ångström", "angstrom"),
+        ("İstanbul", "istanbul"),
+        ("Ёлка", "елка"),
+        ("مُحَمَّد", "محمد"),
+        ("ガ", "カ"),
+        ("कि", "कि"),
+        ("O'Neil", "o'neil"),
+        ("", ""),
+        (None, None),
+    ],
+)
+def test_case_accents_and_width_do_not_count(text, folded):
+    assert fold(text) == folded
+
+
+@pytest.mark.parametrize("beginning", ["ㄱ", "기", "김", "김ㅊ", "김처", "김철", "김철ㅅ", "김철수"])
+def test_a_korean_name_begins_with_what_is_typed_on_the_way_to_it(beginning):
+    assert fold("김철수").startswith(fold(beginning))
+
+
+def test_composed_and_decomposed_korean_are_the_same():
+    assert fold("\u1100\u1175\u11b7") == fold("김")
+
+
+@given(st.text())
+def test_what_is_folded_stays_so(text):
+    assert fold(fold(text)) == fold(text)

@@ -1,0 +1,86 @@
+"""A request that only reads is stopped after its time; one that may write is not, and the next one works."""
+
+import time
+
+import pytest
+from sqlalchemy import text
+
+from myproject.db import get_engine
+from tests import sqlite_only
+
+# 1.5 seconds or more, unless it is stopped.
+SLOW = {
+    "postgresql": "SELECT pg_sleep(1.5)",
+    "sqlite": "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 20000000) SELECT count(*) FROM n",
+}
+
+
+@pytest.fixture
+def settings(settings):
+    """The settings, with the shortest limit."""
+    return {**settings, "reading.longest_seconds": "1"}
+
+
+def read_slowly(request):
+    """Read for longer than that."""
+    bind = request.dbsession.get_bind()
+    return str(request.dbsession.execute(text(SLOW[bind.dialect.name])).scalar())
+
+
+def test_a_request_that_reads_for_too_long_is_stopped_and_says_what_to_do(probe):
+    started = time.monotonic()
+    page = probe(read_slowly, method="GET", status=503)
+    page.mustcontain("This takes too long", "Narrow the search")
+    assert 0.9 < time.monotonic() - started < 1.4
+    assert "Retry-After" not in page.headers
+
+
+def test_it_is_not_tried_again(probe):
+    attempts = []
+
+    def view(request):
+        attempts.append(request)
+        read_slowly(request)
+
+    probe(view, method="GET", status=503)
+    assert len(attempts) == 1
+
+
+def test_the_next_request_on_the_connection_works(probe):
+    probe(read_slowly, method="GET", status=503)
+    assert probe(lambda request: str(request.dbsession.scalar(text("SELECT 7"))), method="GET").text == "7"
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_a_request_that_may_write_is_not_stopped(method, probe):
+    probe(lambda request: str(request.dbsession.scalar(text("SELECT 7"))), method="GET")
+    probe(read_slowly, method=method, status=200)
+
+
+def test_a_request_that_reads_after_a_slow_write_is_limited_again(probe):
+    probe(read_slowly, method="POST", status=200)
+    probe(read_slowly, method="GET", status=503)
+
+
+@sqlite_only
+def test_the_limit_is_for_all_that_a_request_reads(probe):
+    def view(request):
+        started = time.monotonic()
+        while time.monotonic() - started < 1.5:
+            request.dbsession.execute(text(SLOW["sqlite"].replace("20000000", "200000")))
+
+    probe(view, method="GET", status=503)
+
+
+def test_what_runs_outside_a_transaction_is_not_limited(database_url):
+    engine = get_engine(database_url, reading_seconds=1)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(SLOW[engine.dialect.name])
+    engine.dispose()
+
+
+def test_an_engine_without_a_limit_has_none(database_url):
+    engine = get_engine(database_url)
+    with engine.connect().execution_options(read_only=True) as connection:
+        connection.exec_driver_sql(SLOW[engine.dialect.name])
+    engine.dispose()
