@@ -6,13 +6,13 @@ import shutil
 
 import pytest
 import sqlalchemy
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 from webtest import TestApp
 
 import myproject.db
 from myproject import main
 from myproject.db import get_engine, get_session_factory
-from myproject.models import Post, SignIn, User
+from myproject.models import Post, SavedView, SignIn, User
 from myproject.scripts import initialize_db
 
 from . import signed_in
@@ -105,7 +105,8 @@ def configured(settings):
     if key not in APPLICATIONS:
         APPLICATIONS[key] = main({}, **settings)
     registry = APPLICATIONS[key].registry
-    registry["dbsession_factory"] = get_session_factory(get_engine(settings["sqlalchemy.url"]))
+    seconds = registry.settings["reading.longest_seconds"]
+    registry["dbsession_factory"] = get_session_factory(get_engine(settings["sqlalchemy.url"], reading_seconds=seconds))
     # What another test has put there.
     registry.pop("probe", None)
     registry.get("late", {}).clear()
@@ -138,7 +139,7 @@ def probe(app, wsgi):
 @pytest.fixture
 def outside(database_url):
     """A second connection to the database, with nothing of ours on it: what it sees has been committed."""
-    engine = sqlalchemy.create_engine(database_url)
+    engine = signed_in.engine_outside(database_url)
     yield engine
     engine.dispose()
 
@@ -149,7 +150,8 @@ def rows(outside):
 
     def read(model):
         with Session(outside, expire_on_commit=False) as session:
-            return session.scalars(sqlalchemy.select(model).where(model.id > 0).order_by(model.id)).all()
+            query = sqlalchemy.select(model).options(undefer("*")).where(model.id > 0).order_by(model.id)
+            return session.scalars(query).all()
 
     return read
 
@@ -179,6 +181,16 @@ def make_post(outside, make_user):
     def make(title="Hello", body="World", author=None, **values):
         author = author or make_user("Ada Lovelace")
         return _stored(outside, Post(title=title, body=body, author_id=author.id, **values))
+
+    return make
+
+
+@pytest.fixture
+def make_view(outside):
+    """Call `make_view(user, name=…, query=…)`: store a saved view through the second connection; return it."""
+
+    def make(user, name="Admins", query="role=admin", **values):
+        return _stored(outside, SavedView(user_id=user.id, name=name, query=query, **values))
 
     return make
 

@@ -1,5 +1,6 @@
 """The migrations: they lead to what the models say, back again, and take the rows along."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from alembic.runtime.migration import MigrationContext
 
 from myproject.models import Base, Post, User
 from tests import sqlite_only
+from tests.signed_in import engine_outside
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,22 +29,28 @@ FAILS_HALF_WAY = """
     op.execute("UPDATE users SET name = 'Nobody'")
     raise RuntimeError("half way")
 """
-# A batch keeps neither AUTOINCREMENT nor indexes over expressions by itself.
+# A batch keeps neither AUTOINCREMENT nor indexes over expressions nor triggers by itself.
 REBUILDS_USERS = """
+    from myproject.users.indexes import SQLITE, users
+
     with op.batch_alter_table("users", recreate="always", table_kwargs={"sqlite_autoincrement": True}):
         pass
-    op.create_index("uq_users_email", "users", [sa.text("lower(email)")], unique=True)
-    op.create_index("ix_users_name", "users", [sa.text("lower(name)"), "id"])
+    for index in users.indexes:
+        index.create(op.get_bind(), checkfirst=True)
+    for statement in SQLITE:
+        if "CREATE TRIGGER" in statement:
+            op.execute(statement)
 """
 ORPHANS_A_POST = """
     op.execute("DELETE FROM users WHERE name = 'Ada Lovelace'")
 """
 
 
-# Tables by their columns, constraints and indexes by the words in which PostgreSQL understood them.
-POSTGRESQL_SCHEMA = """
+# Tables by their columns, the others by the words in which PostgreSQL understood them.
+POSTGRESQL_SCHEMA = r"""
     SELECT relname, string_agg(concat_ws(' ', attname, format_type(atttypid, atttypmod), attnotnull,
-                                         pg_get_expr(adbin, adrelid)), ', ' ORDER BY attnum)
+                                         pg_get_expr(adbin, adrelid), attcollation), ', '
+                               ORDER BY attnum)
     FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
     LEFT JOIN pg_attrdef ON adrelid = pg_class.oid AND adnum = attnum
     WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped
@@ -51,6 +59,11 @@ POSTGRESQL_SCHEMA = """
     WHERE connamespace = 'public'::regnamespace
     UNION ALL SELECT indexname, indexdef FROM pg_indexes
     WHERE schemaname = 'public' AND indexname NOT IN (SELECT conname FROM pg_constraint)
+    UNION ALL SELECT tgname || ' of ' || tgrelid::regclass, pg_get_triggerdef(oid) FROM pg_trigger
+    WHERE NOT tgisinternal
+    UNION ALL SELECT proname || '()', regexp_replace(pg_get_functiondef(oid), '\s+', ' ', 'g') FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace AND prokind = 'f'
+    AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
 """
 
 
@@ -68,7 +81,7 @@ def new_database(request, tmp_path):
             server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             server.execute(f"CREATE DATABASE {name}")
             url = server.url(name)
-        engines.append(sqlalchemy.create_engine(url))
+        engines.append(engine_outside(url))
         return engines[-1]
 
     yield make
@@ -115,7 +128,7 @@ def test_an_upgraded_empty_database_equals_the_models(empty, new_database, confi
     expected = new_database()
     Base.metadata.create_all(expected)
     assert schema(empty) == schema(expected)
-    assert set(schema(empty)) >= {"users", "posts", "receipts", "uq_users_email", "ix_users_name"}
+    assert set(schema(empty)) >= {"users", "posts", "receipts", "uq_users_email", "ix_users_by_name"}
     assert differences(empty) == []
 
 
@@ -128,7 +141,7 @@ def test_an_upgraded_empty_database_equals_the_models(empty, new_database, confi
         ("ck_users_age_range", "ck_users_age"),
         ("VARCHAR(320)", "VARCHAR(321)"),
         ("DEFAULT 'member'", ""),
-        ("lower(email)", "upper(email)"),
+        ("(lower(email))", "(upper(email))"),
         ("UNIQUE", ""),
     ],
 )
@@ -171,11 +184,15 @@ def test_a_downgrade_leaves_nothing_and_can_be_upgraded_again(empty, config):
     assert schema(empty) == upgraded
 
 
-def test_a_first_upgrade_that_fails_half_way_leaves_the_database_empty(empty, config, add_migration):
+def test_a_first_upgrade_that_fails_half_way_leaves_what_was_whole_before(empty, new_database, config, add_migration):
+    before = head()
     add_migration(FAILS_HALF_WAY)
     with pytest.raises(RuntimeError, match="half way"):
         alembic.command.upgrade(config(empty), "head")
-    assert sqlalchemy.inspect(empty).get_table_names() == []
+    expected = new_database()
+    alembic.command.upgrade(config(expected), before)
+    assert schema(empty) == schema(expected)
+    assert stored(empty, "SELECT * FROM alembic_version") == [(before,)]
 
 
 def test_an_upgrade_that_fails_half_way_leaves_tables_and_rows_as_they_were(
@@ -200,6 +217,60 @@ def test_users_and_their_posts_survive_when_a_migration_makes_the_table_anew(
     assert schema(outside) == before
     assert [(user.id, user.name) for user in rows(User)] == [(post.author_id, "Ada Lovelace")]
     assert [(kept.title, kept.author_id) for kept in rows(Post)] == [("Hello", post.author_id)]
+
+
+@pytest.mark.parametrize(
+    "stops_at", ["UPDATE users SET has_posts", "ix_users_by_age", "ix_users_name", "alembic_version"]
+)
+def test_the_search_is_filled_in_steps_and_goes_on_where_it_was_interrupted(empty, config, monkeypatch, stops_at):
+    alembic.command.upgrade(config(empty), "0004")
+    with empty.begin() as connection:
+        for number in (0, 1, 2, 3, 700):
+            connection.exec_driver_sql(f"INSERT INTO users (id, name) VALUES ({number}, 'José {number}')")
+        connection.exec_driver_sql("INSERT INTO posts (title, body, author_id) VALUES ('Hello', 'World', 2)")
+    with stopping_at(stops_at), pytest.raises(RuntimeError, match="stopped"):
+        alembic.command.upgrade(config(empty), "head")
+    with empty.begin() as connection:
+        connection.exec_driver_sql("UPDATE users SET name = 'Jane 3' WHERE id = 3")
+        connection.exec_driver_sql("INSERT INTO posts (title, body, author_id) VALUES ('Hello', 'World', 3)")
+        connection.exec_driver_sql("DELETE FROM users WHERE id = 1")
+    alembic.command.upgrade(config(empty), "head")
+    found = stored(empty, "SELECT id, search_text, has_posts FROM users ORDER BY id")
+    names = {0: "jose 0", 2: "jose 2", 3: "jane 3", 700: "jose 700"}
+    assert found == [(number, f"{name}\n\n\n", number in (2, 3)) for number, name in names.items()]
+    if empty.dialect.name == "sqlite":
+        with empty.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO users_trigrams (users_trigrams) VALUES ('integrity-check')")
+    assert differences(empty) == []
+
+
+@contextlib.contextmanager
+def stopping_at(words):
+    """Interrupt the first statement in the block that has `words` in it and is no SELECT."""
+
+    def stop(_connection, _cursor, statement, *_):
+        if words in statement and "SELECT" not in statement.split()[:1]:
+            raise RuntimeError("stopped")
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", stop)
+    try:
+        yield
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", stop)
+
+
+def test_a_field_is_added_as_the_guide_says_and_the_table_stays_as_it_is(outside, config, add_migration):
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    [body] = re.findall(r"def upgrade\(\):\n(.*?)```", guide, re.DOTALL)
+    before = schema(outside)
+    add_migration(textwrap.dedent(body))
+    alembic.command.upgrade(config(outside), "head")
+    assert {name for name in schema(outside) if schema(outside)[name] != before.get(name)} <= {
+        "users",
+        "ck_users_phone_length",
+    }
+    with pytest.raises(sqlalchemy.exc.IntegrityError, match="ck_users_phone_length"), outside.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO users (name, phone) VALUES ('John Doe', '')")
 
 
 def test_a_migration_that_would_leave_posts_without_their_author_is_refused(
@@ -251,8 +322,13 @@ def differences(engine):
     with engine.connect() as connection, warnings.catch_warnings():
         # `schema` compares these.
         warnings.filterwarnings("ignore", ".*expression-based index")
-        options = {"compare_type": True, "compare_server_default": True}
+        options = {"compare_type": True, "compare_server_default": True, "include_object": is_of_this_database}
         return compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata)
+
+
+def is_of_this_database(item, name, kind, *_):
+    """Return whether Alembic should compare it: what `is_ours` of env.py does not leave out."""
+    return not name.startswith(("users_trigrams", "ix_users_trigrams", "ix_users_letters"))
 
 
 def stored(engine, statement):
@@ -280,12 +356,13 @@ def parsed(sql):
     Spaces, quotation marks around names and brackets around defaults do not count.
     """
     sql = re.sub(r"\s+", " ", sql).replace('"', "").strip()
-    sql = re.sub(r"DEFAULT \((\w+)\)", r"DEFAULT \1", sql)
+    sql = re.sub(r"DEFAULT \((\w+|'')\)", r"DEFAULT \1", sql)
     if not sql.startswith("CREATE TABLE"):
         return sql
     name, _, rest = sql.partition("(")
     body, _, options = rest.rpartition(")")
-    parts = top_level_parts(body)
+    # A constraint may stand at its column.
+    parts = [part for each in top_level_parts(body) for part in re.split(r"(?<!^) (?=CONSTRAINT )", each)]
     constraints = [part for part in parts if re.match("CONSTRAINT|CHECK|UNIQUE|PRIMARY|FOREIGN", part)]
     return name.strip(), [part for part in parts if part not in constraints], sorted(constraints), options
 

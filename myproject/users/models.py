@@ -4,7 +4,20 @@ import datetime
 from typing import TYPE_CHECKING
 
 from pyramid.authorization import Allow
-from sqlalchemy import CheckConstraint, Index, String, and_, event, func, select, true
+from sqlalchemy import (
+    CheckConstraint,
+    Index,
+    String,
+    Text,
+    and_,
+    event,
+    false,
+    func,
+    literal_column,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from ..db import Base
@@ -18,6 +31,10 @@ ROLES = ("member", "editor", "admin")
 NAME_LENGTH = 200
 EMAIL_LENGTH = 320
 OLDEST = 150
+
+
+# Korean and Latin each in the order of their alphabet; SQLite compares code points, in which folded text has it too.
+SearchText = Text().with_variant(Text(collation="und-x-icu"), "postgresql")
 
 
 class LastAdministrator(Exception):
@@ -39,6 +56,10 @@ class User(Base):
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, server_default=func.now())
     updated_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow, server_default=func.now())
+    # Both are kept by triggers of the database, so that no way of writing can forget them: the folded name and the
+    # email, which the list is searched and sorted by; and whether the person has written any post.
+    search_text: Mapped[str] = mapped_column(SearchText, deferred=True, default="", server_default=text("''"))
+    has_posts: Mapped[bool] = mapped_column(deferred=True, default=False, server_default=false())
 
     posts: Mapped[list["Post"]] = relationship(
         back_populates="author", cascade="all, delete-orphan", order_by="Post.id.desc()"
@@ -74,9 +95,17 @@ Index(
 )
 # Unique without regard to case; the form's own rule keeps addresses to ASCII, where lower() is the same everywhere.
 Index("uq_users_email", func.lower(User.email), unique=True)
-# The order of the list: by name without regard to case, unambiguous also among namesakes.
-BY_NAME = (func.lower(User.name, type_=User.name.type), User.id)
-Index("ix_users_name", *BY_NAME)
+# What the list can be sorted by, `id` last, so that no two rows are equal; what is not given comes before all else. As
+# literals: SQLite does not take a parameter for what stands in the index.
+users = User.__table__
+BY_NAME = (users.c.search_text, users.c.id)
+BY_EMAIL = (func.coalesce(func.lower(users.c.email), literal_column("''"), type_=String), users.c.id)
+BY_AGE = (func.coalesce(users.c.age, literal_column("-1")), users.c.id)
+BY_ROLE = (users.c.role, users.c.id)
+BY_ACTIVE = (users.c.active, users.c.id)
+BY_JOINED = (users.c.created_at, users.c.id)
+# Few people, or many: these tell apart the twelve kinds that filters ask for.
+KINDS = (users.c.role, users.c.active, users.c.has_posts)
 
 
 def has_administrator(dbsession):

@@ -11,7 +11,7 @@ import sqlalchemy
 from playwright.sync_api import sync_playwright
 
 from myproject.db.base import utcnow
-from myproject.models import Base, PasswordLink, Post, SignIn, User
+from myproject.models import Base, PasswordLink, Post, SavedView, SignIn, User
 from myproject.signin.models import digest
 from tests import signed_in
 
@@ -51,7 +51,7 @@ def server(chromium, migrated_sqlite, tmp_path_factory):
 @pytest.fixture
 def database_url(server):
     """The URL of the server's database, emptied for this test but for the administrator."""
-    engine = sqlalchemy.create_engine(server.database_url)
+    engine = signed_in.engine_outside(server.database_url)
     with engine.begin() as connection:
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(table.delete())
@@ -102,6 +102,20 @@ def member(people, outside):
     with outside.begin() as connection:
         connection.execute(sqlalchemy.insert(SignIn), [here, there])
         connection.execute(sqlalchemy.insert(PasswordLink).values(user_id=2, token=digest("link"), created_at=utcnow()))
+
+
+@pytest.fixture
+def saved_views(people, outside):
+    """What the administrator has saved for themself, user 1 for all, and nobody understands any more."""
+    views = [
+        {"name": "Editors who have left", "query": "role=editor&active=no&sort=-joined"},
+        {"name": "서연 님들", "query": "q=%EC%84%9C%EC%97%B0+role%3Aking&age_from=20&age_to=29"},
+        {"name": "From before", "query": "colour=red"},
+        {"name": "Newcomers", "query": "joined_from=2026-10&sort=-joined", "user_id": 1, "for_all": True},
+    ]
+    with outside.begin() as connection:
+        values = [{"user_id": 0, "for_all": False, **view} for view in views]
+        connection.execute(sqlalchemy.insert(SavedView), values)
 
 
 @pytest.fixture(scope="session")
