@@ -5,16 +5,34 @@ to go on; it holds when rows are added or deleted meanwhile.
 """
 
 import base64
+import datetime
 import json
+import zlib
 from dataclasses import dataclass
 
 from pyramid.httpexceptions import HTTPBadRequest
-from sqlalchemy import tuple_
+from sqlalchemy import literal, tuple_
 
 from .db.lookup import LARGEST_ID
 from .i18n import _
 
 PAGE_SIZE = 25
+LAST = "last"
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """What of a list lies on one side of a row: conditions to meet, and the same in parts, the nearest first.
+
+    Each part is a list of conditions that seeks one place of an index: SQLite cannot seek what is equal to the first of
+    two keys and what is beyond it at once.
+    """
+
+    conditions: list
+    parts: list[list]
+
+
+EVERYTHING = Beyond([], [[]])
 
 
 @dataclass(frozen=True)
@@ -30,52 +48,99 @@ def page_of(dbsession, query, keys, cursor=None, *, descending=False, size=PAGE_
     """Return the Page of `query`, a select of one entity, that begins or ends beside `cursor`.
 
     `keys` are the columns to sort by, all in one direction, together unique and not null. Without a `cursor` it is
-    the first page. Raises `HTTPBadRequest` where `cursor` is none of ours.
+    the first page, with `LAST` the last one. Raises `HTTPBadRequest` where `cursor` is none of ours.
     """
-    side, edge = _decode(cursor, keys) if cursor else ("after", ())
-    found, more = _rows_beside(dbsession, query, keys, side, edge, descending, size)
-    if side == "before" and not more:
+
+    def read(beyond, rising, limit):
+        rows = query.add_columns(*keys).where(*beyond.conditions).order_by(*in_order(keys, rising)).limit(limit)
+        return dbsession.execute(rows).all()
+
+    page = read_page(read, keys, cursor, descending=descending, size=size)
+    return Page([row for (row,) in page.rows], page.previous, page.next)
+
+
+def read_page(read, keys, cursor=None, *, start=None, descending=False, size=PAGE_SIZE, of=""):
+    """Return a Page of what `read(beyond, rising, limit)` returns: up to `limit` rows, each with its `keys` at its end.
+
+    The rows are those `beyond` the cursor, a Beyond, sorted by `keys`, `rising` or falling. Without a `cursor`,
+    the page begins at `start`, a value of the first key, or else with the first row. A cursor is good for the list that
+    `of` tells apart from others. Raises `HTTPBadRequest` where it is none of ours.
+    """
+    side, edge = ("after", ()) if not cursor else ("before", ()) if cursor == LAST else _decode(cursor, keys, of)
+
+    def turn(side, beyond):
+        rows = read(beyond, descending == (side == "before"), size + 1)
+        found = rows[:size] if side == "after" else rows[:size][::-1]
+        return found, len(rows) > size
+
+    if start is not None and not cursor:
+        at = [keys[0] <= start if descending else keys[0] >= start]
+        edge, beyond = (start,), Beyond(at, [at])
+    else:
+        beyond = _beyond(keys, edge, (side == "after") != descending) if edge else EVERYTHING
+    found, more = turn(side, beyond)
+    if side == "before" and edge and not more:
         # The start of the list: a whole first page, however few rows stand before the cursor now.
         side, edge = "after", ()
-        found, more = _rows_beside(dbsession, query, keys, side, edge, descending, size)
-    has_previous = more if side == "before" else bool(edge)
-    has_next = more if side == "after" else True
+        found, more = turn(side, EVERYTHING)
+    has_previous, has_next = (more, bool(edge)) if side == "before" else (bool(edge), more)
     return Page(
-        rows=[row[0] for row in found],
-        previous=_encode("before", found[0][1:]) if found and has_previous else None,
-        next=_encode("after", found[-1][1:]) if found and has_next else None,
+        rows=[row[: -len(keys)] for row in found],
+        previous=_encode("before", found[0][-len(keys) :], of) if found and has_previous else None,
+        next=_encode("after", found[-1][-len(keys) :], of) if found and has_next else None,
     )
 
 
-def _rows_beside(dbsession, query, keys, side, edge, descending, size):
-    rising = descending == (side == "before")
-    query = query.add_columns(*keys).order_by(*(key.asc() if rising else key.desc() for key in keys))
-    if edge:
-        query = query.where(tuple_(*keys) > tuple_(*edge) if rising else tuple_(*keys) < tuple_(*edge))
-    rows = dbsession.execute(query.limit(size + 1)).all()
-    found, more = rows[:size], len(rows) > size
-    return found if side == "after" else found[::-1], more
+def _beyond(keys, edge, rising):
+    edge = [literal(value, key.type) for key, value in zip(keys, edge, strict=True)]
+    parts = []
+    for number in reversed(range(len(keys))):
+        key, value = keys[number], edge[number]
+        equal = [key == value for key, value in zip(keys[:number], edge[:number], strict=True)]
+        parts.append([*equal, key > value if rising else key < value])
+    here, there = tuple_(*keys), tuple_(*edge)
+    return Beyond([here > there if rising else here < there], parts)
 
 
-def _encode(side, edge):
-    return base64.urlsafe_b64encode(json.dumps([side, *edge], ensure_ascii=False).encode()).decode().rstrip("=")
+def in_order(keys, rising):
+    """Return `keys` to sort by, all in one direction."""
+    return [key.asc() if rising else key.desc() for key in keys]
 
 
-def _decode(cursor, keys):
+def _encode(side, edge, of):
+    edge = [value.isoformat() if isinstance(value, datetime.datetime) else value for value in edge]
+    text = json.dumps([_mark(of), side, *edge], ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decode(cursor, keys, of):
     try:
         text = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode()
-        side, *edge = json.loads(text)
-        if side not in ("before", "after") or not all(_fits(*pair) for pair in zip(edge, keys, strict=True)):
+        mark, side, *edge = json.loads(text)
+        if mark != _mark(of) or side not in ("before", "after"):
             raise ValueError(text)
-    except (ValueError, TypeError, RecursionError):
+        return side, [_value(*pair) for pair in zip(edge, keys, strict=True)]
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise HTTPBadRequest(
             _("This address of a page of the list is not complete. Start from its first page.")
         ) from None
-    return side, edge
 
 
-def _fits(value, key):
-    if type(value) is not key.type.python_type:
-        return False
+def _mark(of):
+    # So that the cursor of one list is not taken for that of another; no secret.
+    return zlib.crc32(of.encode())
+
+
+def _value(value, key):
+    kind = key.type.python_type
+    if kind is datetime.datetime:
+        moment = datetime.datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise ValueError(value)
+        return moment.astimezone(datetime.UTC)
+    if type(value) is not kind:
+        raise ValueError(value)
     # What no row holds and a database refuses: larger numbers, NUL, and (ValueError) a lone surrogate.
-    return abs(value) <= LARGEST_ID if isinstance(value, int) else "\0" not in value and bool(value.encode())
+    if abs(value) > LARGEST_ID if isinstance(value, int) else "\0" in value or (not value.encode() and value):
+        raise ValueError(value)
+    return value

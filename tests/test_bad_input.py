@@ -203,6 +203,8 @@ def test_a_key_that_comes_twice_in_the_address_is_refused(app, subtests):
 METHODS = {
     "/": {"GET", "HEAD"},
     "/users": {"GET", "HEAD"},
+    "/users/help": {"GET", "HEAD"},
+    "/users/display": {"POST"},
     "/users/1": {"GET", "HEAD"},
     "/users/new": {"GET", "HEAD", "POST"},
     "/users/1/edit": {"GET", "HEAD", "POST"},
@@ -310,12 +312,157 @@ def test_a_query_that_means_nothing_here_does_no_harm(app, subtests):
             "a" * 10_000,
             "q=%00",
             "sort=;DROP",
+            "panel=%00",
+            "panel=<script>",
+            "count=%00",
             "cursor",
             "author_id",
             "author_id=%00",
         ):
             with subtests.test(path, query=query):
                 assert app.get(f"{path}?{query}").html.nav
+
+
+# What a person may slip into, or somebody tries, and what the list then says beside the search.
+SEARCHES = {
+    "10,000 characters": ("a" * 10_000, "Only the first 400 characters were searched for."),
+    "10,000 characters of Korean": ("김" * 10_000, "Only the first 400 characters were searched for."),
+    "200 words": (" ".join(f"{number}" for number in range(200)), "Only the first 20 words were searched for."),
+    "an age backwards": ("age:90-10", "Nobody is from 90 to 10 years old. Is 10 to 90 meant?"),
+    "a month that is none": ("joined:2026-13", "“2026-13” is not in the calendar."),
+    "a day that is none": ("joined:2026-02-30", "“2026-02-30” is not in the calendar."),
+    "days backwards": ("joined:2026..2025", "2026 to 2025 has no day. Is 2025 to 2026 meant?"),
+    "an unknown role": ("role:root", "“root” is not known"),
+    "an age of 5000 digits": ("age:" + "9" * 5000, "is not an age"),
+}
+STRANGE = [
+    *[
+        "   ",
+        "\u3000",
+        "-",
+        "--",
+        "-" * 300,
+        "%",
+        "_",
+        '"',
+        '""',
+        "'",
+        "*",
+        "\\",
+        "/",
+        "a%",
+        "%%%%",
+        "_" * 400,
+        "\0",
+        "a\0b",
+    ],
+    *[
+        '"unbalanced',
+        'un"balanced',
+        "“unbalanced",
+        '-"',
+        "email:",
+        "email:%",
+        "role:",
+        "-role:",
+        "age:",
+        ":",
+        "::",
+        ":a",
+    ],
+    *["a AND b", "OR", "NOT a", "NEAR(a b, 2)", "a*", "^a", "{a b}: c", "search_text: a", "users_trigrams: a", "a + b"],
+    *[
+        "a & b",
+        "a | !b",
+        "a <-> b",
+        "a:*",
+        "'a' || 'b'",
+        "1; DROP TABLE users",
+        "' OR 1=1 --",
+        "<script>",
+        "${x} %(x)s",
+    ],
+    *["\u0301", "\u200b", "\ufeff", "\U0010ffff", "\uffff", "ﷺ", "İı", "ẞß", "👩‍👩‍👧", "\u202e", "ㄱ", "\u1100", "ـ"],
+    *["joined:0001", "joined:9999", "joined:0000", "-joined:0001..9998", "joined:..0001", "age:0", "-age:0-150"],
+    *["role:admin role:member", "-role:admin -role:member -role:editor", "-a " * 20, "a " * 20 + "b"],
+]
+
+
+def test_a_search_that_cannot_be_meant_so_is_answered_with_a_note(app, subtests):
+    for what, (typed, note) in SEARCHES.items():
+        with subtests.test(what):
+            page = app.get("/users", {"q": typed})
+            assert note in " ".join(said.text for said in page.html.select(".note"))
+            assert page.html.select_one("input[name=q]")["value"] == typed
+
+
+def test_a_search_for_anything_is_answered_with_the_list(app, subtests):
+    for typed in STRANGE:
+        for query in ({}, {"sort": "name"}, {"role": "admin", "panel": "filters", "count": "exact"}):
+            with subtests.test(typed, query=query):
+                page = app.get("/users", {"q": typed, **query})
+                page.mustcontain("Search the users", no="Traceback")
+                assert page.html.select("#users, .empty")
+
+
+def test_marks_that_a_database_reads_are_looked_for_as_they_are(app, subtests):
+    for typed in ("%", "_", "*", "\\", "'", "%%", "ada%", "a_a", "ada*", "NOT bob", "ada OR bob", "'a'", "a\\"):
+        with subtests.test(typed):
+            app.get("/users", {"q": typed}).mustcontain("Nobody was found.")
+
+
+BAD_LISTS = {
+    "sort=password_hash": "Choose one of the columns",
+    "sort=name+desc": "Choose one of the columns",
+    "sort=--name": "Choose one of the columns",
+    "sort=%00": "Choose one of the columns",
+    "sort=-": "Choose one of the columns",
+    "sort=" + "9" * 10_000: "Choose one of the columns",
+    "role=root": "Choose one of the filters",
+    "role=Member": "Choose one of the filters",
+    "active=1": "Choose one of the filters",
+    "posts=%00": "Choose one of the filters",
+    "sort=age&cursor=x": "Start from its first page",
+    "q=a&cursor=WzAsImFmdGVyIl0": "Start from its first page",
+}
+
+
+def test_a_list_that_no_page_of_ours_leads_to_is_refused(app, subtests):
+    for query, said in BAD_LISTS.items():
+        with subtests.test(query[:40]):
+            page = app.get(f"/users?{query}", status=400)
+            assert_error_page(page, 400)
+            page.mustcontain(said, "To the users")
+
+
+NOTED_LISTS = {
+    "age_from=90&age_to=10": "Nobody is from 90 to 10 years old.",
+    "age_from=%00": "An age is a whole number",
+    "age_to=1e1": "An age is a whole number",
+    "age_to=" + "9" * 5000: "An age is a whole number",
+    "joined_from=2026-13": "is not in the calendar",
+    "joined_to=9999-12-31": "is not in the calendar",
+    "joined_to=%EF%BC%92%EF%BC%90%EF%BC%92%EF%BC%96": "is not in the calendar",
+    "joined_from=2026&joined_to=2025": "has no day",
+    "sort=age&from=old": "An age is a whole number",
+    "sort=joined&from=2026-13": "is not in the calendar",
+    "sort=role&from=a": "can be opened at a place",
+}
+
+
+def test_a_filter_or_a_place_that_cannot_be_meant_is_noted(app, subtests):
+    for query, note in NOTED_LISTS.items():
+        with subtests.test(query[:40]):
+            page = app.get(f"/users?{query}&panel=filters")
+            assert note in page.html.select_one(".note").text
+            assert page.html.select("#users tbody tr")
+
+
+def test_a_list_opened_anywhere_is_answered_with_the_list(app, subtests):
+    for sort in ("name", "-name", "email", "-email"):
+        for place in ("%00", "a%00b", "%F4%8F%BF%BF", "%EF%BF%BF", "%CC%81", "a" * 5000, "%25", "'", "\\"):
+            with subtests.test(sort, place=place[:20]):
+                assert app.get(f"/users?sort={sort}&from={place}").html.select("#users, .empty")
 
 
 COOKIES = [

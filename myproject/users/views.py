@@ -2,16 +2,20 @@
 
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import exception_view_config, view_config
-from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import page
 from ..flash import flash
 from ..i18n import _
-from ..pagination import page_of
+from ..pagination import read_page
 from ..security import record
+from .counting import choices, count
+from .display import COLUMNS, SIZES, display_of
 from .forms import ROLE_NAMES, UserForm
-from .models import BY_NAME, LastAdministrator, User
+from .listing import read_view, start_of
+from .marking import mark
+from .models import LastAdministrator, User
+from .selecting import Finder
 
 LAST_ADMINISTRATOR = _("This is the last administrator who can sign in. Make somebody else an administrator first.")
 
@@ -24,12 +28,31 @@ def home(request):
 
 @view_config(route_name="users.list", request_method="GET", renderer="users/list.jinja2")
 def index(request):
-    """List the users by name."""
+    """List the users that the address asks for."""
+    view, display, asked = read_view(request.GET), display_of(request), request.GET
+    start, note = start_of(view, asked["from"]) if asked.get("from", "").strip() else (None, None)
+    finder = Finder(request.dbsession, view)
+    of = {"descending": view.descending, "size": display.size, "of": view.query}
+    page = read_page(finder.rows, view.keys, asked.get("cursor"), start=start, **of)
     return {
-        "page": page_of(request.dbsession, select(User), BY_NAME, request.GET.get("cursor")),
+        "view": view,
+        "display": display,
+        "page": page,
+        "count": count(finder, page, exactly=asked.get("count") == "exact"),
+        "panel": asked.get("panel"),
+        "choices": choices(request.dbsession, view) if asked.get("panel") == "filters" else None,
+        "notes": [*view.notes, *([note] if note else [])],
+        "columns": COLUMNS,
+        "sizes": SIZES,
+        "mark": mark,
         "role_names": ROLE_NAMES,
-        "total": request.dbsession.scalar(select(func.count()).select_from(User)),
     }
+
+
+@view_config(route_name="users.help", request_method="GET", renderer="users/help.jinja2")
+def help_page(request):
+    """Explain what the search understands, and which keys the list knows."""
+    return {"role_names": ROLE_NAMES}
 
 
 @view_config(route_name="users.show", request_method="GET", renderer="users/show.jinja2")

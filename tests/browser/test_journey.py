@@ -201,7 +201,7 @@ def test_the_way_can_be_gone_by_keyboard_alone(browse, rows, complaints):
 def test_tab_reaches_every_link_and_shows_where_it_is(browse):
     page = browse()
     page.goto("/users")
-    for reachable in page.locator("a, button").all():
+    for reachable in page.locator("a, button, input:not([type=hidden])").all():
         page.keyboard.press("Tab")
         expect(reachable).to_be_focused()
         assert_focus_shows(page)

@@ -1,0 +1,108 @@
+"""How many people are in a view: exactly where that is cheap or asked for, else about, or more than so many.
+
+No count looks at more rows than the page beside it does.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Executable, func, literal, select, union_all
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import ClauseElement
+
+from .listing import View
+from .models import BY_JOINED, users
+from .search import EVERY
+from .selecting import KIND_COLUMNS, RANGES, Finder, conditions, kinds_of, some_of_kind
+
+# So many entries of an index are counted one by one.
+MOST = 10_000
+MOST_OF_KIND = 1000
+# From here on, an estimate of PostgreSQL's planner says more than that there are more than on the page.
+ESTIMATED_FROM = 2000
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number of people: `exact`, `about` so many, or `more` than so many."""
+
+    number: int
+    how: str = "exact"
+
+
+def count(finder, page, *, exactly=False):
+    """Return the Count of the people whom `finder` finds, of whom `page` shows some."""
+    if finder.all is not None:
+        return Count(finder.all)
+    if exactly or finder.few is not None:
+        return Count(finder.count())
+    estimate = 0 if finder.is_sqlite else estimated(finder)
+    if estimate >= ESTIMATED_FROM and (finder.view.terms or estimate > MOST):
+        return Count(rounded(estimate), "about")
+    number = finder.up_to(MOST)
+    if number is None:
+        return Count(len(page.rows), "more")
+    return Count(number) if number <= MOST else Count(MOST, "more")
+
+
+def estimated(finder):
+    """Return how many people PostgreSQL's planner expects: what its statistics say, without a look at the rows."""
+    plan = finder.dbsession.scalar(Explain(select(users.c.id).where(*conditions(finder.view))))
+    return plan[0]["Plan"]["Plan Rows"]
+
+
+def rounded(number):
+    """Return `number` as far as an estimate is good for: two digits."""
+    return int(float(f"{number:.2g}"))
+
+
+class Explain(Executable, ClauseElement):
+    """EXPLAIN of a statement, on PostgreSQL."""
+
+    inherit_cache = False
+
+    def __init__(self, statement):
+        self.statement = statement
+
+
+@compiles(Explain)
+def _explain(element, compiler, **options):
+    return f"EXPLAIN (FORMAT JSON) {compiler.process(element.statement, **options)}"
+
+
+def choices(dbsession, view):
+    """Return {field: {value: Count}}: how many there would be with another role, activity or posts; or `None`.
+
+    It is `None` where only a look at everybody could tell.
+    """
+    others = View(view.parameters, tuple(term for term in view.terms if term.field not in KIND_COLUMNS))
+    cells = _cells(dbsession, others)
+    if cells is None:
+        return None
+    allowed = {field: view.of(field) for field in KIND_COLUMNS}
+    found: dict[str, dict] = {}
+    for field, value in [(name, value) for name in KIND_COLUMNS for value in EVERY[name]]:
+        within = {**allowed, field: {value}}
+        numbers = [
+            people
+            for *kind, people in cells
+            if all(part in within[name] for name, part in zip(KIND_COLUMNS, kind, strict=True))
+        ]
+        how = "more" if any(number > MOST_OF_KIND for number in numbers) else "exact"
+        found.setdefault(field, {})[value] = Count(MOST_OF_KIND if how == "more" else sum(numbers), how)
+    return found
+
+
+def _cells(dbsession, view):
+    """Return (role, active, has posts, people) of each kind of people in `view`, MOST_OF_KIND + 1 at the most."""
+    finder = Finder(dbsession, view)
+    if finder.few is not None:
+        return finder.kinds()
+    if len(view.terms) > 1 or any(term.is_text or term.excluded for term in view.terms):
+        return None
+    each = []
+    keys = next((RANGES[term.field] for term in view.terms), BY_JOINED)
+    for kind in kinds_of(view):
+        people = some_of_kind(kind, keys, conditions(view), MOST_OF_KIND + 1).subquery()
+        number = select(func.count()).select_from(people).scalar_subquery()
+        each.append(select(*(literal(value) for value in kind), number))
+    return dbsession.execute(union_all(*each)).all()

@@ -1,0 +1,90 @@
+"""The list of users under somebody's hands: it finds while they type, knows keys, and works without scripts."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.usefixtures("people")
+
+
+@pytest.fixture
+def page(browse):
+    """The list in a new window."""
+    page = browse()
+    page.goto("/users")
+    return page
+
+
+def names(page):
+    """Return the names in the list."""
+    return page.locator("#users tbody th a")
+
+
+def test_the_list_finds_while_somebody_types(page, complaints):
+    page.get_by_role("searchbox").press_sequentially("person12")
+    expect(names(page)).to_have_count(1)
+    expect(page.locator("mark")).to_have_text("person12")
+    expect(page).to_have_url(re.compile(r"/users\?q=person12$"))
+    expect(page.locator("[aria-live]")).to_have_text(re.compile("1 user"))
+    assert complaints == []
+
+
+def test_what_was_typed_first_does_not_come_last(page):
+    search = page.get_by_role("searchbox")
+    for text in ("p", "person1", "person12", ""):
+        search.fill(text)
+    expect(names(page)).to_have_count(25)
+    expect(page).to_have_url(re.compile(r"/users\?q=$"))
+
+
+def test_filters_stay_while_somebody_searches(page):
+    page.goto("/users?role=editor")
+    page.get_by_role("searchbox").fill("person12")
+    expect(page.locator(".found-bar .chip-on")).to_have_text([re.compile("person12"), re.compile("Editor")])
+
+
+def test_a_key_leads_to_the_search_and_others_through_the_people(page):
+    page.keyboard.press("j")
+    expect(names(page).nth(0)).to_be_focused()
+    page.keyboard.press("j")
+    expect(names(page).nth(1)).to_be_focused()
+    page.keyboard.press("k")
+    expect(names(page).nth(0)).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("jk?")
+    expect(page.get_by_role("searchbox")).to_have_value("jk?")
+
+
+def test_a_key_opens_the_person_and_another_the_help(page):
+    page.keyboard.press("j")
+    name = names(page).nth(0).inner_text()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    page.go_back()
+    page.keyboard.press("?")
+    expect(page).to_have_url(re.compile("/users/help$"))
+    for key in "/", "j", "k", "Enter", "?":
+        expect(page.locator("kbd", has_text=re.compile(f"^{re.escape(key)}$"))).to_be_visible()
+
+
+def test_a_search_whose_sign_in_has_ended_leads_to_the_sign_in(page):
+    page.context.clear_cookies()
+    page.get_by_role("searchbox").fill("person")
+    expect(page).to_have_url(re.compile("/signin"))
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_everything_works_without_scripts(browse, width):
+    page = browse(java_script_enabled=False, width=width)
+    page.goto("/users")
+    page.get_by_role("searchbox").fill("person1")
+    page.get_by_role("button", name="Search").click()
+    page.locator("thead").get_by_role("link", name="Email").click()
+    expect(page.locator("#users tbody tr").first).to_contain_text("person10@example.com")
+    page.get_by_role("link", name="Filters").click()
+    page.locator(".filters").get_by_role("link", name=re.compile("^Inactive")).click()
+    expect(page.locator("#users .badge")).to_have_count(names(page).count())
+    page.get_by_role("link", name="Clear all").click()
+    expect(names(page)).to_have_count(25)

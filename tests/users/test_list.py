@@ -1,0 +1,288 @@
+"""The list of the users, as a person works with it: searched, narrowed, sorted and paged through."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from myproject.users import counting
+from tests.people import add_person, browser_of
+
+
+@pytest.fixture
+def people(make_user):
+    """Five people, as different as they can be; and the administrator."""
+    make_user("José Kim", email="jose@example.com", age=30, role="admin")
+    make_user("Kim Lee", email="lee@other.example", age=36, role="editor", active=False)
+    make_user("김철수", email="kim@example.com", age=41)
+    make_user("Ada Lovelace", age=36, has_posts=True)
+    make_user("<b>Bob</b>")
+
+
+def names(page):
+    """Return the names that the list shows."""
+    return [link.text for link in page.html.select("#users tbody th a")]
+
+
+def search(page, text):
+    """Return the answer to `text`, typed into the search of `page`."""
+    form = searches(page)
+    form["q"] = text
+    return form.submit()
+
+
+def searches(page):
+    """Return the form of the search."""
+    return next(form for form in page.forms.values() if "q" in form.fields and form["q"].attrs.get("type") == "search")
+
+
+def chips(page):
+    """Return what was understood: each term, without the mark to leave it out."""
+    return [" ".join(chip.text.replace("×", "").split()) for chip in page.html.select(".found-bar .chip-on")]
+
+
+def told(page):
+    """Return what an empty list says, and offers."""
+    return [part.text for part in page.html.select(".empty > *")]
+
+
+def query(link):
+    """Return the query of a link, from parameter to value."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(link["href"]).query).items()}
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("kim", {"José Kim", "Kim Lee", "김철수"}),
+        ("jose kim", {"José Kim"}),
+        ("ＫＩＭ JOSÉ", {"José Kim"}),
+        ("기", {"김철수"}),
+        ("철수", {"김철수"}),
+        ("a v", {"Ada Lovelace"}),
+        ('"kim lee"', {"Kim Lee"}),
+        ("email:kim", {"김철수"}),
+        ("kim -lee", {"José Kim", "김철수"}),
+        ("role:editor", {"Kim Lee"}),
+        ("age:30-40 active:yes", {"José Kim", "Ada Lovelace"}),
+        ("posts:yes", {"Ada Lovelace"}),
+        ("-joined:2000.. ", set()),
+        ("<b>", {"<b>Bob</b>"}),
+    ],
+)
+def test_a_search_finds_people(app, typed, found):
+    assert set(names(search(app.get("/users"), typed))) - {"Test Administrator"} == found
+
+
+@pytest.mark.usefixtures("people")
+def test_what_was_understood_is_shown(app):
+    page = search(app.get("/users"), 'Kim -"van  der" email:@Example role:ADMIN age:30-40 joined:2026-01 active:yes')
+    assert chips(page) == [
+        *["“kim”", "not “van der”", "Email: “@example”", "Role: Administrator"],
+        *["Age: 30 – 40", "Joined: Jan 1, 2026 – Jan 31, 2026", "Active"],
+    ]
+    assert searches(page)["q"].value.startswith('Kim -"van  der"')
+
+
+@pytest.mark.usefixtures("people")
+def test_a_chip_leaves_out_its_term(app):
+    page = search(app.get("/users?role=admin"), "jose lee")
+    assert names(page) == []
+    page = page.goto(page.html.select(".found-bar .chip-on")[1]["href"])
+    assert (chips(page), names(page)) == (["“jose”", "Role: Administrator"], ["José Kim"])
+    assert chips(page.click("Clear all")) == []
+
+
+@pytest.mark.usefixtures("people")
+def test_hits_are_marked(app):
+    page = search(app.get("/users"), "kim jose")
+    assert [mark.text for mark in page.html.select("#users mark")] == ["José", "Kim", "jose"]
+    assert search(page, "<b>").html.select_one("#users mark").text == "<b>"
+    assert app.get("/users").html.select("mark") == []
+
+
+@pytest.mark.usefixtures("people")
+def test_a_misread_term_is_noted_beside_the_search_and_the_rest_found(app):
+    page = search(app.get("/users"), "jose age:90-10")
+    assert page.html.select_one(".note").text == "Nobody is from 90 to 10 years old. Is 10 to 90 meant?"
+    assert (names(page), searches(page)["q"].value) == (["José Kim"], "jose age:90-10")
+
+
+@pytest.mark.usefixtures("people")
+def test_where_nobody_is_found_something_can_be_left_out(app):
+    page = search(app.get("/users"), "jose lee")
+    assert page.html.select_one("#count").text.strip() == "0 users"
+    assert told(page) == ["Nobody was found.", "Leave something out: each × above does.", "Show everybody"]
+    assert names(page.click("“<bdi>lee</bdi>”")) == ["José Kim"]
+    assert page.click("Show everybody").request.path_qs == "/users"
+
+
+@pytest.mark.usefixtures("people")
+def test_where_nobody_is_found_by_one_term_there_is_nothing_to_leave_out(app):
+    assert told(search(app.get("/users"), "nobody")) == ["Nobody was found.", "Show everybody"]
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("column", ["Name", "Email", "Age", "Role", "Joined"])
+def test_a_heading_sorts_and_sorts_the_other_way(app, column):
+    page = app.get("/users?q=a&sort=active").click(f"^{column}$")
+    forth = names(page)
+    heading = page.html.select_one("th[aria-sort]")
+    assert (heading.a.contents[0].strip(), heading["aria-sort"]) == (column, "ascending")
+    page = page.goto(heading.a["href"])
+    assert page.html.select_one("th[aria-sort]")["aria-sort"] == "descending"
+    assert (names(page), searches(page)["q"].value) == (forth[::-1], "a")
+
+
+@pytest.mark.usefixtures("people")
+def test_who_has_no_age_or_email_stands_first(app):
+    assert names(app.get("/users?sort=age"))[:2] == ["Test Administrator", "<b>Bob</b>"]
+    assert names(app.get("/users?sort=age"))[2:] == ["José Kim", "Kim Lee", "Ada Lovelace", "김철수"]
+    assert names(app.get("/users?sort=email"))[:2] == ["Ada Lovelace", "<b>Bob</b>"]
+
+
+def test_many_are_said_to_be_more_until_somebody_asks(app, make_user, monkeypatch):
+    monkeypatch.setattr(counting, "MOST", 20)
+    for _ in range(29):
+        make_user()
+    page = app.get("/users?sort=email")
+    assert " ".join(page.html.select_one("p#count").text.split()) == "More than 20 users Count them"
+    page = page.click("Count them")
+    assert (page.html.select_one("p#count").text.strip(), page.html.select("#count a")) == ("30 users", [])
+
+
+PANELS = {"Filters": ".filters", "Go to": "#from", "Columns": "#size"}
+
+
+@pytest.mark.parametrize("label", PANELS)
+def test_a_panel_opens_alone_and_closes_again(app, label):
+    page = app.get("/users?q=test&sort=name").click(f"^{label}$")
+    assert [name for name, part in PANELS.items() if page.html.select(part)] == [label]
+    assert [link.text for link in page.html.select(".panels [aria-current]")] == [label]
+    page = page.click(f"^{label}$")
+    assert (page.request.path_qs, page.html.select(".panel")) == ("/users?q=test&sort=name", [])
+
+
+@pytest.mark.parametrize("panel", ["", "x", "filters,places", "Filters"])
+def test_no_panel_is_open_that_is_not_asked_for(app, panel):
+    assert app.get("/users", {"panel": panel}).html.select(".panel, .panels [aria-current]") == []
+
+
+def test_a_panel_leads_on_to_another(app):
+    page = app.get("/users?panel=filters").click("^Go to$").click("^Columns$")
+    assert [link.text for link in page.html.select(".panels [aria-current]")] == ["Columns"]
+    assert len(page.html.select(".panel")) == 1
+
+
+@pytest.mark.usefixtures("people")
+def test_the_filters_tell_how_many_there_are_of_each(app):
+    page = app.get("/users").click("^Filters$")
+    told = [" ".join(chip.text.split()) for chip in page.html.select(".filters .chip")]
+    assert told == [
+        "Member 3",
+        "Editor 1",
+        "Administrator 2",
+        "Active 5",
+        "Inactive 1",
+        "With posts 1",
+        "Without posts 5",
+    ]
+
+
+@pytest.mark.usefixtures("people")
+def test_a_filter_narrows_and_can_be_taken_back(app):
+    page = app.get("/users?panel=filters").click("^Member")
+    assert set(names(page)) == {"김철수", "Ada Lovelace", "<b>Bob</b>"}
+    page = page.click("^With posts")
+    assert (names(page), chips(page)) == (["Ada Lovelace"], ["Role: Member", "With posts"])
+    page = page.click("^Member")
+    assert (names(page), page.html.select_one(".filters [aria-current]").contents[0].strip()) == (
+        ["Ada Lovelace"],
+        "With posts",
+    )
+
+
+@pytest.mark.usefixtures("people")
+def test_people_are_narrowed_to_ages_and_days(app):
+    page = app.get("/users?q=kim&panel=filters")
+    form = next(form for form in page.forms.values() if "age_from" in form.fields)
+    form["age_from"], form["age_to"] = "31", "41"
+    page = form.submit()
+    assert (set(names(page)), chips(page)) == ({"Kim Lee", "김철수"}, ["“kim”", "Age: 31 – 41"])
+    form = next(form for form in page.forms.values() if "joined_to" in form.fields)
+    form["joined_to"] = "2001-01-01"
+    assert chips(form.submit()) == ["“kim”", "Age: 31 – 41", "Joined: up to Jan 1, 2001"]
+
+
+@pytest.mark.usefixtures("people")
+def test_a_search_keeps_the_filters_and_the_order(app):
+    page = search(app.get("/users?role=member&age_from=30&sort=-age&cursor=&panel=filters&count=exact"), "a")
+    assert query({"href": page.request.path_qs}) == {"role": "member", "age_from": "30", "sort": "-age", "q": "a"}
+    assert names(page) == ["김철수", "Ada Lovelace"]
+
+
+def test_pages_lead_to_the_first_the_next_the_previous_and_the_last(app, make_user):
+    for number in range(80):
+        make_user(f"John {number:02}")
+    page = app.get("/users?q=john&sort=name").click("Next").click("Next")
+    assert names(page)[0] == "John 50"
+    assert names(page.click("Previous"))[0] == "John 25"
+    assert names(page.click("Last page"))[-1] == "John 79"
+    assert names(page.click("Last page").click("First page"))[0] == "John 00"
+    assert searches(page)["q"].value == "john"
+
+
+@pytest.mark.usefixtures("people")
+def test_a_letter_opens_the_list_there(app):
+    page = app.get("/users?panel=places")
+    assert names(page.click("^K$"))[0] == "Kim Lee"
+    assert names(page.click("^가$")) == ["김철수"]
+    form = next(form for form in page.forms.values() if "from" in form.fields)
+    form["from"] = "josé"
+    assert names(form.submit())[0] == "José Kim"
+
+
+@pytest.mark.usefixtures("people")
+def test_an_order_without_places_offers_none(app):
+    page = app.get("/users?sort=role&panel=places")
+    assert page.html.select("#from, .letters") == []
+    page.mustcontain("Sort by name, email, age or joining to go to a place of the list.")
+
+
+@pytest.mark.parametrize(
+    ("sort", "kind"), [("-name", "text"), ("email", "text"), ("age", "number"), ("-joined", "date")]
+)
+def test_a_place_is_asked_for_in_the_way_of_the_order(app, sort, kind):
+    page = app.get(f"/users?sort={sort}&panel=places")
+    assert page.html.find(id="from")["type"] == kind
+    assert bool(page.html.select(".letters a")) == (kind == "text")
+
+
+def test_the_title_of_a_search_is_what_was_typed(app):
+    assert app.get("/users", {"q": "josé"}).html.title.text == "josé · myproject"
+
+
+@pytest.mark.usefixtures("people")
+def test_head_answers_as_get_does(app):
+    queries = ("q=kim&sort=-age", "panel=filters", "panel=places", "panel=display", "cursor=last")
+    for path in (f"/users?{query}" for query in queries):
+        head, get = app.head(path), app.get(path)
+        assert (head.status, head.content_type, head.body) == (get.status, get.content_type, b"")
+
+
+@pytest.mark.usefixtures("people")
+def test_a_member_can_use_all_of_it(wsgi, outside):
+    own = browser_of(wsgi, outside, add_person(outside, "Member", active=True))
+    page = search(own.get("/users").click("^Filters$"), "kim").click("^Age")
+    assert names(page) == ["José Kim", "Kim Lee", "김철수"]
+    assert "Add a user" not in page
+    page = page.click("^Columns$")
+    form = next(form for form in page.forms.values() if form.action == "/users/display")
+    form["size"] = "50"
+    page = form.submit(status=303).follow().click("^Columns$")
+    assert page.html.select_one("#size option[selected]").text == "50"
+    own.get("/users/help").mustcontain("What the search understands")
+
+
+def test_a_stranger_is_led_to_the_sign_in(stranger):
+    assert "/signin?next=%2Fusers%3Fq%3Dkim" in stranger.get("/users?q=kim", status=303).location
