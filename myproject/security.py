@@ -14,12 +14,13 @@ from .db import get_or_404
 #   view        see users, posts, the overview
 #   write       add a post of one's own
 #   add, edit, delete   any user or post
+#   share       a saved view with all
 #   account     the password and the sign-ins of a user
 #   administer  roles, erasing
 SITE = [
     (Allow, Authenticated, ["view", "write"]),
-    (Allow, "role:editor", ["add", "edit", "delete"]),
-    (Allow, "role:admin", ["add", "edit", "delete", "account", "administer"]),
+    (Allow, "role:editor", ["add", "edit", "delete", "share"]),
+    (Allow, "role:admin", ["add", "edit", "delete", "share", "account", "administer"]),
 ]
 
 YEAR = 365 * 24 * 60 * 60

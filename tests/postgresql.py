@@ -30,19 +30,24 @@ def free_port():
 
 
 class Server:
-    """A cluster in a folder of its own; `start` and `stop` as often as a test likes, then `remove`."""
+    """A cluster in a folder of its own; `start` and `stop` as often as a test likes, then `remove`.
 
-    def __init__(self):
+    One in a `folder` that is given outlives it, and is taken up again where it stands there already.
+    """
+
+    def __init__(self, folder=None):
         self.bin = binaries()
         self.port = free_port()
+        self.is_kept = folder is not None
         self.folder = Path(
-            tempfile.mkdtemp(prefix="myproject-postgresql-", dir=MEMORY if os.path.isdir(MEMORY) else None)
+            folder or tempfile.mkdtemp(prefix="myproject-postgresql-", dir=MEMORY if os.path.isdir(MEMORY) else None)
         )
         # The server refuses to run as root.
         self.user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
         if self.user:
             os.chown(self.folder, NOBODY, NOBODY)
-        self._run("initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+        if not (self.folder / "data").exists():
+            self._run("initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
 
     def _run(self, program, *arguments):
         subprocess.run(
@@ -67,9 +72,10 @@ class Server:
             connection.execute(statement)
 
     def remove(self):
-        """Stop the server and remove its folder."""
-        self.stop()
-        shutil.rmtree(self.folder)
+        """Stop the server and remove its folder, if it is its own."""
+        self.stop("fast" if self.is_kept else "immediate")
+        if not self.is_kept:
+            shutil.rmtree(self.folder)
 
     def url(self, database="postgres"):
         """Return the URL of one of its databases."""
@@ -77,9 +83,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def running_server(**settings):
-    """Make and start a Server for the block."""
-    server = Server()
+def running_server(folder=None, **settings):
+    """Make and start a Server for the block, in `folder` or in memory."""
+    server = Server(folder)
     try:
         server.start(**settings)
         yield server

@@ -65,7 +65,7 @@ def test_an_error_of_the_template_is_a_page_too(app, make_user, outside):
 
 def test_an_error_page_takes_no_connection(app, outside):
     with outside.begin() as connection:
-        for table in ("posts", "sign_ins", "password_links", "users"):
+        for table in ("posts", "saved_views", "sign_ins", "password_links", "users"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
     assert_error_page(app.get("/users", expect_errors=True), 500)
     assert_error_page(app.get("/nothing", expect_errors=True), 404)

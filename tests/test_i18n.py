@@ -29,11 +29,13 @@ def korean(app, outside):
 
 
 @pytest.fixture
-def people(make_user, make_post):
+def people(make_user, make_post, make_view):
     """Korean data that brings every part of the pages to light: user 1 has much, user 2 little, post 1 is of user 1."""
-    chulsoo = make_user("김철수", age=95, email="1@2.3", role="admin", active=False)
+    chulsoo = make_user("김철수", password_hash="?", age=95, email="1@2.3", role="admin", active=False)
     make_user("박영희", role="editor")
     make_user("이민준", age=30)
+    make_view(chulsoo, "젊은 관리자", "q=-%EA%B9%80&role=admin&sort=-age", for_all=True)
+    make_view(chulsoo, "옛 보기", "?", for_all=True)
     for number in range(12):
         make_post(title=f"{number}번째 소식", body="모두 안녕하세요.", author=chulsoo)
 
@@ -154,7 +156,7 @@ def test_dates_follow_the_language(app, make_user, language, day, moment, month)
 # Nothing is left untranslated
 
 
-@pytest.mark.parametrize("path", ["/users", "/posts", "/overview", "/users/new", "/posts/new"])
+@pytest.mark.parametrize("path", ["/users", "/users/views", "/posts", "/overview", "/users/new", "/posts/new"])
 def test_a_page_without_data_is_all_korean(korean, path):
     assert latin_words(korean.get(path)) == []
 
@@ -163,6 +165,7 @@ def test_a_page_without_data_is_all_korean(korean, path):
     "path",
     [
         *["/users", "/users/new", "/users/1", "/users/1/edit", "/users/1/delete", "/users/2", "/users/2/delete"],
+        *["/users/views", "/users/views/new", "/users/views/1/edit", "/users/views/1/delete", "/users/views/2/edit"],
         *["/posts", "/posts/new", "/posts/1", "/posts/1/edit", "/posts/1/delete", "/overview"],
         *["/users/1/password-link", "/users/1/sign-ins", "/users/1/erase", "/users/2/erase", "/signout"],
     ],
@@ -207,6 +210,7 @@ def test_the_pages_of_a_long_list_are_all_korean(korean, people, outside, path, 
         *[("/users/new", "age", age) for age in ["151", "-1", "열", "３０"]],
         *[("/users/new", "email", email) for email in ["가", "1@2.3", "1@" + "2" * 400]],
         *[("/users/new", "role", role) for role in ["", "?"]],
+        *[("/users/views/new", "name", name) for name in ["", "가" * 101]],
         *[("/users/2/edit", "name", ""), ("/posts/1/edit", "title", "")],
         *[("/posts/new", "title", title) for title in ["", "가" * 201, "가\x01나"]],
         *[("/posts/new", "body", body) for body in ["", "가" * 20_001]],

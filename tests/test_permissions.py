@@ -36,6 +36,9 @@ FILLED_IN = {
     "password": "seven quiet llamas sing",
     "your_password": PASSWORD,
     "demo": "y",
+    "query": "sort=-name",
+    "for_all": "y",
+    "size": "50",
 }
 
 pytestmark = pytest.mark.usefixtures("nobody")
@@ -55,22 +58,24 @@ def includeme(config):
 class Stage:
     """A browser in which somebody of a role is signed in, and what they come upon, which their requests may undo."""
 
-    def __init__(self, wsgi, engine, make_post, role):
+    def __init__(self, wsgi, engine, make_post, make_view, role):
         self.owner = add_person(engine, "Ada Lovelace")
-        self.post = make_post(author=self.owner)
+        self.post, self.view = make_post(author=self.owner), make_view(self.owner, for_all=True)
         self.engine, self.app = engine, TestApp(wsgi, extra_environ={"HTTP_ACCEPT_LANGUAGE": "en"})
         browser_of(wsgi, engine, self.owner)
         if role != STRANGER:
             self.person = self.owner if role == OWN else add_person(engine, role.title(), STORED_AS[role])
             self.app = browser_of(wsgi, engine, self.person)
+            make_view(self.person, "Of their own")
         with engine.begin() as connection:
             connection.execute(PasswordLink.__table__.delete())
             connection.execute(PasswordLink.__table__.insert(), {"user_id": self.owner.id, "token": digest(LINK)})
 
     def path(self, page):
         """Return the path of `page`, a pattern, at what is here."""
-        number = self.post.id if page.startswith("/posts") else self.owner.id
-        return page.format(id=number, token=LINK).replace("*subpath", "site.css")
+        of = {"/posts": self.post, "/users/views": self.view}
+        row = next((row for start, row in of.items() if page.startswith(start)), self.owner)
+        return page.format(id=row.id, token=LINK).replace("*subpath", "site.css")
 
     def request(self, page, method, /, **fields):
         """Send a request for `page`, by POST a form with these fields and its token; return the answer."""
@@ -79,9 +84,9 @@ class Stage:
 
 
 @pytest.fixture
-def stage(wsgi, outside, make_post):
+def stage(wsgi, outside, make_post, make_view):
     """Call `stage(role)`: a new Stage."""
-    return lambda role: Stage(wsgi, outside, make_post, role)
+    return lambda role: Stage(wsgi, outside, make_post, make_view, role)
 
 
 @pytest.fixture
@@ -140,7 +145,7 @@ def test_every_page_answers_every_method_as_the_table_says(pages, stage, role):
     here, answers, expected = stage(role), {}, all_said(pages, role)
     for page, method in expected:
         answers[page, method] = answered(
-            here.request(page, method, **{name: FILLED_IN[name] for name in ("language", "page", "end")})
+            here.request(page, method, **{name: FILLED_IN[name] for name in ("language", "page", "end", "size")})
         )
         # What was sent may have deleted what was there, or signed out who was.
         here = stage(role) if method == "POST" else here
@@ -170,7 +175,7 @@ def test_the_same_forms_write_where_they_are_not_refused(pages, stage):
             here.request(page, "POST", **FILLED_IN, author_id=here.owner.id)
             wrote |= {page} if everything_stored(here.engine) != before else set()
     taking = {page for page, method in table() if method == "POST"}
-    assert wrote == taking - {"/setup", "/language", "/signin", "/static/*subpath"}
+    assert wrote == taking - {"/setup", "/language", "/users/display", "/signin", "/static/*subpath"}
 
 
 def test_a_page_that_says_nothing_about_who_may_see_it_is_for_those_who_are_signed_in(settings, request, outside):
@@ -187,7 +192,7 @@ def test_a_page_that_says_nothing_about_who_may_see_it_is_for_those_who_are_sign
 def test_strangers_do_not_learn_which_rows_there_are(pages, stage):
     here, different = stage(STRANGER), []
     for page in (page for page in pages if "{id}" in page):
-        path, number = here.path(page), here.path(page).split("/")[2]
+        path, [number] = here.path(page), re.findall("[0-9]+", here.path(page))
         # As many digits as the other, and none of a row.
         absent = path.replace(number, "9" * len(number))
         for method in METHODS:
@@ -204,7 +209,7 @@ def seen(response):
     """Return all that a browser gets to see, but for the row's number, and the token of the session."""
     headers = [(name, value) for name, value in response.headerlist if name != "Set-Cookie"]
     cookies = [cookie.partition("=")[0] for cookie in response.headers.getall("Set-Cookie")]
-    text = re.sub(r"(users|posts)(/|%2F)[0-9]+", r"\1\2?", f"{headers} {response.text}")
+    text = re.sub(r"(users|posts|views)(/|%2F)[0-9]+", r"\1\2?", f"{headers} {response.text}")
     return response.status, text, cookies
 
 
@@ -221,7 +226,8 @@ def test_no_link_or_button_leads_to_what_is_refused(pages, stage, role):
 
 @pytest.mark.parametrize("role", [OWN, EDITOR, ADMINISTRATOR])
 def test_what_one_may_open_can_be_found_from_the_first_page(pages, stage, role):
-    reached, _refused = crawl(stage(role).app, ["/"])
+    # One may save every view of the list but the plain one.
+    reached, _refused = crawl(stage(role).app, ["/users?sort=-name"])
     found = {page for page in pages for path in reached if re.fullmatch(re.sub(r"\{\w+\}|\*\w+", "[0-9]+", page), path)}
     roles = {MEMBER, OWN, role}
     open_to = {page for page in pages if "yes" in [said(page, "GET", each) for each in roles]}

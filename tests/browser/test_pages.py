@@ -33,6 +33,11 @@ WRONG = {"email": "nobody@example.com", "password": "correct horse battery stapl
 PAGES = {
     "users": Visit("/users"),
     "users-second-page": Visit("/users", press="a[rel=next]"),
+    "users-search": Visit("/users?q=person1+-test&role=member&panel=filters"),
+    "users-nobody": Visit("/users?q=nobody+age:90-10"),
+    "users-places": Visit("/users?panel=places"),
+    "users-columns": Visit("/users?panel=display"),
+    "users-help": Visit("/users/help"),
     "users-new": Visit("/users/new"),
     "users-refused": Visit("/users/new", {"email": "nobody", "age": "151"}, press="main .actions button", status=422),
     "users-show": Visit("/users/1"),
@@ -41,6 +46,15 @@ PAGES = {
     "users-delete": Visit("/users/1/delete"),
     "users-delete-without-posts": Visit("/users/2/delete"),
     "users-saved": Visit("/users/1/edit", press="main .actions button"),
+    "users-view": Visit("/users?q=a&role=editor&sort=-age"),
+    "saved-views": Visit("/users/views"),
+    "saved-views-new": Visit("/users/views/new?q=a&role=editor&sort=-age"),
+    "saved-views-refused": Visit(
+        "/users/views/new?q=a", {"name": "From before"}, press="main .actions button", status=422
+    ),
+    "saved-views-too-long": Visit("/users/views/new?q=" + "%EA%B0%80" * 300),
+    "saved-views-edit": Visit("/users/views/2/edit"),
+    "saved-views-delete": Visit("/users/views/4/delete"),
     "posts": Visit("/posts"),
     "posts-new": Visit("/posts/new?author_id=1"),
     "posts-refused": Visit("/posts/new", press="main .actions button", status=422),
@@ -67,7 +81,7 @@ PAGES = {
     "error-400": Visit("/users?cursor=broken", status=400),
     "error-404": Visit("/nowhere", status=404),
 }
-EMPTY_PAGES = {"posts-empty": Visit("/posts")}
+EMPTY_PAGES = {"posts-empty": Visit("/posts"), "saved-views-empty": Visit("/users/views")}
 FIRST_PAGES = {
     "setup": Visit("/setup", session=None),
     "setup-refused": Visit("/setup", press="main .actions button", status=422, session=None),
@@ -75,11 +89,12 @@ FIRST_PAGES = {
 LONG_PAGES = [
     *["/users", "/users/1", "/users/1/edit", "/users/1/delete", "/posts", "/posts/1", "/posts/1/edit"],
     *["/users/1/erase", "/users/1/password-link", "/users/1/sign-ins"],
+    *["/users/views", "/users/views/1/edit", "/users/views/1/delete", "/users/views/new?q=" + "W" * 400],
 ]
 
 
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.usefixtures("member")
+@pytest.mark.usefixtures("member", "saved_views")
 def test_a_page_is_sound_in_every_window(browse, complaints, name):
     in_every_window(browse, complaints, name, PAGES[name])
 
@@ -95,9 +110,10 @@ def test_a_page_is_sound_before_anybody_can_sign_in(browse, complaints, name):
     in_every_window(browse, complaints, name, FIRST_PAGES[name])
 
 
-def test_text_of_any_length_stays_within_a_narrow_window(browse, make_user, make_post, outside):
+def test_text_of_any_length_stays_within_a_narrow_window(browse, make_user, make_post, make_view, outside):
     author = make_user(name="W" * 200, email=f"{'w' * 60}@{'w' * 60}.example")
     make_post(title="W" * 200, body="https://example.com/" + "w" * 500, author=author)
+    make_view(author, "W" * 100, "q=" + "W" * 400, for_all=True)
     page = browse(width=320)
     for path in LONG_PAGES:
         page.goto(path)

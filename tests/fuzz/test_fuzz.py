@@ -20,7 +20,7 @@ from .surface import HERE, browse, discover
 
 # Random requests over both databases; as many again go through every field, whatever is asked for.
 ASKED = int(os.environ.get("FUZZ") or 0)
-REQUESTS = ASKED or 1200
+REQUESTS = ASKED or 1600
 # Tables that an answer of 4xx may write to, since they count what was refused.
 COUNTERS = frozenset({"failed_sign_ins"})
 # What is in an attribute that a browser follows or runs.
