@@ -39,8 +39,8 @@ stress: .venv/testing.stamp ## Kill servers under people who write, about 5 minu
 scan: .venv/testing.stamp .venv/scan/stamp ## Attack the signed-in site with a scanner, about a minute (ARGS="--seconds 600")
 	@$(BIN)/python -m tests.scan $(ARGS)
 
-bench: .venv/testing.stamp ## Compare speed and memory with the stock wiring, minutes (ARGS="--rounds 10" for less)
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: .venv/testing.stamp ## Measure speed, memory, and lists of a million, minutes (ROWS=100000 ARGS="--only lists")
+	@$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
 demo: .venv/development.stamp ## Add 200 believable people with posts to the development database
 	@$(BIN)/initialize_db development.ini

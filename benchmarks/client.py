@@ -11,6 +11,7 @@ from .servers import SECRET
 
 LIST = "/users"
 EDIT = "/users/1/edit"
+NEW = "/users/new"
 
 
 class Client:
@@ -19,7 +20,7 @@ class Client:
     def __init__(self, port):
         self.socket = _connect(port)
         self.cookie = f"__Host-session={signed_in.cookie(SECRET)}"
-        page = self.send(_request("GET", EDIT, f"Cookie: {self.cookie}\r\n"), 200).decode()
+        page = self.send(self.get(EDIT), 200).decode()
         self.token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', page)[1]
         self.name = re.search(r'name="name"[^>]* value="([^"]+)"', page)[1].replace("&#39;", "%27").replace(" ", "+")
 
@@ -31,15 +32,27 @@ class Client:
 
     def gets(self, count):
         """Return `count` requests for the list."""
-        return [_request("GET", LIST, f"Cookie: {self.cookie}\r\n")] * count
+        return [self.get(LIST)] * count
+
+    def get(self, path):
+        """Return a request for the page at `path`."""
+        return _request("GET", path, f"Cookie: {self.cookie}\r\n")
+
+    def add(self):
+        """Return a request that adds a user whose address nobody has, from a form not sent before."""
+        new = uuid.uuid4().hex
+        return self._post(NEW, f"form_token={new}&name=Zoltan+{new}&email={new}@example.org&age=30")
 
     def posts(self, count):
         """Return `count` requests that each set another age than the one before, from forms not sent before."""
-        return [self._post(20 + number % 2) for number in range(count)]
+        return [
+            self._post(EDIT, f"form_token={uuid.uuid4().hex}&name={self.name}&age={20 + number % 2}")
+            for number in range(count)
+        ]
 
-    def _post(self, age):
-        form = f"csrf_token={self.token}&form_token={uuid.uuid4().hex}&name={self.name}&age={age}&role=member&active=y"
-        return _request("POST", EDIT, f"Cookie: {self.cookie}\r\n", form)
+    def _post(self, path, form):
+        form = f"csrf_token={self.token}&role=member&active=y&{form}"
+        return _request("POST", path, f"Cookie: {self.cookie}\r\n", form)
 
     def send(self, request, expected):
         """Send the bytes `request`; return those of the answer, whose status is `expected`."""

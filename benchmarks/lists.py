@@ -1,0 +1,101 @@
+"""Seconds of every way to look at the list, and of adding a user, among few people and among many, side by side."""
+
+import contextlib
+import itertools
+import statistics
+import time
+
+from sqlalchemy import func, select
+
+from myproject.db import get_engine
+from myproject.pagination import LAST, in_order, read_page
+from myproject.users.listing import ORDERS, read_view
+from myproject.users.models import users
+
+from .client import LIST, Client
+from .databases import SMALL, large_databases
+from .servers import application, serving
+
+SEARCHES = {
+    "rare": "q=.777@",
+    "common": "q=ada",
+    "common, by name": "q=ada&sort=name",
+    "absent": "q=zzqx",
+    "one letter": "q=a",
+    "one letter, absent": "q=%E6%9D%8E",
+    "four common words": "q=ada+example+com+1",
+    "four words, one of them rare": "q=example+com+1+.777%40",
+    "four words, seldom together": "q=ada+lovelace+example+12",
+}
+FILTERS = {
+    "role": ("role=admin", "role=editor", "role=member"),
+    "active": ("active=no", "active=yes"),
+    "posts": ("posts=yes", "posts=no"),
+    "age": ("age_from=30&age_to=39",),
+    "joined": ("joined_from=2025-03&joined_to=2025-04",),
+}
+COUNTS = {"all": "panel=filters", "common": "q=ada&panel=filters", "administrators": "role=admin&panel=filters"}
+ADDING = "adding a user"
+
+
+def measure(rows, rounds, cache=None):
+    """Return `{operation: {(kind of database, number of users): seconds}}`, medians of `rounds` requests each.
+
+    Every round asks each server for each operation once, so that whatever else the machine does falls upon all.
+    """
+    with contextlib.ExitStack() as stack:
+        urls = stack.enter_context(large_databases([SMALL, rows], cache))
+        addresses = {place: _addresses(url) for place, url in urls.items()}
+        clients = {}
+        for place, url in urls.items():
+            port, _ = stack.enter_context(serving(application, "ours", url))
+            clients[place] = Client(port)
+        return _rounds(clients, addresses, rounds)
+
+
+def _rounds(clients, addresses, rounds):
+    operations = [*next(iter(addresses.values())), ADDING]
+    times = {operation: {place: [] for place in clients} for operation in operations}
+    for number in range(rounds + 1):
+        for operation, (place, client) in itertools.product(operations, clients.items()):
+            request = client.add() if operation == ADDING else client.get(addresses[place][operation])
+            started = time.perf_counter()
+            client.send(request, 303 if operation == ADDING else 200)
+            if number:  # the first round warms up
+                times[operation][place].append(time.perf_counter() - started)
+    return {
+        operation: {place: statistics.median(seconds) for place, seconds in of_operation.items()}
+        for operation, of_operation in times.items()
+    }
+
+
+def _addresses(url):
+    """Return `{operation: address}` of all pages that are asked for."""
+    engine = get_engine(url)
+    queries = {}
+    for name, descending in itertools.product(ORDERS, (False, True)):
+        sort = f"-{name}" if descending else name
+        title = f"by {name}, {'falling' if descending else 'rising'}"
+        queries[f"{title}, first"] = f"sort={sort}"
+        queries[f"{title}, deep"] = f"sort={sort}&cursor={cursor(engine, {'sort': sort})}"
+        queries[f"{title}, last"] = f"sort={sort}&cursor={LAST}"
+    queries |= {f"search, {name}": query for name, query in SEARCHES.items()}
+    queries |= {f"filter `{query}`": query for queries_of in FILTERS.values() for query in queries_of}
+    for (one, *_), (other, *_) in itertools.combinations(FILTERS.values(), 2):
+        queries[f"filters `{one}&{other}`"] = f"{one}&{other}"
+    queries["search and filter `q=ada&role=editor`"] = "q=ada&role=editor"
+    queries |= {f"how many of each kind, {name}": query for name, query in COUNTS.items()}
+    engine.dispose()
+    return {operation: f"{LIST}?{query}" for operation, query in queries.items()}
+
+
+def cursor(engine, parameters, offset=None):
+    """Return the cursor of the page after the first `offset` people of a view of all, or after half of them."""
+    view = read_view(parameters)
+    with engine.connect().execution_options(read_only=True) as connection:
+        if offset is None:
+            offset = connection.scalar(select(func.count()).select_from(users)) // 2
+        in_this_order = select(*view.keys).order_by(*in_order(view.keys, not view.descending))
+        row = connection.execute(in_this_order.offset(offset).limit(1)).one()
+    page = read_page(lambda beside, rising, limit: [row] * limit, view.keys, of=view.query)
+    return page.next

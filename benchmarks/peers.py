@@ -1,0 +1,56 @@
+"""python -m benchmarks.peers > ours.json: serves ours, signed in, for a program that times admin interfaces on SQLite.
+
+It writes where to ask and for what, and serves until Ctrl-C.
+"""
+
+import argparse
+import contextlib
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from myproject.db import get_engine
+
+from .client import LIST, Client
+from .databases import large_databases
+from .lists import cursor
+from .servers import application, serving
+
+
+def main(argv=None):
+    """Make or take up the database, write the JSON, and serve."""
+    parser = argparse.ArgumentParser(prog="benchmarks.peers", description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="users in the database (%(default)s)")
+    parser.add_argument("--cache", type=Path, help="the folder in which the database stays for the next time")
+    options = parser.parse_args(argv)
+    logging.disable(logging.INFO)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with large_databases([options.rows], options.cache, kinds=["SQLite"]) as urls:
+        url = urls["SQLite", options.rows]
+        with serving(application, "ours", url) as (port, _):
+            print(json.dumps(ours(port, url, options.rows), indent=1), flush=True)
+            print("Serving until Ctrl-C.", file=sys.stderr)
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
+
+
+def ours(port, url, rows):
+    """Return what the other program has to know."""
+    engine = get_engine(url)
+    # 1,000 pages of 25 before the end, or else the second page.
+    deep = cursor(engine, {}, offset=max(rows - 1000 * 25, 25))
+    engine.dispose()
+    return {
+        "base": f"http://127.0.0.1:{port}",
+        "headers": {"Cookie": Client(port).cookie},
+        "list": LIST,
+        "deep": f"{LIST}?cursor={deep}",
+        "search-rare": f"{LIST}?q=lovelace.12",
+        "search-common": f"{LIST}?q=ada",
+    }
+
+
+if __name__ == "__main__":
+    main()
