@@ -217,7 +217,7 @@ def statements_of(engine, work):
     event.listen(engine, "before_cursor_execute", record)
     work()
     event.remove(engine, "before_cursor_execute", record)
-    return [given for given in statements if not given[0].startswith("EXPLAIN")]
+    return [given for given in statements if not given[0].startswith(("EXPLAIN", "SET"))]
 
 
 def nodes_of(plan):
