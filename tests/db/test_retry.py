@@ -42,11 +42,11 @@ class Waits(list):
 
 @pytest.fixture
 def waits(monkeypatch):
-    """The waits, each as long as it can be; the clock goes on as if they were waited for."""
-    waits, monotonic = Waits(), time.monotonic
+    """The waits, each as long as it can be; the clock goes on by them, and by nothing else that a busy machine does."""
+    waits, started = Waits(), time.monotonic()
     monkeypatch.setattr(random, "uniform", lambda shortest, longest: longest)
     monkeypatch.setattr(time, "sleep", waits.wait)
-    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + sum(waits))
+    monkeypatch.setattr(time, "monotonic", lambda: started + sum(waits))
     return waits
 
 
