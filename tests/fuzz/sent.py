@@ -266,10 +266,10 @@ def short(text, most=300):
 
 
 def requests(surface):
-    """Return a strategy of requests to all that there is, each form or page as often as the others."""
-    forms, pages = surface.by_route(surface.forms), surface.by_route(surface.pages)
-    groups = st.sampled_from([forms, forms, pages]).flatmap(st.sampled_from)
-    return groups.flatmap(st.sampled_from).flatmap(lambda form: requests_at(form, surface))
+    """Return (share, strategy of requests) of the forms of each route, and of its pages: all that there is."""
+    groups = [(2, group) for group in surface.by_route(surface.forms)]
+    groups += [(1, group) for group in surface.by_route(surface.pages)]
+    return [(share, st.sampled_from(group).flatmap(lambda form: requests_at(form, surface))) for share, group in groups]
 
 
 @st.composite
