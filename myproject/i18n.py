@@ -10,13 +10,12 @@ from pyramid.i18n import TranslationStringFactory
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
 
-from .security import cookie_name
+from .security import keep_in_browser, kept_in_browser
 
 LANGUAGES = {"en": "English", "ko": "한국어"}
 COOKIE = "language"
 # A path of this site as an address has it. `//evil.example` and `/\evil.example` are other hosts to a browser.
 PATH_HERE = re.compile(r"/(?![/\\])[!-~]*")
-YEAR = 365 * 24 * 60 * 60
 
 _ = TranslationStringFactory("myproject")
 
@@ -31,7 +30,7 @@ def includeme(config):
 
 def negotiate_language(request):
     """Return the code of the language that the person chose, or that the browser prefers, or `en`."""
-    chosen = request.cookies.get(cookie_name(request.registry.settings, COOKIE))
+    chosen = kept_in_browser(request, COOKIE)
     return chosen if chosen in LANGUAGES else request.accept_language.lookup(list(LANGUAGES), default="en")
 
 
@@ -42,10 +41,7 @@ def switch_language(request):
     if language not in LANGUAGES or not PATH_HERE.fullmatch(page):
         raise HTTPBadRequest(_("This language is not known here."))
     response = HTTPSeeOther(page)
-    settings = request.registry.settings
-    secure = not settings["myproject.development"]
-    name = cookie_name(settings, COOKIE)
-    response.set_cookie(name, language, max_age=YEAR, samesite="Lax", httponly=True, secure=secure)
+    keep_in_browser(request, response, COOKIE, language)
     return response
 
 

@@ -83,6 +83,19 @@ def cookie_name(settings, name):
     return name if settings["myproject.development"] else f"__Host-{name}"
 
 
+def keep_in_browser(request, response, name, value):
+    """Let `response` leave `value` in the cookie `name` of this browser for a year, out of reach of scripts."""
+    settings = request.registry.settings
+    secure = not settings["myproject.development"]
+    name = cookie_name(settings, name)
+    response.set_cookie(name, value, max_age=YEAR, samesite="Lax", httponly=True, secure=secure)
+
+
+def kept_in_browser(request, name):
+    """Return what `keep_in_browser` has left in this browser, or what somebody has put there instead, or `None`."""
+    return request.cookies.get(cookie_name(request.registry.settings, name))
+
+
 def row_in_url(request, model, **options):
     """Return the `model` that the URL names, or 404; whoever is not signed in does not even learn which there are."""
     if request.identity is None:

@@ -14,11 +14,10 @@ ROLLED_BACK = "40"  # serialization failures and deadlocks
 LOCK_NOT_AVAILABLE = "55P03"
 READ_ONLY_SERVER = "25006"
 NOT_SUPPORTED = "0A000"
+QUERY_CANCELED = "57014"
 SHUT_DOWN = ("57P01", "57P02")
 # No connection; no disk, memory or connection left; the server stops or starts; a failure of its files.
 SERVER_CANNOT = ("08", "53", "57P", "58")
-
-QUERY_CANCELED = "57014"
 
 # https://www.sqlite.org/rescode.html
 BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}

@@ -1,6 +1,6 @@
 """How many people are in a view: exactly where that is cheap or asked for, else about, or more than so many.
 
-No count looks at more rows than the page beside it does.
+Unless asked for, no count looks at more than MOST entries of an index.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from sqlalchemy.sql import ClauseElement
 from .listing import View
 from .models import BY_JOINED, users
 from .search import EVERY
-from .selecting import KIND_COLUMNS, RANGES, Finder, conditions, kinds_of, some_of_kind
+from .selecting import RANGES, Finder, conditions, kinds_of, some_of_kind
 
 # So many entries of an index are counted one by one.
 MOST = 10_000
@@ -74,18 +74,18 @@ def choices(dbsession, view):
 
     It is `None` where only a look at everybody could tell.
     """
-    others = View(view.parameters, tuple(term for term in view.terms if term.field not in KIND_COLUMNS))
+    others = View(view.parameters, tuple(term for term in view.terms if term.field not in EVERY))
     cells = _cells(dbsession, others)
     if cells is None:
         return None
-    allowed = {field: view.of(field) for field in KIND_COLUMNS}
+    allowed = {field: view.of(field) for field in EVERY}
     found: dict[str, dict] = {}
-    for field, value in [(name, value) for name in KIND_COLUMNS for value in EVERY[name]]:
+    for field, value in [(name, value) for name, values in EVERY.items() for value in values]:
         within = {**allowed, field: {value}}
         numbers = [
             people
             for *kind, people in cells
-            if all(part in within[name] for name, part in zip(KIND_COLUMNS, kind, strict=True))
+            if all(part in within[name] for name, part in zip(EVERY, kind, strict=True))
         ]
         how = "more" if any(number > MOST_OF_KIND for number in numbers) else "exact"
         found.setdefault(field, {})[value] = Count(MOST_OF_KIND if how == "more" else sum(numbers), how)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pyramid.httpexceptions import HTTPBadRequest, HTTPSeeOther
 from pyramid.view import view_config
 
-from ..i18n import PATH_HERE, YEAR, _
-from ..security import cookie_name
+from ..i18n import PATH_HERE, _
+from ..security import keep_in_browser, kept_in_browser
 
 COOKIE = "display"
 COLUMNS = {"email": _("Email"), "age": _("Age"), "role": _("Role"), "active": _("Active"), "joined": _("Joined")}
@@ -23,8 +23,7 @@ class Display:
 
 def display_of(request):
     """Return the Display that this browser has chosen."""
-    text = request.cookies.get(cookie_name(request.registry.settings, COOKIE), "")
-    size, *columns = text.split(".")
+    size, *columns = (kept_in_browser(request, COOKIE) or "").split(".")
     if size not in map(str, SIZES) or not set(columns) <= set(COLUMNS):
         return Display()
     return Display(tuple(name for name in COLUMNS if name in columns), int(size))
@@ -37,13 +36,6 @@ def choose(request):
     if size not in map(str, SIZES) or not PATH_HERE.fullmatch(page):
         raise HTTPBadRequest()
     response = HTTPSeeOther(page)
-    settings = request.registry.settings
-    response.set_cookie(
-        cookie_name(settings, COOKIE),
-        ".".join([size, *(name for name in COLUMNS if name in request.POST)]),
-        max_age=YEAR,
-        samesite="Lax",
-        httponly=True,
-        secure=not settings["myproject.development"],
-    )
+    columns = [name for name in COLUMNS if name in request.POST]
+    keep_in_browser(request, response, COOKIE, ".".join([size, *columns]))
     return response

@@ -26,9 +26,8 @@ ORDERS = {
 # Where something is searched for, whoever was added last comes first: the words of a search crowd together in the
 # order of the names, and a page of many a search would begin with a long way through others.
 SEARCHED, LISTED = "-joined", "name"
-CHOSEN = ("role", "active", "posts")
 BETWEEN = {"age": ages_between, "joined": days_between}
-PARAMETERS = ("q", *CHOSEN, "age_from", "age_to", "joined_from", "joined_to", "sort")
+PARAMETERS = ("q", *EVERY, "age_from", "age_to", "joined_from", "joined_to", "sort")
 # Beyond every letter: a database compares it as the last.
 AFTER_ALL = "\U0010ffff"
 
@@ -116,7 +115,7 @@ def read_view(parameters):
         raise HTTPBadRequest(_("The list cannot be sorted by that. Choose one of the columns."))
     terms, notes = parse(chosen.get("q", ""))
     terms, notes = list(terms), list(notes)
-    for field in CHOSEN:
+    for field in EVERY:
         if field in chosen:
             if chosen[field] not in CHOICES[field]:
                 raise HTTPBadRequest(_("The list cannot be narrowed by that. Choose one of the filters."))
@@ -139,9 +138,11 @@ def read_query(query):
 def start_of(view, text):
     """Return the value of the first key at which a page begins that is to start at `text`, and a note if it cannot.
 
-    A letter or the beginning of a name or an address, an age, or a year, month or day.
+    A letter or the beginning of a name or an address, an age, or a year, month or day; nothing for an empty text.
     """
     text = text.strip()
+    if not text:
+        return None, None
     if view.order in ("name", "email"):
         letter = fold(text.replace("\0", ""))[:100]
         return (letter + AFTER_ALL if view.descending else letter), None

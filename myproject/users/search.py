@@ -39,6 +39,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "active": {"yes": True, "예": True, "no": False, "아니요": False},
     "posts": {"yes": True, "예": True, "no": False, "아니요": False},
 }  # fmt: skip
+# The kinds of people, in the order of KINDS, and what each can be.
 EVERY: dict[str, frozenset] = {
     "role": frozenset(ROLES),
     "active": frozenset({True, False}),

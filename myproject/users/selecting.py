@@ -33,10 +33,10 @@ from sqlalchemy import (
     union_all,
 )
 
-from ..pagination import EVERYTHING, in_order
+from ..pagination import EVERYTHING, PAGE_SIZE, in_order, read_page
 from .indexes import LETTERS
 from .models import BY_AGE, BY_JOINED, BY_NAME, KINDS, users
-from .search import Term
+from .search import EVERY, Term
 
 # So many people are gathered and sorted in 2 ms or so.
 FEW = 1500
@@ -47,7 +47,6 @@ COLUMN_OF = {
     "text": "search_text", "email": "search_text", "age": "age", "joined": "created_at",
     "role": "role", "active": "active", "posts": "has_posts",
 }  # fmt: skip
-KIND_COLUMNS = ("role", "active", "posts")
 RANGES = {"age": BY_AGE, "joined": BY_JOINED}
 # The orders that have an index for each kind.
 ORDERS_OF_KINDS = (BY_NAME, BY_AGE, BY_JOINED)
@@ -70,9 +69,9 @@ def conditions(view):
 
 def _meets(terms, view, row):
     # Several terms of one kind are one condition: what all of them allow.
-    kinds = {term.field for term in terms if term.field in KIND_COLUMNS}
+    kinds = {term.field for term in terms if term.field in EVERY}
     of_kinds = [row[COLUMN_OF[name]].in_(sorted(view.of(name))) for name in sorted(kinds)]
-    return [*of_kinds, *(_condition(term, row) for term in terms if term.field not in KIND_COLUMNS)]
+    return [*of_kinds, *(_condition(term, row) for term in terms if term.field not in EVERY)]
 
 
 def _condition(term, row=users.c):
@@ -92,7 +91,7 @@ def _condition(term, row=users.c):
 
 def kinds_of(view):
     """Return (role, active, has posts) of each kind of people who may be in `view`."""
-    return list(product(*(sorted(view.of(name)) for name in KIND_COLUMNS)))
+    return list(product(*(sorted(view.of(name)) for name in EVERY)))
 
 
 def some_of_kind(kind, keys, within, most):
@@ -124,6 +123,13 @@ class Finder:
         self.few = self._first_few([*quick, *self._by_kinds_and_ranges()])
         # How many there are, once a page has shown all of them.
         self.all = None
+
+    def page(self, cursor=None, *, start=None, size=PAGE_SIZE):
+        """Return the Page beside `cursor`, or at `start`, as `read_page` does."""
+        view = self.view
+        return read_page(
+            self.rows, view.keys, cursor, start=start, descending=view.descending, size=size, of=view.query
+        )
 
     def rows(self, beyond, rising, limit):
         """Return up to `limit` rows, COLUMNS and then the view's keys, that are `beyond`, sorted by the keys."""
@@ -159,14 +165,14 @@ class Finder:
         terms = self.view.terms
         if not terms:
             return most + 1 if self._all(_one_after(most)) else self.count()
-        others = [term for term in terms if term.field not in KIND_COLUMNS]
+        others = [term for term in terms if term.field not in EVERY]
         if len(others) > 1 or any(term.is_text or term.excluded for term in others):
             return None
         [found] = self._by_kinds_and_ranges(most + 1)
         return self._count(found.limit(most + 1))
 
     def _has_kinds(self):
-        return any(term.field in KIND_COLUMNS for term in self.view.terms)
+        return any(term.field in EVERY for term in self.view.terms)
 
     def _all(self, query):
         return self.dbsession.connection().execute(query).all()
@@ -187,7 +193,7 @@ class Finder:
 
     def _sorted(self, beyond, rising, limit):
         """Return what `rows` does: all are found, and only then sorted; few are counted by the way."""
-        keys = [key.label(f"key_{number}") for number, key in enumerate(self.view.keys)]
+        keys = self._named_keys()
         found = select(*COLUMNS, *keys).where(*self._conditions(), *beyond.conditions)
         # An OFFSET, because neither database looks through it: else it may prefer to look at all in their order.
         gathered = found.offset(0).subquery()
@@ -197,6 +203,9 @@ class Finder:
         rows = self._all(query.add_columns(func.count().over()))
         self.all = rows[0][-1] if rows else 0
         return [row[:-1] for row in rows]
+
+    def _named_keys(self):
+        return [key.label(f"key_{number}") for number, key in enumerate(self.view.keys)]
 
     def _conditions(self):
         if self.few is not None:
@@ -267,10 +276,10 @@ class Finder:
         each_kind = [()]
         if self._has_kinds() and keys in ORDERS_OF_KINDS:
             each_kind = kinds_of(view)
-            others = [term for term in others if term.field not in KIND_COLUMNS]
-        looked_at = {users.c[COLUMN_OF[term.field]] for term in others}
-        names = [f"key_{number}" for number, _ in enumerate(keys)]
-        sorted_by = [key.label(name) for key, name in zip(keys, names, strict=True)]
+            others = [term for term in others if term.field not in EVERY]
+        looked_at = [users.c[name] for name in sorted({COLUMN_OF[term.field] for term in others})]
+        sorted_by = self._named_keys()
+        names = [key.name for key in sorted_by]
         most = far if others else limit
 
         def those_of(kind, part):
@@ -289,11 +298,8 @@ class Finder:
             people = union_all(*(select(part.subquery()) for part in parts)).limit(most)
         else:
             # It does not see that an index has those of a kind in this order, unless they are sorted by themselves.
-            each = (
-                those_of(*one).order_by(*in_order(keys, rising)).limit(most)
-                for one in product(each_kind, [beyond.conditions])
-            )
-            people = merged([select(one.subquery()) for one in each], names)
+            each = (those_of(kind, beyond.conditions).order_by(*in_order(keys, rising)) for kind in each_kind)
+            people = merged([select(one.limit(most).subquery()) for one in each], names)
         row = people.subquery().c
         meets = [_looked_at_one_by_one(_meets(others, view, row))] if others else []
         found = select(row.id).where(*meets).limit(limit).subquery()

@@ -7,7 +7,6 @@ from sqlalchemy.exc import IntegrityError
 from ..errors import page
 from ..flash import flash
 from ..i18n import _
-from ..pagination import read_page
 from ..security import record
 from .counting import choices, count
 from .display import COLUMNS, SIZES, display_of
@@ -18,6 +17,8 @@ from .models import LastAdministrator, User
 from .selecting import Finder
 
 LAST_ADMINISTRATOR = _("This is the last administrator who can sign in. Make somebody else an administrator first.")
+# What the list shows a view by.
+SHOWN = {"columns": COLUMNS, "sizes": SIZES, "mark": mark, "role_names": ROLE_NAMES}
 
 
 @view_config(route_name="home", request_method="GET")
@@ -30,10 +31,9 @@ def home(request):
 def index(request):
     """List the users that the address asks for."""
     view, display, asked = read_view(request.GET), display_of(request), request.GET
-    start, note = start_of(view, asked["from"]) if asked.get("from", "").strip() else (None, None)
+    start, note = start_of(view, asked.get("from", ""))
     finder = Finder(request.dbsession, view)
-    of = {"descending": view.descending, "size": display.size, "of": view.query}
-    page = read_page(finder.rows, view.keys, asked.get("cursor"), start=start, **of)
+    page = finder.page(asked.get("cursor"), start=start, size=display.size)
     return {
         "view": view,
         "display": display,
@@ -42,17 +42,14 @@ def index(request):
         "panel": asked.get("panel"),
         "choices": choices(request.dbsession, view) if asked.get("panel") == "filters" else None,
         "notes": [*view.notes, *([note] if note else [])],
-        "columns": COLUMNS,
-        "sizes": SIZES,
-        "mark": mark,
-        "role_names": ROLE_NAMES,
+        **SHOWN,
     }
 
 
 @view_config(route_name="users.help", request_method="GET", renderer="users/help.jinja2")
 def help_page(request):
     """Explain what the search understands, and which keys the list knows."""
-    return {"role_names": ROLE_NAMES}
+    return {}
 
 
 @view_config(route_name="users.show", request_method="GET", renderer="users/show.jinja2")
