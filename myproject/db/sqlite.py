@@ -54,7 +54,9 @@ def _begin(connection, reading_seconds):
     # Where it was AUTOCOMMIT for a while, the dialect has let the driver begin by itself again.
     driver.isolation_level = None
     reading = connection.get_execution_options().get("read_only", False)
-    driver.execute(f"PRAGMA query_only = {'ON' if reading else 'OFF'}")
+    # To set it, also to what it is, makes SQLite prepare all its statements anew.
+    if driver.execute("PRAGMA query_only").fetchone() != (reading,):
+        driver.execute(f"PRAGMA query_only = {'ON' if reading else 'OFF'}")
     if reading:
         if reading_seconds is not None:
             deadline = time.monotonic() + reading_seconds

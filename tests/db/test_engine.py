@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import delete, event, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from myproject.models import Post, User
@@ -127,6 +127,17 @@ def test_foreign_keys_are_on_for_every_pooled_connection(engine):
         keys = [connection.exec_driver_sql("PRAGMA foreign_keys").scalar() for connection in connections]
         assert engine.pool.checkedout() == 5
     assert keys == [1] * 5
+
+
+@sqlite_only
+def test_a_connection_that_reads_again_keeps_its_prepared_statements(app, engine):
+    app.get("/users")
+    sent = []
+    event.listen(engine, "checkout", lambda driver, *_: driver.set_trace_callback(sent.append))
+    app.get("/users")
+    assert "BEGIN" in sent
+    # https://www.sqlite.org/src/file/src/pragma.c: it expires all statements.
+    assert [statement for statement in sent if "query_only =" in statement] == []
 
 
 def test_an_orphan_is_refused(probe, rows):
