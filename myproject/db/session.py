@@ -7,6 +7,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import sessionmaker
 from transaction._transaction import Status
 from zope.sqlalchemy import mark_changed
+from zope.sqlalchemy.datamanager import STATUS_READONLY, join_transaction
 
 from .engine import get_engine
 
@@ -58,17 +59,21 @@ def get_tm_session(factory, tm, *, read_only=False):
     thread = threading.get_ident()
     options = {"tm": tm, "read_only": read_only, "thread": thread}
     session = factory(execution_options=options, info={"thread": thread})
-    join(session, tm)
+    join(session, tm, read_only=read_only)
     return session
 
 
-def join(session, tm):
+def join(session, tm, *, read_only=False):
     """Begin `session` as a part of the current transaction of `tm`."""
     session.info["joining"] = True
     try:
-        # Joined as changed, it commits whatever was written and however: zope.sqlalchemy's listeners see what the ORM
-        # writes, but not a Core statement, a SELECT of a function that writes, or a raw cursor.
-        mark_changed(session, tm)
+        if read_only:
+            # Of one snapshot, and the database refuses to write: there is nothing to commit, and it is only closed.
+            join_transaction(session, STATUS_READONLY, tm)
+        else:
+            # Joined as changed, it commits whatever was written and however: zope.sqlalchemy's listeners see what the
+            # ORM writes, but not a Core statement, a SELECT of a function that writes, or a raw cursor.
+            mark_changed(session, tm)
     finally:
         del session.info["joining"]
     # It commits when it votes: whatever else takes part has to have voted by then, however it is called.
