@@ -8,10 +8,12 @@ import base64
 import datetime
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pyramid.httpexceptions import HTTPBadRequest
-from sqlalchemy import literal, tuple_
+from sqlalchemy import bindparam, tuple_
 
 from .db.lookup import LARGEST_ID
 from .i18n import _
@@ -24,15 +26,17 @@ LAST = "last"
 class Beyond:
     """What of a list lies on one side of a row: conditions to meet, and the same in parts, the nearest first.
 
-    Each part is a list of conditions that seeks one place of an index: SQLite cannot seek what is equal to the first of
-    two keys and what is beyond it at once.
+    Each part is conditions that seek one place of an index: SQLite cannot seek what is equal to the first of two keys
+    and what is beyond it at once. The row's keys stand in them as parameters, whose `values` go with the statement;
+    the conditions for other rows are the same objects.
     """
 
-    conditions: list
-    parts: list[list]
+    conditions: tuple
+    parts: tuple[tuple, ...]
+    values: Mapping
 
 
-EVERYTHING = Beyond([], [[]])
+EVERYTHING = Beyond((), ((),), {})
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def page_of(dbsession, query, keys, cursor=None, *, descending=False, size=PAGE_
 
     def read(beyond, rising, limit):
         rows = query.add_columns(*keys).where(*beyond.conditions).order_by(*in_order(keys, rising)).limit(limit)
-        return dbsession.execute(rows).all()
+        return dbsession.execute(rows, beyond.values).all()
 
     page = read_page(read, keys, cursor, descending=descending, size=size)
     return Page([row for (row,) in page.rows], page.previous, page.next)
@@ -74,8 +78,8 @@ def read_page(read, keys, cursor=None, *, start=None, descending=False, size=PAG
         return found, len(rows) > size
 
     if start is not None and not cursor:
-        at = [keys[0] <= start if descending else keys[0] >= start]
-        edge, beyond = (start,), Beyond(at, [at])
+        at = _at(keys[0], not descending)
+        edge, beyond = (start,), Beyond(at, (at,), _values([start]))
     else:
         beyond = _beyond(keys, edge, (side == "after") != descending) if edge else EVERYTHING
     found, more = turn(side, beyond)
@@ -92,14 +96,30 @@ def read_page(read, keys, cursor=None, *, start=None, descending=False, size=PAG
 
 
 def _beyond(keys, edge, rising):
-    edge = [literal(value, key.type) for key, value in zip(keys, edge, strict=True)]
+    conditions, parts = _beside(tuple(keys), rising)
+    return Beyond(conditions, parts, _values(edge))
+
+
+def _values(edge):
+    return {f"edge_{number}": value for number, value in enumerate(edge)}
+
+
+@lru_cache
+def _at(key, rising):
+    edge = bindparam("edge_0", type_=key.type)
+    return (key >= edge if rising else key <= edge,)
+
+
+@lru_cache
+def _beside(keys, rising):
+    edge = [bindparam(f"edge_{number}", type_=key.type) for number, key in enumerate(keys)]
     parts = []
     for number in reversed(range(len(keys))):
         key, value = keys[number], edge[number]
         equal = [key == value for key, value in zip(keys[:number], edge[:number], strict=True)]
-        parts.append([*equal, key > value if rising else key < value])
+        parts.append((*equal, key > value if rising else key < value))
     here, there = tuple_(*keys), tuple_(*edge)
-    return Beyond([here > there if rising else here < there], parts)
+    return (here > there if rising else here < there,), tuple(parts)
 
 
 def in_order(keys, rising):

@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 
 from myproject.models import Post, User
 from myproject.pagination import LAST, in_order, page_of, read_page
-from myproject.users import selecting
+from myproject.users import finding
+from myproject.users.finding import Finder
 from myproject.users.listing import ORDERS, read_view
 from myproject.users.models import BY_NAME
-from myproject.users.selecting import Finder, conditions
+from myproject.users.selecting import conditions, shape_of
 
 users, posts = User.__table__, Post.__table__
 
@@ -200,7 +201,7 @@ def test_the_parts_beside_a_cursor_hold_all_beyond_it_once_the_nearest_first(out
 
         def read(beyond, rising, limit):
             rows = select(users.c.id, *BY_NAME).order_by(*in_order(BY_NAME, rising))
-            return [row for part in beyond.parts for row in session.execute(rows.where(*part))][:limit]
+            return [row for part in beyond.parts for row in session.execute(rows.where(*part), beyond.values)][:limit]
 
         forth = [read_page(read, BY_NAME, descending=descending, size=4)]
         while forth[-1].next:
@@ -457,7 +458,7 @@ people = st.builds(
 )
 orders = st.sampled_from([sign + order for order in ORDERS for sign in ("", "-")])
 searches = st.sampled_from(
-    ["a", "-b", "k b", "김", "ㄱ", "role:member", "age:20-", "-age:20 b", "joined:2026 posts:no"]
+    ["a", "-b", "k b", "example", "exa -a", "김", "ㄱ", "role:member", "age:20-", "-age:20 b", "joined:2026 posts:no"]
 )
 views = st.fixed_dictionaries({"sort": orders}, optional={"q": searches, "role": st.just("member")}).map(read_view)
 changes = st.lists(people | st.integers(1, 20), max_size=8)
@@ -476,7 +477,7 @@ def test_whatever_happens_meanwhile_all_who_stay_are_shown_once_in_order(
     outside, view, present, happening, size, few, far
 ):
     for direction in ("next", "previous"):
-        with patch.multiple(selecting, FEW=few, NEAR=far, FAR=far), Session(outside) as session:
+        with patch.multiple(finding, FEW=few, NEAR=far, FAR=far), Session(outside) as session:
             session.execute(
                 users.insert(), [{"id": number, **with_email(one, number)} for number, one in enumerate(present, 1)]
             )
@@ -514,8 +515,9 @@ def with_email(person, number):
 
 def listed(session, view):
     """Return the ids of all in a view, in its order, by one plain SELECT."""
-    rows = select(users.c.id).where(*conditions(view)).order_by(*in_order(view.keys, not view.descending))
-    return session.scalars(rows.where(users.c.id > 0)).all()
+    shape, values = shape_of(view)
+    rows = select(users.c.id).where(*conditions(shape)).order_by(*in_order(view.keys, not view.descending))
+    return session.scalars(rows.where(users.c.id > 0), values).all()
 
 
 @bounded

@@ -104,6 +104,7 @@ BY_AGE = (func.coalesce(users.c.age, literal_column("-1")), users.c.id)
 BY_ROLE = (users.c.role, users.c.id)
 BY_ACTIVE = (users.c.active, users.c.id)
 BY_JOINED = (users.c.created_at, users.c.id)
+BY_ADDED = (users.c.id,)
 # Few people, or many: these tell apart the twelve kinds that filters ask for.
 KINDS = (users.c.role, users.c.active, users.c.has_posts)
 

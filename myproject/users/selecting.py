@@ -1,24 +1,23 @@
-"""A view of the list, put into `select()`: the one place where what is asked for becomes SQL, and the way it is found.
+"""A view of the list, put into `select()`: the one place where what is asked for becomes SQL.
 
-A page is read by the first of these ways that ends well, and the first two look at a bounded number of rows:
-
-1. *Few*: an index says that no more than `FEW` people meet one of the terms. They are gathered, looked at and sorted.
-2. *Along the order*: people are looked at in the order of the list, `FAR` of them, until a page is full; those of
-   certain kinds (role, active, posts) along the index of each kind.
-3. *As the database likes*, where many meet each of the terms but hardly anybody all of them, or only at the far end of
-   the order. This one takes the longer the more people there are, up to the time limit of requests that read.
+To put a statement together takes longer than to run it. So what was typed stands in it as a parameter, and a statement
+is put together once for all views of one `shape`.
 """
 
 import re
-from functools import cached_property, lru_cache
+from dataclasses import replace
+from functools import lru_cache
 from itertools import product
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    BindParameter,
     Integer,
     Text,
     and_,
     any_,
+    bindparam,
     case,
     cast,
     column,
@@ -28,20 +27,16 @@ from sqlalchemy import (
     not_,
     select,
     table,
-    text,
     true,
     union_all,
 )
 
-from ..pagination import EVERYTHING, PAGE_SIZE, in_order, read_page
+from ..pagination import in_order
 from .indexes import LETTERS
-from .models import BY_AGE, BY_JOINED, BY_NAME, KINDS, users
-from .search import EVERY, Term
+from .listing import View
+from .models import BY_ADDED, BY_AGE, BY_JOINED, BY_NAME, KINDS, users
+from .search import EVERY
 
-# So many people are gathered and sorted in 2 ms or so.
-FEW = 1500
-# So many entries of an index are looked at: at first, where nobody knows whether a word is common, and then.
-NEAR, FAR = 2000, 20_000
 COLUMNS = (users.c.id, users.c.name, users.c.email, users.c.age, users.c.role, users.c.active, users.c.created_at)
 COLUMN_OF = {
     "text": "search_text", "email": "search_text", "age": "age", "joined": "created_at",
@@ -50,48 +45,80 @@ COLUMN_OF = {
 RANGES = {"age": BY_AGE, "joined": BY_JOINED}
 # The orders that have an index for each kind.
 ORDERS_OF_KINDS = (BY_NAME, BY_AGE, BY_JOINED)
-# A word that more people have is of no use beside a rarer one.
-COMMON = 0.1
-# More trigrams than these leave out nobody, and take longer to look up.
-MOST_TRIGRAMS = 24
-# A letter that so many trigrams begin with is common.
-MOST_BEGINNINGS = 200
-LAST_LETTER = "\U0010ffff"
+# So many statements of each sort are kept.
+kept = lru_cache(256)
 
 trigrams = table("users_trigrams", column("rowid"))
 used_trigrams = table("users_trigrams_used", column("term"))
 
+# On SQLite: the ids of those whose text has the trigrams of an expression of FTS5; the trigrams from one to another.
+MATCHING = select(trigrams.c.rowid).where(literal_column("users_trigrams").op("MATCH")(bindparam("trigrams")))
+BEGINNING = (
+    select(used_trigrams.c.term)
+    .where(used_trigrams.c.term >= bindparam("letters"), used_trigrams.c.term < bindparam("last"))
+    .limit(bindparam("most"))
+)
 
-def conditions(view):
-    """Return what a row of users has to meet to be in `view`."""
-    return _meets(view.terms, view, users.c)
+
+def shape_of(view):
+    """Return `view` with names of parameters in place of what was typed, and `{name: value}`.
+
+    Roles, activity and posts stay as they are: few views differ in them.
+    """
+    terms, values = [], {}
+    for number, term in enumerate(view.terms):
+        if term.is_text:
+            # The address begins after the line feed.
+            before = "%\n%" if term.field == "email" else "%"
+            named: Any = f"text_{number}"
+            values[named] = before + re.sub("([/%_])", r"/\1", term.value) + "%"
+        elif term.field in RANGES:
+            named = tuple(
+                None if end is None else f"{name}_{number}"
+                for name, end in zip(("low", "high"), term.value, strict=True)
+            )
+            values |= {name: end for name, end in zip(named, term.value, strict=True) if name}
+        else:
+            named = term.value
+        terms.append(replace(term, value=named, source="", parameters=()))
+    return View((("sort", view.sort),), tuple(terms)), values
 
 
-def _meets(terms, view, row):
+def conditions(shape):
+    """Return what a row of users has to meet to be in a view of this shape."""
+    return _meets(shape.terms, shape, users.c)
+
+
+def _meets(terms, shape, row):
     # Several terms of one kind are one condition: what all of them allow.
     kinds = {term.field for term in terms if term.field in EVERY}
-    of_kinds = [row[COLUMN_OF[name]].in_(sorted(view.of(name))) for name in sorted(kinds)]
+    of_kinds = [row[COLUMN_OF[name]].in_(sorted(shape.of(name))) for name in sorted(kinds)]
     return [*of_kinds, *(_condition(term, row) for term in terms if term.field not in EVERY)]
 
 
 def _condition(term, row=users.c):
     if term.is_text:
-        # The address begins after the line feed.
-        pattern = ("%\n%" if term.field == "email" else "%") + re.sub("([/%_])", r"/\1", term.value) + "%"
-        condition = row.search_text.like(pattern, escape="/")
-    elif term.field == "age":
-        low, high = term.value
-        age = func.coalesce(row.age, literal_column("-1"))
-        condition = age >= (low or 0) if high is None else age.between(low or 0, high)
+        condition = row.search_text.like(bindparam(term.value), escape="/")
     else:
-        start, end = term.value
-        condition = and_(*([row.created_at >= start] if start else []), *([row.created_at < end] if end else []))
+        low, high = (name and bindparam(name) for name in term.value)
+        if term.field == "age":
+            # Who has not said an age is of none: -1 is how the index by age has it.
+            value, low = func.coalesce(row.age, literal_column("-1")), 0 if low is None else low
+            condition = value >= low if high is None else value.between(low, high)
+        else:
+            started = [] if low is None else [row.created_at >= low]
+            condition = and_(*started, *([] if high is None else [row.created_at < high]))
     return not_(condition) if term.excluded else condition
 
 
-def kinds_of(view):
-    """Return (role, active, has posts) of each kind of people who may be in `view`."""
-    return list(product(*(sorted(view.of(name)) for name in EVERY)))
+def kinds_of(shape):
+    """Return (role, active, has posts) of each kind of people who may be in a view of this shape."""
+    return list(product(*(sorted(shape.of(name)) for name in EVERY)))
+
+
+def has_kinds(shape):
+    """Return whether only some kinds are asked for."""
+    return any(term.field in EVERY for term in shape.terms)
 
 
 def some_of_kind(kind, keys, within, most):
@@ -106,232 +133,161 @@ def _of_kind(kind):
     return [column == value for column, value in zip(KINDS, kind, strict=False)]
 
 
-class Finder:
-    """Finds the users of one view, and remembers which way leads there."""
-
-    def __init__(self, dbsession, view):
-        self.dbsession, self.view = dbsession, view
-        self.is_sqlite = dbsession.get_bind().dialect.name == "sqlite"
-        if view.terms and not self.is_sqlite:
-            # A plan for these very words: one for any words would read everybody to find few.
-            dbsession.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
-        self.words = view.words
-        # SQLite's index counts up to FEW at once; PostgreSQL's, and that of short words, only all or nobody.
-        self.words_are_quick = self.is_sqlite and any(len(word) >= 3 for word in self.words)
-        quick = [self._by_words] if self.words_are_quick else []
-        # The ids of few, among whom is everybody in the view: JSON on SQLite, a list on PostgreSQL.
-        self.few = self._first_few([*quick, *self._by_kinds_and_ranges()])
-        # How many there are, once a page has shown all of them.
-        self.all = None
-
-    def page(self, cursor=None, *, start=None, size=PAGE_SIZE):
-        """Return the Page beside `cursor`, or at `start`, as `read_page` does."""
-        view = self.view
-        return read_page(
-            self.rows, view.keys, cursor, start=start, descending=view.descending, size=size, of=view.query
-        )
-
-    def rows(self, beyond, rising, limit):
-        """Return up to `limit` rows, COLUMNS and then the view's keys, that are `beyond`, sorted by the keys."""
-        rows = self._rows(beyond, rising, limit)
-        if beyond is EVERYTHING and len(rows) < limit:
-            self.all = len(rows)
-        return rows
-
-    def _rows(self, beyond, rising, limit):
-        if not self.view.terms and beyond is EVERYTHING:
-            return self._all(_listed(self.view.keys, rising, limit))
-        if self.few is None and self.words and not self.words_are_quick:
-            rows = self._along(beyond, rising, limit, NEAR)
-            if rows is not None:
-                return rows
-            self.few = self._first_few([self._by_words])
-        if self.few is None:
-            rows = self._along(beyond, rising, limit, FAR)
-            if rows is not None:
-                return rows
-        return self._sorted(beyond, rising, limit)
-
-    def kinds(self):
-        """Return (role, active, has posts, how many) of each kind of the people found."""
-        return self._all(select(*KINDS, func.count()).where(*self._conditions()).group_by(*KINDS))
-
-    def count(self):
-        """Return how many people there are in the view: where there are many, this takes long."""
-        return self.dbsession.scalar(select(func.count()).select_from(users).where(*self._conditions()))
-
-    def up_to(self, most):
-        """Return how many people are in the view, `most` + 1 at the most, or `None` where no index counts them."""
-        terms = self.view.terms
-        if not terms:
-            return most + 1 if self._all(_one_after(most)) else self.count()
-        others = [term for term in terms if term.field not in EVERY]
-        if len(others) > 1 or any(term.is_text or term.excluded for term in others):
-            return None
-        [found] = self._by_kinds_and_ranges(most + 1)
-        return self._count(found.limit(most + 1))
-
-    def _has_kinds(self):
-        return any(term.field in EVERY for term in self.view.terms)
-
-    def _all(self, query):
-        return self.dbsession.connection().execute(query).all()
-
-    def _count(self, query):
-        return self.dbsession.scalar(select(func.count()).select_from(query.subquery()))
-
-    def _first_few(self, selects):
-        together = func.json_group_array if self.is_sqlite else func.array_agg
-        for found in selects:
-            if found is None:
-                continue
-            [id] = found.limit(FEW + 1).subquery().c
-            [(number, ids)] = self._all(select(func.count(), together(id)))
-            if number <= FEW:
-                return ids or []
-        return None
-
-    def _sorted(self, beyond, rising, limit):
-        """Return what `rows` does: all are found, and only then sorted; few are counted by the way."""
-        keys = self._named_keys()
-        found = select(*COLUMNS, *keys).where(*self._conditions(), *beyond.conditions)
-        # An OFFSET, because neither database looks through it: else it may prefer to look at all in their order.
-        gathered = found.offset(0).subquery()
-        query = select(gathered).order_by(*in_order(list(gathered.c)[-len(keys) :], rising)).limit(limit)
-        if self.few is None or beyond is not EVERYTHING:
-            return self._all(query)
-        rows = self._all(query.add_columns(func.count().over()))
-        self.all = rows[0][-1] if rows else 0
-        return [row[:-1] for row in rows]
-
-    def _named_keys(self):
-        return [key.label(f"key_{number}") for number, key in enumerate(self.view.keys)]
-
-    def _conditions(self):
-        if self.few is not None:
-            in_json = users.c.id.in_(select(func.json_each(self.few).table_valued("value").c.value))
-            in_list = users.c.id == any_(cast(self.few, ARRAY(Integer)))
-            return [in_json if self.is_sqlite else in_list, _looked_at_one_by_one(conditions(self.view))]
-        among = [] if self._by_words is None else [users.c.id.in_(self._by_words)]
-        return [*among, *conditions(self.view)]
-
-    @cached_property
-    def _by_words(self):
-        """A select of the ids of those whose text has all the words, and on SQLite of some others; or `None`."""
-        if self.is_sqlite:
-            parts = [[trigram] for word in self._leading_words() for trigram in _trigrams_of(word)]
-            parts = parts or [found for word in self.words if (found := self._beginnings(word)) is not None]
-            return _matching(parts[:MOST_TRIGRAMS]) if parts else None
-        leading = self._leading_words() or self.words
-        found = [_condition(term) for term in self.view.terms if term.value in leading and not term.excluded]
-        if found and not any(re.search(r"\w{3}", word) for word in leading):
-            letters = sorted({letter for word in self.words for letter in word})
-            found.append(LETTERS.op("@>")(cast(letters, ARRAY(Text))))
-        return select(users.c.id).where(*found) if found else None
-
-    def _leading_words(self):
-        """Return the words of three letters and more, without those that nearly everybody has, if there are others."""
-        words = [word for word in self.words if len(word) >= 3]
-        if len(words) < 2:
-            return words
-        shares = dict(zip(words, self._shares(words), strict=True))
-        most = max(COMMON, min(shares.values()))
-        return [word for word in words if shares[word] <= most]
-
-    def _shares(self, words):
-        """Return which share of the people have each of `words`, as far as a look at some of them tells."""
-        if self.is_sqlite:
-            firsts = (
-                _matching([[trigram] for trigram in _trigrams_of(word)]).limit(FEW + 1).subquery() for word in words
-            )
-            counts = [select(func.count(), func.max(first.c.rowid)).select_from(first) for first in firsts]
-            found = [self.dbsession.execute(count).one() for count in counts]
-            return [count / last if count > FEW else 0 for count, last in found]
-        newest = select(users.c.search_text).order_by(users.c.id.desc()).limit(NEAR).subquery().c
-        having = (func.count().filter(_condition(Term("text", word), newest)) for word in words)
-        return [count / NEAR for count in self.dbsession.execute(select(*having)).one()]
-
-    def _beginnings(self, word):
-        """Return the trigrams in use that begin with `word`, one or two letters, or `None` where they are many."""
-        used = used_trigrams.c.term
-        query = select(used).where(used >= word, used < word + LAST_LETTER).limit(MOST_BEGINNINGS)
-        found = self.dbsession.scalars(query).all()
-        return found if len(found) < MOST_BEGINNINGS else None
-
-    def _by_kinds_and_ranges(self, most=FEW + 1):
-        """Yield selects of the ids of those of the kinds asked for and in a range, each read off an index."""
-        ranges = [term for term in self.view.terms if term.field in RANGES and not term.excluded]
-        found = [(RANGES[term.field], [_condition(term)]) for term in ranges]
-        each_kind = kinds_of(self.view) if self._has_kinds() else [()]
-        for keys, within in found or ([(BY_JOINED, [])] if self._has_kinds() else []):
-            ids = (some_of_kind(kind, keys, within, most).subquery() for kind in each_kind)
-            # In no kind at all there is nobody.
-            yield union_all(select(users.c.id).where(false()), *(select(one.c.id) for one in ids))
-
-    def _along(self, beyond, rising, limit, far):
-        """Return what `rows` does, where a look at the first `far` people of the order is enough, else `None`."""
-        view, keys = self.view, self.view.keys
-        ranges_of_order = [term for term in view.terms if RANGES.get(term.field) is keys and not term.excluded]
-        others = [term for term in view.terms if term not in ranges_of_order]
-        each_kind = [()]
-        if self._has_kinds() and keys in ORDERS_OF_KINDS:
-            each_kind = kinds_of(view)
-            others = [term for term in others if term.field not in EVERY]
-        looked_at = [users.c[name] for name in sorted({COLUMN_OF[term.field] for term in others})]
-        sorted_by = self._named_keys()
-        names = [key.name for key in sorted_by]
-        most = far if others else limit
-
-        def those_of(kind, part):
-            people = select(users.c.id, *sorted_by, *looked_at)
-            return people.where(*_of_kind(kind), *map(_condition, ranges_of_order), *part)
-
-        def merged(people, names):
-            """Read along an index for each, and no further than what is merged of them is read."""
-            return union_all(*people).order_by(*in_order(map(literal_column, names), rising)).limit(most)
-
-        if self.is_sqlite:
-            # It would sort a part whose first key is the same for all, if it were to be sorted by that.
-            parts = (
-                merged([those_of(kind, part) for kind in each_kind], names[len(part[1:]) :]) for part in beyond.parts
-            )
-            people = union_all(*(select(part.subquery()) for part in parts)).limit(most)
-        else:
-            # It does not see that an index has those of a kind in this order, unless they are sorted by themselves.
-            each = (those_of(kind, beyond.conditions).order_by(*in_order(keys, rising)) for kind in each_kind)
-            people = merged([select(one.limit(most).subquery()) for one in each], names)
-        row = people.subquery().c
-        meets = [_looked_at_one_by_one(_meets(others, view, row))] if others else []
-        found = select(row.id).where(*meets).limit(limit).subquery()
-        rows = self._all(_listed(keys, rising, limit).join(found, users.c.id == found.c.id))
-        is_enough = not others or len(rows) == limit or self._count(people) < most
-        return rows if is_enough else None
+@kept
+def by_kinds_and_ranges(shape, most):
+    """Return selects of up to `most` ids of those of the kinds asked for and in a range, each read off an index."""
+    ranges = [term for term in shape.terms if term.field in RANGES and not term.excluded]
+    found = [(RANGES[term.field], [_condition(term)]) for term in ranges]
+    each_kind = kinds_of(shape) if has_kinds(shape) else [()]
+    selects = []
+    for keys, within in found or ([(BY_JOINED, [])] if has_kinds(shape) else []):
+        ids = (some_of_kind(kind, keys, within, most).subquery() for kind in each_kind)
+        # In no kind at all there is nobody.
+        selects.append(union_all(select(users.c.id).where(false()), *(select(one.c.id) for one in ids)))
+    return selects
 
 
-def _looked_at_one_by_one(conditions):
-    # Neither database looks into a CASE: no other index seems better, and no sorting.
-    return case((and_(*conditions), true()), else_=false())
+@kept
+def having_words(shape, words, by_letters):
+    """Return a select of the ids of those who have the `words`, numbers of terms, on PostgreSQL.
+
+    With `by_letters`, of those who have all the letters besides.
+    """
+    found = [_condition(shape.terms[number]) for number in words]
+    if by_letters:
+        found.append(LETTERS.op("@>")(cast(bindparam("letters"), ARRAY(Text))))
+    return select(users.c.id).where(*found)
 
 
-@lru_cache
-def _one_after(number):
-    return select(users.c.id).offset(number).limit(1)
+@kept
+def numbers_having(shape, words, most):
+    """Return a select of how many of the newest `most` people have each of the `words`, numbers of terms."""
+    newest = select(users.c.search_text).order_by(users.c.id.desc()).limit(most).subquery().c
+    return select(*(func.count().filter(_condition(shape.terms[number], newest)) for number in words))
 
 
-@lru_cache
-def _listed(keys, rising, limit):
-    # Kept, because to put it together takes as long as to run it.
+@kept
+def number_of(found, most=None):
+    """Return a select of how many rows `found` has, `most` at the most."""
+    return select(func.count()).select_from(found.limit(most).subquery())
+
+
+@kept
+def ids_of(found, most, is_sqlite):
+    """Return a select of how many ids `found` has, and of these, `most` at the most."""
+    [id] = found.limit(most).subquery().c
+    return select(func.count(), func.json_group_array(id) if is_sqlite else func.array_agg(id))
+
+
+@kept
+def number_and_largest(found, most):
+    """Return a select of how many ids `found` has, up to `most`, and of the largest of these."""
+    first = found.limit(most).subquery()
+    [id] = first.c
+    return select(func.count(), func.max(id)).select_from(first)
+
+
+def among(shape, found, is_few, is_sqlite):
+    """Return what those of a view have to meet who are among `found`, a select of ids or `None` for all.
+
+    With `is_few` they are among those of the parameter `few`: JSON on SQLite, a list on PostgreSQL.
+    """
+    if is_few:
+        few: BindParameter = bindparam("few")
+        in_json = users.c.id.in_(select(func.json_each(few).table_valued("value").c.value))
+        return [in_json if is_sqlite else users.c.id == any_(cast(few, ARRAY(Integer))), _one_by_one(conditions(shape))]
+    return [*([] if found is None else [users.c.id.in_(found)]), *conditions(shape)]
+
+
+@kept
+def number_among(*those):
+    """Return a select of how many there are in a view, `among` those."""
+    return select(func.count()).select_from(users).where(*among(*those))
+
+
+@kept
+def kinds_among(*those):
+    """Return a select of (role, active, has posts, how many) of each kind in a view, `among` those."""
+    return select(*KINDS, func.count()).where(*among(*those)).group_by(*KINDS)
+
+
+@kept
+def listed(keys, rising, limit):
+    """Return a select of the first rows of all, COLUMNS and the `keys` that they are sorted by."""
     return select(*COLUMNS, *keys).order_by(*in_order(keys, rising)).limit(limit)
 
 
-def _trigrams_of(word):
-    """Return trigrams that together hold every letter of `word`; those that overlap tell little more."""
-    return [word[at : at + 3] for at in {*range(0, len(word) - 2, 3), len(word) - 3}]
+@kept
+def gathered(those, beyond, rising, limit, *, counted):
+    """Return a select of rows as `listed`: all `among` those are found, and only then sorted; `counted`, too."""
+    shape = those[0]
+    keys = _named(shape.keys)
+    found = select(*COLUMNS, *keys).where(*among(*those), *beyond)
+    # An OFFSET, because neither database looks through it: else it may prefer to look at all in their order.
+    rows = found.offset(0).subquery()
+    query = select(rows).order_by(*in_order(list(rows.c)[-len(keys) :], rising)).limit(limit)
+    return query.add_columns(func.count().over()) if counted else query
 
 
-def _matching(parts):
-    """Return a select of the ids of those whose text has a trigram of each of `parts`, on SQLite."""
-    quoted = [[f'"{trigram.replace(chr(34), chr(34) * 2)}"' for trigram in part] for part in parts]
-    # Nothing has no trigram: then none is found.
-    match = " AND ".join(f"({' OR '.join(part)})" if part else '("" )' for part in quoted)
-    return select(trigrams.c.rowid).where(literal_column("users_trigrams").op("MATCH")(match))
+@kept
+def along(shape, beyond, parts, rising, limit, far, is_sqlite):
+    """Return a select of rows as `listed`, of those of a view among the first `far` people of the order.
+
+    And one of those people, or `None` where all of them are in the view: then no more than the rows are looked at.
+    """
+    keys = shape.keys
+    ranges_of_order = [term for term in shape.terms if RANGES.get(term.field) is keys and not term.excluded]
+    others = [term for term in shape.terms if term not in ranges_of_order]
+    each_kind = [()]
+    if has_kinds(shape) and keys in ORDERS_OF_KINDS:
+        each_kind = kinds_of(shape)
+        others = [term for term in others if term.field not in EVERY]
+    looked_at = [users.c[name] for name in sorted({COLUMN_OF[term.field] for term in others})]
+    sorted_by = _named(keys)
+    names = [key.name for key in sorted_by]
+    most = far if others else limit
+
+    def those_of(kind, part):
+        people = select(users.c.id, *sorted_by, *looked_at)
+        return people.where(*_of_kind(kind), *map(_condition, ranges_of_order), *part)
+
+    def merged(people, names):
+        """Read along an index for each, and no further than what is merged of them is read."""
+        return union_all(*people).order_by(*in_order(map(literal_column, names), rising)).limit(most)
+
+    if is_sqlite:
+        # It would sort a part whose first key is the same for all, if it were to be sorted by that.
+        each = (merged([those_of(kind, part) for kind in each_kind], names[len(part[1:]) :]) for part in parts)
+        people = union_all(*(select(part.subquery()) for part in each)).limit(most)
+    else:
+        # It does not see that an index has those of a kind in this order, unless they are sorted by themselves.
+        each = (those_of(kind, beyond).order_by(*in_order(keys, rising)) for kind in each_kind)
+        people = merged([select(one.limit(most).subquery()) for one in each], names)
+    row = people.subquery().c
+    meets = [_one_by_one(_meets(others, shape, row))] if others else []
+    found = select(row.id).where(*meets).limit(limit).subquery()
+    rows = listed(keys, rising, limit).join(found, users.c.id == found.c.id)
+    return rows, people if others else None
+
+
+@kept
+def along_words(shape, beyond, rising, limit, far):
+    """Return selects as `along`, on SQLite, for a view in the order of adding: `far` people whose text has trigrams."""
+    row = trigrams.c.rowid
+    edge: BindParameter = bindparam("edge_0")
+    on = [] if not beyond else [row > edge] if rising else [row < edge]
+    people = MATCHING.where(*on).order_by(*in_order([row], rising)).limit(far)
+    id = people.subquery().c.rowid
+    # Looked at one after the other, as they come out of the index.
+    meets = select(users.c.id).where(users.c.id == id, _one_by_one(conditions(shape))).exists()
+    found = select(id).where(meets).limit(limit).subquery()
+    return listed(BY_ADDED, rising, limit).join(found, users.c.id == found.c.rowid), people
+
+
+def _named(keys):
+    return [key.label(f"key_{number}") for number, key in enumerate(keys)]
+
+
+def _one_by_one(conditions):
+    # Neither database looks into a CASE: no other index seems better, and no sorting.
+    return case((and_(*conditions), true()), else_=false())

@@ -10,11 +10,11 @@ from ..i18n import _
 from ..security import record
 from .counting import choices, count
 from .display import COLUMNS, SIZES, display_of
+from .finding import Finder
 from .forms import ROLE_NAMES, UserForm
 from .listing import read_view, start_of
 from .marking import mark
 from .models import LastAdministrator, User
-from .selecting import Finder
 
 LAST_ADMINISTRATOR = _("This is the last administrator who can sign in. Make somebody else an administrator first.")
 # What the list shows a view by.

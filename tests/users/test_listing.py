@@ -17,11 +17,10 @@ def view_of(query=""):
     return read_view({name: values[0] for name, values in parse_qs(query).items()})
 
 
-def test_a_list_is_sorted_by_name_and_a_search_by_who_joined_last():
-    assert [view_of(query).sort for query in ("", "role=admin", "q=age:30", "q=-kim", "q=kim")] == [
-        *["name"] * 3,
-        *["-joined"] * 2,
-    ]
+def test_a_list_is_sorted_by_name_and_a_search_by_who_came_last():
+    queries = ["", "role=admin", "q=age:30", "q=-kim", "q=kim", "q=kim+role:admin", "q=kim&posts=yes"]
+    orders = [*["name"] * 3, *["-added"] * 2, *["-joined"] * 2]
+    assert [view_of(query).sort for query in queries] == orders
 
 
 @pytest.mark.parametrize("order", ORDERS)
