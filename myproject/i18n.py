@@ -47,7 +47,8 @@ def switch_language(request):
 
 def translate(request, text):
     """Return `text`, a translation string, in the request's language."""
-    return request.localizer.translate(text)
+    # A page asks for the same few names again and again; a localizer is one language of one application.
+    return request.localizer.translate(text) if getattr(text, "mapping", None) else _kept(request.localizer, text)
 
 
 def format_number(request, number):
@@ -68,6 +69,11 @@ def format_moment(request, moment):
 def format_month(request, day):
     """Return the month of `day`: Nov 2026."""
     return _in_words("yMMM", day, request.locale_name)
+
+
+@lru_cache(4096, typed=True)
+def _kept(localizer, text):
+    return localizer.translate(text)
 
 
 # A list shows the same few ages and days again and again, and Babel takes 20 µs for each.

@@ -8,17 +8,20 @@ from ..db.folding import fold
 def mark(text, words):
     """Return `text` as HTML in which each place that one of `words`, folded, was found at is in `<mark>`."""
     folded, origin = _folded_with_origin(text)
-    marked = set()
+    places = []
     for word in words:
         at = folded.find(word)
         while at >= 0:
-            marked.update(origin[at : at + len(word)])
+            places.append((origin[at], _with_accents(text, origin[at + len(word) - 1] + 1)))
             at = folded.find(word, at + 1)
-    if not marked:
+    if not places:
         return escape(text)
-    runs = ((is_marked, escape(run)) for is_marked, run in _runs(text, marked))
+    parts, shown = [], 0
+    for start, end in _joined(places):
+        parts += [escape(text[shown:start]), "<mark>", escape(text[start:end]), "</mark>"]
+        shown = end
     # Of escaped parts.
-    return Markup("".join(f"<mark>{run}</mark>" if is_marked else run for is_marked, run in runs))  # nosec B704
+    return Markup("".join([*parts, escape(text[shown:])]))  # nosec B704
 
 
 def _folded_with_origin(text):
@@ -29,13 +32,19 @@ def _folded_with_origin(text):
     return "".join(parts), [number for number, part in enumerate(parts) for _ in part]
 
 
-def _runs(text, marked):
-    """Yield (whether it is marked, text) of each run of characters alike; a mark's accent goes with its letter."""
-    run, is_marked = "", False
-    for number, character in enumerate(text):
-        here = number in marked or (is_marked and fold(character) == "")
-        if here != is_marked and run:
-            yield is_marked, run
-            run = ""
-        run, is_marked = run + character, here
-    yield is_marked, run
+def _with_accents(text, end):
+    # An accent goes with the letter that it follows.
+    while not text.isascii() and end < len(text) and fold(text[end]) == "":
+        end += 1
+    return end
+
+
+def _joined(places):
+    """Return `places`, pairs from and to, sorted, those that touch as one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(places):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+        else:
+            joined.append((start, end))
+    return joined

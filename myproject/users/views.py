@@ -1,5 +1,7 @@
 """The pages below `/users`."""
 
+from functools import partial
+
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import exception_view_config, view_config
 from sqlalchemy.exc import IntegrityError
@@ -8,17 +10,17 @@ from ..errors import page
 from ..flash import flash
 from ..i18n import _
 from ..security import record
+from .cells import cells
 from .counting import choices, count
 from .display import COLUMNS, SIZES, display_of
 from .finding import Finder
 from .forms import ROLE_NAMES, UserForm
 from .listing import read_view, start_of
-from .marking import mark
 from .models import LastAdministrator, User
 
 LAST_ADMINISTRATOR = _("This is the last administrator who can sign in. Make somebody else an administrator first.")
 # What the list shows a view by.
-SHOWN = {"columns": COLUMNS, "sizes": SIZES, "mark": mark, "role_names": ROLE_NAMES}
+SHOWN = {"columns": COLUMNS, "sizes": SIZES, "role_names": ROLE_NAMES}
 
 
 @view_config(route_name="home", request_method="GET")
@@ -38,6 +40,7 @@ def index(request):
         "view": view,
         "display": display,
         "page": page,
+        "cells": partial(cells, request, page.rows, display.columns, view.words),
         "count": count(finder, page, exactly=asked.get("count") == "exact"),
         "panel": asked.get("panel"),
         "choices": choices(request.dbsession, view) if asked.get("panel") == "filters" else None,

@@ -19,6 +19,7 @@ MARKED = {
     ("Johnson", "john son"): "[Johnson]",
     ("José", "jose"): "[José]",
     ("Jose\u0301 Ruiz", "jose"): "[Jose\u0301] Ruiz",
+    ("Jose\u0301x", "jose x"): "[Jose\u0301x]",
     ("Jose\u0301 Ruiz", "ruiz"): "Jose\u0301 [Ruiz]",
     ("ＫＩＭ", "kim"): "[ＫＩＭ]",
     ("Strauß", "ss"): "Strau[ß]",
