@@ -303,13 +303,18 @@ def as_sent(form):
 def plain(surface):
     """Return one thing wrong at a time: by every method, and each of `KEEN` in every field and parameter."""
     forms, pages = ([group[0] for group in surface.by_route(found)] for found in (surface.forms, surface.pages))
-    asked = [page for page in surface.pages if "?" in page.path]
+    # Of the many links of a list that ask for the same, one.
+    asked = {}
+    for page in surface.pages:
+        path, _, query = page.path.partition("?")
+        if query:
+            asked[surface.route_of(path), names_in(page.path)] = page
     wrong = []
     for form in forms + pages:
         wrong += [dataclasses.replace(as_sent(form), method=method) for method in METHODS]
     for form in forms:
         wrong += [dataclasses.replace(as_sent(form), query=[(b"q", value)]) for value in KEEN]
-    for form in forms + asked:
+    for form in [*forms, *asked.values()]:
         sent = as_sent(form)
         for place in ("query", "fields"):
             pairs = getattr(sent, place)
@@ -318,14 +323,17 @@ def plain(surface):
                 wrong += [dataclasses.replace(sent, **{place: fields}) for fields in changed]
     for page in pages:
         # All at once, but for those that refuse what they do not know, and so would hide the others.
-        names = surface.parameters.keys() - {
-            name for other in asked for name, _value in parse_qsl(urlsplit(other.path).query)
-        }
+        names = surface.parameters.keys() - {name for _route, others in asked for name in others}
         wrong += [
             dataclasses.replace(as_sent(page), query=[(name.encode(), value) for name in sorted(names)])
             for value in KEEN
         ]
     return wrong
+
+
+def names_in(path):
+    """Return the names of the parameters of an address."""
+    return frozenset(name for name, _value in parse_qsl(urlsplit(path).query))
 
 
 def in_place(draw, sent):
