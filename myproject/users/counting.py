@@ -44,6 +44,8 @@ def count(finder, page, *, exactly=False):
     if not finder.view.terms:
         number = finder.execute(everybody(MOST, MOST_AT_ONCE if finder.is_sqlite else MOST)).scalar()
         return Count(MOST, "more") if number is None else Count(number)
+    if finder.may_be_few and finder.gather_words():
+        return Count(finder.count())
     number = finder.up_to(MOST)
     if number is None:
         return Count(len(page.rows), "more")

@@ -122,6 +122,11 @@ def test_many_are_more_than_were_counted(session, monkeypatch):
     assert counted(session, {"role": "member"})[0] == Count(10, "more")
 
 
+def test_few_of_whom_a_look_at_the_nearest_promised_many_are_counted(session, monkeypatch):
+    few(monkeypatch, NEAR=5)
+    assert counted(session, {"q": "exa"})[0] == Count(Finder(session, read_view({"q": "exa"})).count())
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_sqlite_counts_all_of_many_at_once(session, monkeypatch):
     few(monkeypatch, MOST=10)
