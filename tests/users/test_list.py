@@ -135,6 +135,15 @@ def test_a_heading_sorts_and_sorts_the_other_way(app, column):
 
 
 @pytest.mark.usefixtures("people")
+def test_a_search_says_that_who_came_last_comes_first(app):
+    page = app.get("/users?q=example")
+    page.mustcontain("Newest first")
+    assert names(page) == names(app.get("/users?q=example&sort=added"))[::-1]
+    app.get("/users?q=example&sort=added").mustcontain("Oldest first")
+    assert "first</p>" not in app.get("/users?q=example&sort=name")
+
+
+@pytest.mark.usefixtures("people")
 def test_who_has_no_age_or_email_stands_first(app):
     assert names(app.get("/users?sort=age"))[:2] == ["Test Administrator", "<b>Bob</b>"]
     assert names(app.get("/users?sort=age"))[2:] == ["José Kim", "Kim Lee", "Ada Lovelace", "김철수"]
