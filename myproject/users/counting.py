@@ -1,6 +1,6 @@
 """How many people are in a view: exactly where that is cheap or asked for, else about, or more than so many.
 
-Unless asked for, no count looks at more than MOST entries of an index.
+Unless asked for, no count looks at more than MOST entries of an index, or at the pages of one of MOST_AT_ONCE.
 """
 
 from dataclasses import dataclass

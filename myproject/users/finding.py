@@ -84,9 +84,9 @@ class Finder:
         return self.execute(selecting.number_among(*self._those)).scalar()
 
     def up_to(self, most):
-        """Return how many people are in the view, `most` + 1 at the most, or `None` where no index counts them."""
+        """Return how many there are in a view with terms, `most` + 1 at the most; `None` where no index counts them."""
         others = [term for term in self.view.terms if term.field not in selecting.EVERY]
-        if not self.view.terms or len(others) > 1 or any(term.is_text or term.excluded for term in others):
+        if len(others) > 1 or any(term.is_text or term.excluded for term in others):
             return None
         [found] = selecting.by_kinds_and_ranges(self.shape, most + 1)
         return self.execute(selecting.number_of(found, most + 1)).scalar()
