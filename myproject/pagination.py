@@ -9,7 +9,7 @@ import datetime
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pyramid.httpexceptions import HTTPBadRequest
@@ -20,6 +20,8 @@ from .i18n import _
 
 PAGE_SIZE = 25
 LAST = "last"
+
+compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Page:
     rows: list
     previous: str | None
     next: str | None
+    # Whether it has no rows because it is beside a place, after the last row or before the first.
+    is_beyond_end: bool
 
 
 def page_of(dbsession, query, keys, cursor=None, *, descending=False, size=PAGE_SIZE):
@@ -60,7 +64,7 @@ def page_of(dbsession, query, keys, cursor=None, *, descending=False, size=PAGE_
         return dbsession.execute(rows, beyond.values).all()
 
     page = read_page(read, keys, cursor, descending=descending, size=size)
-    return Page([row for (row,) in page.rows], page.previous, page.next)
+    return replace(page, rows=[row for (row,) in page.rows])
 
 
 def read_page(read, keys, cursor=None, *, start=None, descending=False, size=PAGE_SIZE, of=""):
@@ -92,6 +96,7 @@ def read_page(read, keys, cursor=None, *, start=None, descending=False, size=PAG
         rows=[row[: -len(keys)] for row in found],
         previous=_encode("before", found[0][-len(keys) :], of) if found and has_previous else None,
         next=_encode("after", found[-1][-len(keys) :], of) if found and has_next else None,
+        is_beyond_end=not found and bool(cursor or start is not None),
     )
 
 
@@ -129,7 +134,7 @@ def in_order(keys, rising):
 
 def _encode(side, edge, of):
     edge = [value.isoformat() if isinstance(value, datetime.datetime) else value for value in edge]
-    text = json.dumps([_mark(of), side, *edge], ensure_ascii=False, separators=(",", ":"))
+    text = compact([_mark(of), side, *edge])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

@@ -234,7 +234,7 @@ def test_every_form_that_posts_carries_the_token_in_its_template(name):
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_no_template_marks_text_as_safe_or_turns_escaping_off(name):
     text = TEMPLATES[name].read_text(encoding="utf-8")
-    script = r"""<script type="module" src="\{\{ request\.static_file\('[^']+'\) \}\}"></script>"""
+    script = r"""<script type="module" src="\{\{ '[^']+' \| static \}\}"></script>"""
     text = re.sub(script, "", text)
     assert re.findall(r"\|\s*safe\b|autoescape|Markup|<style|<script|\sstyle=", text) == []
 
@@ -254,7 +254,7 @@ def test_every_view_of_a_route_has_the_template_that_its_route_names(views):
 
 def test_every_template_belongs_to_a_route_or_is_shared(views):
     used = {name for _view, name in views if name}
-    shared = {"layout.jinja2", "forms.jinja2", "pages.jinja2", "charts.jinja2", "errors/error.jinja2"}
+    shared = {"layout.jinja2", "forms.jinja2", "pager.jinja2", "charts.jinja2", "errors/error.jinja2"}
     shared |= {"users/parts.jinja2", "users/views/links.jinja2", "users/views/parts.jinja2"}
     assert TEMPLATES.keys() == used | shared
 

@@ -21,11 +21,14 @@ class UTCDateTime(TypeDecorator):
             raise ValueError(f"{value!r} has no time zone: is it UTC?")
         return value.astimezone(datetime.UTC)
 
-    def process_result_value(self, value, dialect):
-        """Return `value` as aware, in UTC: SQLite forgets the zone, PostgreSQL answers in the connection's."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=datetime.UTC) if value.tzinfo is None else value.astimezone(datetime.UTC)
+    def result_processor(self, dialect, coltype):
+        """Return what makes a value of the driver aware, in UTC: text without zone on SQLite, a moment on PostgreSQL.
+
+        Not `process_result_value`, which gets what SQLAlchemy has read already: that takes twice as long on SQLite.
+        """
+        if dialect.name == "sqlite":
+            return lambda value: None if value is None else datetime.datetime.fromisoformat(f"{value}+00:00")
+        return lambda value: None if value is None else value.astimezone(datetime.UTC)
 
 
 class Base(DeclarativeBase):

@@ -1,6 +1,6 @@
 """What stands in the cells of the list."""
 
-from markupsafe import escape
+from markupsafe import Markup
 
 from ..i18n import _, format_date, translate
 from ..rendering import breakable
@@ -9,20 +9,20 @@ from .marking import mark
 
 
 def cells(request, rows, columns, words, badge):
-    """Return the id, the name, `badge` of whoever is inactive, and `columns`, of each of `rows`, read by a Finder.
+    """Return the ids, the names, `badge` for whoever is inactive, and `columns`, of `rows` read by a Finder.
 
-    They are texts, numbers and HTML; the `words` that were searched for are marked.
+    Each is a list down the rows, of texts, numbers and HTML; the `words` that were searched for are marked.
     """
     ids, names, emails, ages, roles, actives, joined = zip(*rows, strict=True)
-    role_names = {role: escape(translate(request, name)) for role, name in ROLE_NAMES.items()}
-    yes, no = escape(translate(request, _("Yes"))), escape(translate(request, _("No")))
+    role_names = {role: translate(request, name) for role, name in ROLE_NAMES.items()}
+    yes, no = translate(request, _("Yes")), translate(request, _("No"))
     cells_of = {
-        "email": lambda: ["–" if not email else mark(email, words) if words else breakable(email) for email in emails],
+        "email": lambda: [mark(email or "–", words) for email in emails] if words else breakable(emails),
         "age": lambda: ["–" if age is None else age for age in ages],
         "role": lambda: [role_names[role] for role in roles],
         "active": lambda: [yes if active else no for active in actives],
         "joined": lambda: [format_date(request, moment) for moment in joined],
     }
-    badges = ["" if active else badge for active in actives]
+    badges = [Markup() if active else badge for active in actives]
     shown = [mark(name, words) for name in names] if words else names
-    return zip(ids, shown, badges, *(cells_of[name]() for name in columns), strict=True)
+    return [ids, shown, badges, *(cells_of[name]() for name in columns)]
