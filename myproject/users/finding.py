@@ -24,6 +24,10 @@ from .selecting import BEGINNING, MATCHING
 FEW = 1500
 # So many entries of an index are looked at: at first, where nobody knows whether a word is common, and then.
 NEAR, FAR = 2000, 20_000
+# So many entries of an index are counted one by one.
+MOST = 10_000
+# So many in all SQLite counts in 50 µs: page by page of an index, and not entry by entry.
+MOST_AT_ONCE = 100_000
 # A word that more people have is of no use beside a rarer one.
 COMMON = 0.1
 # More trigrams than these leave out nobody, and take longer to look up.
@@ -100,13 +104,18 @@ class Finder:
         """Execute a statement about the shape of the view."""
         return self.connection.execute(statement, self.values | values)
 
+    @cached_property
+    def everybody(self):
+        """How many people there are, in a view or not; `None` where they are more than are counted."""
+        return self.execute(selecting.everybody(MOST, MOST_AT_ONCE if self.is_sqlite else MOST)).scalar()
+
     @property
     def _those(self):
         return self.shape, None if self.is_few else self._by_words, self.is_few, self.is_sqlite
 
     def _rows(self, beyond, rising, limit):
         if not self.view.terms and beyond is EVERYTHING:
-            return self.execute(selecting.listed(self.view.keys, rising, limit)).all()
+            return self._first(rising, limit)
         if not self.is_few and self.words and not self.words_are_quick:
             rows, is_enough = self._along(beyond, rising, limit, NEAR)
             if is_enough:
@@ -120,6 +129,14 @@ class Finder:
             if is_enough:
                 return rows
         return self._gathered(beyond, rising, limit)
+
+    def _first(self, rising, limit):
+        """Return the first rows of all; SQLite counts everybody with them, PostgreSQL has a quicker guess."""
+        if not self.is_sqlite:
+            return self.execute(selecting.listed(self.view.keys, rising, limit)).all()
+        rows = self.execute(selecting.listed_and_counted(self.view.keys, rising, limit, MOST, MOST_AT_ONCE)).all()
+        self.everybody = rows[0][-1] if rows else 0
+        return [row[:-1] for row in rows]
 
     def _gather(self, selects):
         """Gather the ids of the first of `selects` that has only few, and return whether there is one."""

@@ -21,10 +21,12 @@ from sqlalchemy import (
     case,
     cast,
     column,
+    exists,
     false,
     func,
     literal_column,
     not_,
+    or_,
     select,
     table,
     true,
@@ -215,6 +217,21 @@ def kinds_among(*those):
 def listed(keys, rising, limit):
     """Return a select of the first rows of all, COLUMNS and the `keys` that they are sorted by."""
     return select(*COLUMNS, *keys).order_by(*in_order(keys, rising)).limit(limit)
+
+
+@kept
+def listed_and_counted(keys, rising, limit, *most):
+    """Return a select of rows as `listed`, each with what `everybody` tells at its end."""
+    return listed(keys, rising, limit).add_columns(everybody(*most).scalar_subquery())
+
+
+@kept
+def everybody(most, most_at_once):
+    """Return a select of how many people there are, or NULL where they are more than `most` and than `most_at_once`."""
+    largest = select(func.max(users.c.id)).scalar_subquery()
+    more = exists(select(users.c.id).offset(most).limit(1))
+    number = select(func.count()).select_from(users).scalar_subquery()
+    return select(case((or_(largest <= most_at_once, ~more), number)))
 
 
 @kept

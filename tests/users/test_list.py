@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from myproject.users import counting
+from myproject.users import finding
 from tests.people import add_person, browser_of
 
 
@@ -152,7 +152,7 @@ def test_who_has_no_age_or_email_stands_first(app):
 
 def test_many_are_said_to_be_more_until_somebody_asks(app, make_user, monkeypatch):
     for limit in ("MOST", "MOST_AT_ONCE"):
-        monkeypatch.setattr(counting, limit, 20)
+        monkeypatch.setattr(finding, limit, 20)
     for _ in range(29):
         make_user()
     page = app.get("/users?sort=email")

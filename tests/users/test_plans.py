@@ -18,7 +18,7 @@ from myproject.db.sqlite import add_functions
 from myproject.models import User
 from myproject.pagination import LAST, in_order, read_page
 from myproject.users import finding
-from myproject.users.counting import MOST, choices, count
+from myproject.users.counting import choices, count
 from myproject.users.finding import Finder
 from myproject.users.listing import ORDERS, read_view
 from tests.test_pagination import encode
@@ -26,7 +26,7 @@ from tests.users.test_search import day
 
 MANY = 100_000
 # Of an operation: those near, those far, those that are counted, and a few times a few.
-MOST_ROWS = finding.NEAR + finding.FAR + MOST + 9 * finding.FEW
+MOST_ROWS = finding.NEAR + finding.FAR + finding.MOST + 9 * finding.FEW
 # SQLite's virtual machine takes some 7 steps for a row that it reads and looks at.
 STEPS_OF_ROW = 7
 MOST_THOUSAND_STEPS = STEPS_OF_ROW * MOST_ROWS // 1000
@@ -296,7 +296,7 @@ def test_no_count_looks_at_more_people_than_it_may_tell_on_sqlite(filled, subtes
                 finder = Finder(session, read_view(parameters))
                 page = turn(session, finder.view, None)
                 steps, _plans = steps_of(session, lambda finder=finder, page=page: count(finder, page))
-                assert steps <= 3 * STEPS_OF_ROW * MOST // 1000
+                assert steps <= 3 * STEPS_OF_ROW * finding.MOST // 1000
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
