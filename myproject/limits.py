@@ -61,16 +61,20 @@ def refuse_forms_of_other_sites(view, info):
         return view
 
     def wrapped(context, request):
-        origin = request.headers.get("Origin") or request.headers.get("Referer")
-        if request.method == "POST" and (
-            request.headers.get("Sec-Fetch-Site") not in OWN_PAGES
-            or (origin is not None and not is_from_here(request, origin))
-        ):
+        if request.method == "POST" and not is_of_this_site(request):
             record(request, "form refused", why="of another site", path=request.path_here)
             raise HTTPBadRequest(_("This form was sent from another site. Open the page here and try again."))
         return view(context, request)
 
     return wrapped
+
+
+def is_of_this_site(request):
+    """Return whether the browser says, by the headers that it has sent, that the form is one of a page of this site."""
+    origin = request.headers.get("Origin") or request.headers.get("Referer")
+    if request.headers.get("Sec-Fetch-Site") not in OWN_PAGES:
+        return False
+    return origin is None or is_from_here(request, origin)
 
 
 def is_from_here(request, address):

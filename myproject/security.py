@@ -37,7 +37,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-HSTS = {"Strict-Transport-Security": f"max-age={YEAR}; includeSubDomains"}
+FOR_THIS_BROWSER = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"}
+HEADERS_OVER_TLS = {**HEADERS, "Strict-Transport-Security": f"max-age={YEAR}; includeSubDomains"}
 
 log = logging.getLogger(__name__)
 
@@ -114,12 +115,12 @@ def headers_tween_factory(handler, registry):
 
 def with_headers(request, response):
     """Return `response` with the security headers; what does not say how long it keeps is for this browser alone."""
-    headers = HEADERS if request.registry.settings["myproject.development"] else {**HEADERS, **HSTS}
+    headers = HEADERS if request.registry.settings["myproject.development"] else HEADERS_OVER_TLS
+    if not any(name.title() == "Cache-Control" for name, _ in response.headerlist):
+        headers = headers | FOR_THIS_BROWSER
     # As `response.headers.update` does, which goes through all the headers for each of these.
     others = [header for header in response.headerlist if header[0].title() not in headers]
     response.headerlist = [*others, *headers.items()]
-    if "Cache-Control" not in response.headers:
-        response.headers["Cache-Control"], response.headers["Vary"] = "private, no-cache", "Accept-Language, Cookie"
     return response
 
 

@@ -255,7 +255,7 @@ def test_every_view_of_a_route_has_the_template_that_its_route_names(views):
 def test_every_template_belongs_to_a_route_or_is_shared(views):
     used = {name for _view, name in views if name}
     shared = {"layout.jinja2", "forms.jinja2", "pager.jinja2", "charts.jinja2", "errors/error.jinja2"}
-    shared |= {"users/parts.jinja2", "users/views/links.jinja2", "users/views/parts.jinja2"}
+    shared |= {"users/parts.jinja2", "users/views/parts.jinja2"}
     assert TEMPLATES.keys() == used | shared
 
 

@@ -7,6 +7,8 @@ from ..rendering import breakable
 from .forms import ROLE_NAMES
 from .marking import mark
 
+NOTHING = Markup()
+
 
 def cells(request, rows, columns, words, badge):
     """Return the ids, the names, `badge` for whoever is inactive, and `columns`, of `rows` read by a Finder.
@@ -18,11 +20,11 @@ def cells(request, rows, columns, words, badge):
     yes, no = translate(request, _("Yes")), translate(request, _("No"))
     cells_of = {
         "email": lambda: [mark(email or "–", words) for email in emails] if words else breakable(emails),
-        "age": lambda: ["–" if age is None else age for age in ages],
+        "age": lambda: ["–" if age is None else str(age) for age in ages],
         "role": lambda: [role_names[role] for role in roles],
         "active": lambda: [yes if active else no for active in actives],
         "joined": lambda: [format_date(request, moment) for moment in joined],
     }
-    badges = [Markup() if active else badge for active in actives]
+    badges = [NOTHING if active else badge for active in actives]
     shown = [mark(name, words) for name in names] if words else names
     return [ids, shown, badges, *(cells_of[name]() for name in columns)]

@@ -119,7 +119,8 @@ def read_view(parameters):
 
     Raises `HTTPBadRequest` where something stands there that no page of ours writes.
     """
-    chosen = {name: parameters[name].strip() for name in PARAMETERS if parameters.get(name, "").strip()}
+    given = {name: text.strip() for name, text in parameters.items()}
+    chosen = {name: given[name] for name in PARAMETERS if given.get(name)}
     if chosen.get("sort", LISTED).removeprefix("-") not in ORDERS:
         raise HTTPBadRequest(_("The list cannot be sorted by that. Choose one of the columns."))
     terms, notes = parse(chosen.get("q", ""))
