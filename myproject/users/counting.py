@@ -1,9 +1,10 @@
 """How many people are in a view: exactly where that is cheap or asked for, else about, or more than so many.
 
-Unless asked for, no count looks at more than `MOST` entries of an index, or at the pages of one of `MOST_AT_ONCE`.
+Unless asked for, no count looks at more than `MOST` entries of an index.
 """
 
 from dataclasses import dataclass
+from math import inf
 
 from sqlalchemy import Select, func, literal, select, union_all
 from sqlalchemy.ext.compiler import compiles
@@ -12,7 +13,7 @@ from . import finding
 from .listing import View
 from .models import BY_JOINED, users
 from .search import EVERY
-from .selecting import RANGES, conditions, kept, kinds_of, some_of_kind
+from .selecting import EACH_KIND, RANGES, conditions, kept, kinds_of, some_of_kind
 
 MOST_OF_KIND = 1000
 # From here on, an estimate of PostgreSQL's planner says more than that there are more than on the page.
@@ -31,13 +32,11 @@ def count(finder, page, *, exactly=False):
     """Return the Count of the people whom `finder` finds, of whom `page` shows some."""
     if finder.all is not None:
         return Count(finder.all)
-    if exactly or finder.is_few:
+    if exactly or finder.is_few or finder.is_of_kinds:
         return Count(finder.count())
     estimate = 0 if finder.is_sqlite else estimated(finder)
     if estimate >= ESTIMATED_FROM and (finder.view.terms or estimate > finding.MOST):
         return Count(rounded(estimate), "about")
-    if not finder.view.terms:
-        return Count(finding.MOST, "more") if finder.everybody is None else Count(finder.everybody)
     if finder.may_be_few and finder.gather_words():
         return Count(finder.count())
     number = finder.up_to(finding.MOST)
@@ -79,7 +78,7 @@ def choices(dbsession, view):
     It is `None` where only a look at everybody could tell.
     """
     others = View(view.parameters, tuple(term for term in view.terms if term.field not in EVERY))
-    cells = _cells(dbsession, others)
+    cells, most = _cells(dbsession, others)
     if cells is None:
         return None
     allowed = {field: view.of(field) for field in EVERY}
@@ -91,19 +90,21 @@ def choices(dbsession, view):
             for *kind, people in cells
             if all(part in within[name] for name, part in zip(EVERY, kind, strict=True))
         ]
-        how = "more" if any(number > MOST_OF_KIND for number in numbers) else "exact"
-        found.setdefault(field, {})[value] = Count(MOST_OF_KIND if how == "more" else sum(numbers), how)
+        is_more = any(number > most for number in numbers)
+        found.setdefault(field, {})[value] = Count(most, "more") if is_more else Count(sum(numbers))
     return found
 
 
 def _cells(dbsession, view):
-    """Return (role, active, has posts, people) of each kind of people in `view`, MOST_OF_KIND + 1 at the most."""
+    """Return (role, active, has posts, people) of each kind in `view`, and how many of one are counted at the most."""
     finder = finding.Finder(dbsession, view)
+    if finder.is_of_kinds:
+        return finder.execute(EACH_KIND).all(), inf
     if finder.is_few:
-        return finder.kinds()
+        return finder.kinds(), inf
     if len(view.terms) > 1 or any(term.is_text or term.excluded for term in view.terms):
-        return None
-    return finder.execute(number_of_each_kind(finder.shape, MOST_OF_KIND + 1)).all()
+        return None, 0
+    return finder.execute(number_of_each_kind(finder.shape, MOST_OF_KIND + 1)).all(), MOST_OF_KIND
 
 
 @kept

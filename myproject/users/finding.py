@@ -26,8 +26,6 @@ FEW = 1500
 NEAR, FAR = 2000, 20_000
 # So many entries of an index are counted one by one.
 MOST = 10_000
-# So many in all SQLite counts in 50 µs: page by page of an index, and not entry by entry.
-MOST_AT_ONCE = 100_000
 # A word that more people have is of no use beside a rarer one.
 COMMON = 0.1
 # More trigrams than these leave out nobody, and take longer to look up.
@@ -56,14 +54,16 @@ class Finder:
         }
         # SQLite's index counts up to FEW at once; PostgreSQL's, and that of short words, only all or nobody.
         self.words_are_quick = self.is_sqlite and any(len(word) >= 3 for word in self.words.values())
+        # SQLite keeps count of each kind.
+        self.is_of_kinds = self.is_sqlite and all(term.field in selecting.EVERY for term in view.terms)
+        # How many there are, as soon as something has told it by the way.
+        self.all = self.count() if self.is_of_kinds and view.terms else None
         # Whether the parameter `few` has the ids of few, among whom is everybody in the view.
-        self.is_few = self._gather(
+        self.is_few = (self.all is None or self.all <= FEW) and self._gather(
             ([self._by_words] if self.words_are_quick else []) + selecting.by_kinds_and_ranges(self.shape, FEW + 1)
         )
         # Whether nobody has asked yet if they are few.
         self.may_be_few = False
-        # How many there are, once a page has shown all of them.
-        self.all = None
 
     def page(self, cursor=None, *, start=None, size=PAGE_SIZE):
         """Return the Page beside `cursor`, or at `start`, as `read_page` does."""
@@ -84,16 +84,18 @@ class Finder:
         return self.execute(selecting.kinds_among(*self._those)).all()
 
     def count(self):
-        """Return how many people there are in the view: where there are many, this takes long."""
+        """Return how many people there are in the view: where there are many of no certain kind, this takes long."""
+        if self.is_of_kinds:
+            return self.execute(selecting.number_of_kinds(self.shape)).scalar()
         return self.execute(selecting.number_among(*self._those)).scalar()
 
     def up_to(self, most):
-        """Return how many there are in a view with terms, `most` + 1 at the most; `None` where no index counts them."""
+        """Return how many there are in the view, `most` + 1 at the most; `None` where no index counts them."""
         others = [term for term in self.view.terms if term.field not in selecting.EVERY]
         if len(others) > 1 or any(term.is_text or term.excluded for term in others):
             return None
-        [found] = selecting.by_kinds_and_ranges(self.shape, most + 1)
-        return self.execute(selecting.number_of(found, most + 1)).scalar()
+        found = selecting.by_kinds_and_ranges(self.shape, most + 1) or [selecting.EVERYBODY]
+        return self.execute(selecting.number_of(found[0], most + 1)).scalar()
 
     def gather_words(self):
         """Gather those who have the words, if they are few, and return whether they are."""
@@ -103,11 +105,6 @@ class Finder:
     def execute(self, statement, **values):
         """Execute a statement about the shape of the view."""
         return self.connection.execute(statement, self.values | values)
-
-    @cached_property
-    def everybody(self):
-        """How many people there are, in a view or not; `None` where they are more than are counted."""
-        return self.execute(selecting.everybody(MOST, MOST_AT_ONCE if self.is_sqlite else MOST)).scalar()
 
     @property
     def _those(self):
@@ -131,11 +128,11 @@ class Finder:
         return self._gathered(beyond, rising, limit)
 
     def _first(self, rising, limit):
-        """Return the first rows of all; SQLite counts everybody with them, PostgreSQL has a quicker guess."""
+        """Return the first rows of all; SQLite tells by the way how many there are."""
         if not self.is_sqlite:
             return self.execute(selecting.listed(self.view.keys, rising, limit)).all()
-        rows = self.execute(selecting.listed_and_counted(self.view.keys, rising, limit, MOST, MOST_AT_ONCE)).all()
-        self.everybody = rows[0][-1] if rows else 0
+        rows = self.execute(selecting.listed_and_counted(self.view.keys, rising, limit)).all()
+        self.all = rows[0][-1] if rows else 0
         return [row[:-1] for row in rows]
 
     def _gather(self, selects):

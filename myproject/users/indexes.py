@@ -1,7 +1,8 @@
 """What the database keeps so that the list of a million people costs what a short one does: indexes, and triggers.
 
 A page of the list is read along one of the indexes of an order (BY_…), or, where people of few kinds are asked for,
-along one for each kind; what a search asks for is found by the trigrams of `search_text`.
+along one for each kind; what a search asks for is found by the trigrams of `search_text`. SQLite, where those who write
+take turns anyway, also keeps count of each kind.
 """
 
 from sqlalchemy import DDL, Index, event, func, null
@@ -35,6 +36,11 @@ Index("ix_users_letters", LETTERS, postgresql_using="gin").ddl_if(dialect="postg
 # something else than what was put in, would leave it wrong.
 SQLITE_SEARCH_TEXT = f"""substr(folded(NEW.name), 1, {FOLDED_LENGTH}) || char(10)
             || lower(coalesce(NEW.email, '')) || char(10, 10)"""
+ONE_MORE = """INSERT INTO users_kinds (role, active, has_posts, number)
+            VALUES (NEW.role, NEW.active, NEW.has_posts, 1)
+            ON CONFLICT (role, active, has_posts) DO UPDATE SET number = number + 1;"""
+ONE_LESS = """UPDATE users_kinds SET number = number - 1
+            WHERE role = OLD.role AND active = OLD.active AND has_posts = OLD.has_posts;"""
 SQLITE = (
     """
     CREATE VIRTUAL TABLE users_trigrams USING fts5(
@@ -67,6 +73,21 @@ SQLITE = (
         INSERT INTO users_trigrams (users_trigrams, rowid, search_text) VALUES ('delete', OLD.id, OLD.search_text);
     END
     """,
+    """
+    CREATE TABLE users_kinds (
+        role VARCHAR(20) NOT NULL, active BOOLEAN NOT NULL, has_posts BOOLEAN NOT NULL, number INTEGER NOT NULL,
+        PRIMARY KEY (role, active, has_posts)
+    ) WITHOUT ROWID
+    """,
+    f"CREATE TRIGGER users_kinds_insert AFTER INSERT ON users BEGIN {ONE_MORE} END",  # nosec B608
+    f"""
+    CREATE TRIGGER users_kinds_update AFTER UPDATE OF role, active, has_posts ON users
+    WHEN (NEW.role, NEW.active, NEW.has_posts) <> (OLD.role, OLD.active, OLD.has_posts) BEGIN
+        {ONE_LESS}
+        {ONE_MORE}
+    END
+    """,  # nosec B608
+    f"CREATE TRIGGER users_kinds_delete AFTER DELETE ON users BEGIN {ONE_LESS} END",  # nosec B608
 )
 POSTGRESQL = (
     f"""

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BindParameter,
+    Boolean,
     Integer,
     Text,
     and_,
@@ -21,12 +22,10 @@ from sqlalchemy import (
     case,
     cast,
     column,
-    exists,
     false,
     func,
     literal_column,
     not_,
-    or_,
     select,
     table,
     true,
@@ -52,6 +51,10 @@ kept = lru_cache(256)
 
 trigrams = table("users_trigrams", column("rowid"))
 used_trigrams = table("users_trigrams_used", column("term"))
+# On SQLite: how many there are of each kind.
+numbers = table(
+    "users_kinds", column("role"), column("active", Boolean), column("has_posts", Boolean), column("number", Integer)
+).c
 
 # On SQLite: the ids of those whose text has the trigrams of an expression of FTS5; the trigrams from one to another.
 MATCHING = select(trigrams.c.rowid).where(literal_column("users_trigrams").op("MATCH")(bindparam("trigrams")))
@@ -60,6 +63,11 @@ BEGINNING = (
     .where(used_trigrams.c.term >= bindparam("letters"), used_trigrams.c.term < bindparam("last"))
     .limit(bindparam("most"))
 )
+
+
+EVERYBODY = select(users.c.id)
+# On SQLite: (role, active, has posts, how many) of each kind that there is or was.
+EACH_KIND = select(*numbers)
 
 
 def shape_of(view):
@@ -86,9 +94,9 @@ def shape_of(view):
     return View((("sort", view.sort),), tuple(terms)), values
 
 
-def conditions(shape):
-    """Return what a row of users has to meet to be in a view of this shape."""
-    return _meets(shape.terms, shape, users.c)
+def conditions(shape, row=users.c):
+    """Return what a `row` has to meet to be in a view of this shape."""
+    return _meets(shape.terms, shape, row)
 
 
 def _meets(terms, shape, row):
@@ -220,18 +228,15 @@ def listed(keys, rising, limit):
 
 
 @kept
-def listed_and_counted(keys, rising, limit, *most):
-    """Return a select of rows as `listed`, each with what `everybody` tells at its end."""
-    return listed(keys, rising, limit).add_columns(everybody(*most).scalar_subquery())
+def listed_and_counted(keys, rising, limit):
+    """Return a select of rows as `listed`, each with the number of people in all at its end, on SQLite."""
+    return listed(keys, rising, limit).add_columns(number_of_kinds(View()).scalar_subquery())
 
 
 @kept
-def everybody(most, most_at_once):
-    """Return a select of how many people there are, or NULL where they are more than `most` and than `most_at_once`."""
-    largest = select(func.max(users.c.id)).scalar_subquery()
-    more = exists(select(users.c.id).offset(most).limit(1))
-    number = select(func.count()).select_from(users).scalar_subquery()
-    return select(case((or_(largest <= most_at_once, ~more), number)))
+def number_of_kinds(shape):
+    """Return a select of how many people there are in a view that asks for kinds alone, on SQLite."""
+    return select(func.coalesce(func.sum(numbers.number), 0)).where(*conditions(shape, numbers))
 
 
 @kept

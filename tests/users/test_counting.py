@@ -64,7 +64,7 @@ def test_a_count_that_is_asked_for_is_exact(session, monkeypatch, subtests):
 
 @pytest.mark.parametrize(
     "limits",
-    [{}, {"FEW": 3, "MOST": 10}, {"MOST": 10, "MOST_AT_ONCE": 10}, {"FEW": 30, "NEAR": 20, "FAR": 20, "MOST": 100}],
+    [{}, {"FEW": 3, "MOST": 10}, {"MOST": 10}, {"FEW": 30, "NEAR": 20, "FAR": 20, "MOST": 100}],
 )
 def test_a_count_never_says_what_is_not_so(session, monkeypatch, subtests, limits):
     few(monkeypatch, **limits)
@@ -117,7 +117,14 @@ def test_where_no_index_counts_them_nobody_knows_whether_there_are_more(session,
 
 
 def test_many_are_more_than_were_counted(session, monkeypatch):
-    few(monkeypatch, FEW=3, MOST=10, MOST_AT_ONCE=10)
+    few(monkeypatch, FEW=3, MOST=10)
+    assert counted(session, {"q": "age:30-"})[0] == Count(10, "more")
+    assert counted(session, {"role": "member", "joined_from": "2026"})[0] == Count(10, "more")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_many_of_a_kind_are_more_than_postgresql_has_counted(session, monkeypatch):
+    few(monkeypatch, FEW=3, MOST=10)
     assert counted(session, {})[0] == Count(10, "more")
     assert counted(session, {"role": "member"})[0] == Count(10, "more")
 
@@ -128,9 +135,11 @@ def test_few_of_whom_a_look_at_the_nearest_promised_many_are_counted(session, mo
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_sqlite_counts_all_of_many_at_once(session, monkeypatch):
-    few(monkeypatch, MOST=10)
-    assert counted(session, {})[0] == Count(150)
+@pytest.mark.parametrize("q", ["", "role:member", "-role:admin active:yes", "role:admin role:member", "posts:no"])
+def test_sqlite_keeps_count_of_each_kind(session, monkeypatch, q):
+    exactly = counted(session, {"q": q}, size=200)[0]
+    few(monkeypatch, FEW=3, MOST=10)
+    assert counted(session, {"q": q}, size=1)[0] == exactly == Count(Finder(session, read_view({"q": q})).count())
 
 
 def test_of_many_words_no_more_is_told_than_is_on_the_page(session, monkeypatch):
@@ -163,7 +172,7 @@ def test_a_choice_tells_how_many_it_would_leave(session, monkeypatch, subtests, 
 
 def test_a_choice_among_many_tells_that_they_are_more(session, monkeypatch):
     few(monkeypatch, FEW=0, MOST_OF_KIND=5)
-    assert choices(session, read_view({}))["role"]["member"] == Count(5, "more")
+    assert choices(session, read_view({"age_from": "0"}))["role"]["member"] == Count(5, "more")
 
 
 def test_choices_among_many_who_are_searched_for_are_not_counted(session, monkeypatch):

@@ -27,7 +27,7 @@ def john(nobody, make_user):
 
 @pytest.fixture
 def search_texts(outside):
-    """Call `search_texts()`: what each name and email became, by id; SQLite's trigrams are all of it, and no more."""
+    """Call `search_texts()`: what each name and email became, by id; what SQLite keeps besides is right, too."""
 
     def read():
         with outside.begin() as connection:
@@ -62,8 +62,11 @@ def searched_by(name, email):
 
 
 def check(connection):
-    """Raise an error unless SQLite's index has each trigram of the table, and none besides."""
+    """Raise an error unless SQLite has each trigram of the table and none besides, and the number of each kind."""
     connection.exec_driver_sql("INSERT INTO users_trigrams (users_trigrams) VALUES ('integrity-check')")
+    counted = "SELECT role, active, has_posts, count(*) FROM users GROUP BY 1, 2, 3"
+    kept = "SELECT * FROM users_kinds WHERE number <> 0"
+    assert set(connection.exec_driver_sql(kept)) == set(connection.exec_driver_sql(counted))
 
 
 @pytest.mark.parametrize(("write", "left"), WRITES)
@@ -72,6 +75,30 @@ def test_no_way_to_write_forgets_the_search(write, left, probe, search_texts, fo
     assert sorted(search_texts()) == sorted(searched_by(name, None) for name in left)
     for name in ("John Doe", "Jane Doe", "Jim Doe"):
         assert len(found(fold(name)[:3])) == left.count(name)
+
+
+CHANGES_OF_KINDS = [
+    "UPDATE users SET role = 'admin'",
+    "UPDATE users SET role = 'admin', active = 0",
+    "UPDATE users SET role = role, active = NOT active WHERE id = 2",
+    "INSERT INTO posts (title, body, author_id) VALUES ('a', 'b', 1), ('c', 'd', 1)",
+    "UPDATE posts SET author_id = 2",
+    "DELETE FROM posts WHERE title = 'c'",
+    "INSERT OR REPLACE INTO users (id, name, role) VALUES (1, 'Jim', 'editor'), (3, 'Jo', 'editor')",
+    "UPDATE OR REPLACE users SET id = 1 WHERE id = 3",
+    "INSERT INTO users (id, name) VALUES (1, 'Jane') ON CONFLICT DO UPDATE SET role = 'member'",
+    "DELETE FROM users WHERE id = 1",
+    "DELETE FROM users",
+]
+
+
+@sqlite_only
+def test_each_change_of_a_kind_is_counted(outside, make_user, subtests):
+    make_user("Jane Doe", role="editor")
+    for statement in CHANGES_OF_KINDS:
+        with subtests.test(statement), outside.begin() as connection:
+            assert connection.exec_driver_sql(statement).rowcount > 0
+            check(connection)
 
 
 def test_what_is_aborted_leaves_nothing_in_the_search(probe, search_texts, found):

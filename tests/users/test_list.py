@@ -151,11 +151,11 @@ def test_who_has_no_age_or_email_stands_first(app):
 
 
 def test_many_are_said_to_be_more_until_somebody_asks(app, make_user, monkeypatch):
-    for limit in ("MOST", "MOST_AT_ONCE"):
-        monkeypatch.setattr(finding, limit, 20)
-    for _ in range(29):
-        make_user()
-    page = app.get("/users?sort=email")
+    monkeypatch.setattr(finding, "MOST", 20)
+    monkeypatch.setattr(finding, "FEW", 20)
+    for _ in range(30):
+        make_user(age=30)
+    page = app.get("/users?age_from=30")
     assert " ".join(page.html.select_one("p#count").text.split()) == "More than 20 users Count them"
     page = page.click("Count them")
     assert (page.html.select_one("p#count").text.strip(), page.html.select("#count a")) == ("30 users", [])

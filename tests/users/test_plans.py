@@ -167,7 +167,7 @@ def edge_at(session, view, depth):
 def fill(engine, rows):
     """Store `rows` as one who brings a whole database does: past the triggers, and the indexes made when all is there.
 
-    The index of the trigrams of SQLite is filled from what is stored.
+    What SQLite's triggers keep is made of what is stored.
     """
     sqlite = engine.dialect.name == "sqlite"
     kept = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = 'users' AND type IN ('index', 'trigger')"
@@ -182,6 +182,9 @@ def fill(engine, rows):
             connection.exec_driver_sql("PRAGMA cache_size = -100000")
             connection.execute(insert(User.__table__), rows)
             connection.exec_driver_sql("INSERT INTO users_trigrams (users_trigrams) VALUES ('rebuild')")
+            connection.exec_driver_sql("DELETE FROM users_kinds")
+            kinds = "SELECT role, active, has_posts, count(*) FROM users GROUP BY 1, 2, 3"
+            connection.exec_driver_sql(f"INSERT INTO users_kinds {kinds}")
         else:
             connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '200MB'")
             connection.exec_driver_sql("ALTER TABLE users DISABLE TRIGGER USER")
