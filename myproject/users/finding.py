@@ -2,7 +2,8 @@
 
 A page is read by the first of these ways that ends well, and the first two look at a bounded number of rows:
 
-1. *Few*: an index says that no more than `FEW` people meet one of the terms. They are gathered, looked at and sorted.
+1. *Few*: an index says that no more than `FEW` people meet one of the terms. They are gathered, looked at and sorted;
+   but not where an index has everybody asked for in their order.
 2. *Along the order*: people are looked at in the order of the list, `FAR` of them, until a page is full; those of
    certain kinds (role, active, posts) along the index of each kind, and on SQLite, in the order of adding, only those
    whose text has the trigrams of the words.
@@ -58,8 +59,9 @@ class Finder:
         self.is_of_kinds = self.is_sqlite and all(term.field in selecting.EVERY for term in view.terms)
         # How many there are, as soon as something has told it by the way.
         self.all = self.count() if self.is_of_kinds and view.terms else None
-        # Whether the parameter `few` has the ids of few, among whom is everybody in the view.
-        self.is_few = (self.all is None or self.all <= FEW) and self._gather(
+        # Whether the parameter `few` has the ids of few, among whom is everybody in the view. Nobody is gathered where
+        # an index has all of them in their order.
+        self.is_few = not selecting.is_read_off(self.shape) and self._gather(
             ([self._by_words] if self.words_are_quick else []) + selecting.by_kinds_and_ranges(self.shape, FEW + 1)
         )
         # Whether nobody has asked yet if they are few.

@@ -252,18 +252,31 @@ def gathered(those, beyond, rising, limit, *, counted):
 
 
 @kept
+def beside_order(shape):
+    """Return the terms of a view that no index of its order seeks: each row has to be looked at for them."""
+    sought = EVERY if shape.keys in ORDERS_OF_KINDS else ()
+    return [
+        term
+        for term in shape.terms
+        if term.field not in sought and (term.excluded or RANGES.get(term.field) is not shape.keys)
+    ]
+
+
+@kept
+def is_read_off(shape):
+    """Return whether an index has everybody in a view, and nobody else, in their order."""
+    return not beside_order(shape) and bool(kinds_of(shape))
+
+
+@kept
 def along(shape, beyond, parts, rising, limit, far, is_sqlite):
     """Return a select of rows as `listed`, of those of a view among the first `far` people of the order.
 
     And one of those people, or `None` where all of them are in the view: then no more than the rows are looked at.
     """
-    keys = shape.keys
-    ranges_of_order = [term for term in shape.terms if RANGES.get(term.field) is keys and not term.excluded]
-    others = [term for term in shape.terms if term not in ranges_of_order]
-    each_kind = [()]
-    if has_kinds(shape) and keys in ORDERS_OF_KINDS:
-        each_kind = kinds_of(shape)
-        others = [term for term in others if term.field not in EVERY]
+    keys, others = shape.keys, beside_order(shape)
+    ranges_of_order = [term for term in shape.terms if term not in others and term.field not in EVERY]
+    each_kind = kinds_of(shape) if has_kinds(shape) and keys in ORDERS_OF_KINDS else [()]
     looked_at = [users.c[name] for name in sorted({COLUMN_OF[term.field] for term in others})]
     sorted_by = _named(keys)
     names = [key.name for key in sorted_by]
