@@ -9,6 +9,7 @@ from pyramid.httpexceptions import HTTPBadRequest, HTTPSeeOther
 from pyramid.i18n import TranslationStringFactory
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
+from webob.acceptparse import create_accept_language_header
 
 from .security import keep_in_browser, kept_in_browser
 
@@ -31,7 +32,7 @@ def includeme(config):
 def negotiate_language(request):
     """Return the code of the language that the person chose, or that the browser prefers, or `en`."""
     chosen = kept_in_browser(request, COOKIE)
-    return chosen if chosen in LANGUAGES else request.accept_language.lookup(list(LANGUAGES), default="en")
+    return chosen if chosen in LANGUAGES else _preferred(request.headers.get("Accept-Language"))
 
 
 @view_config(route_name="language", request_method="POST", permission=NO_PERMISSION_REQUIRED)
@@ -74,6 +75,11 @@ def format_month(request, day):
 @lru_cache(4096, typed=True)
 def _kept(localizer, text):
     return localizer.translate(text)
+
+
+@lru_cache(1024)
+def _preferred(header):
+    return create_accept_language_header(header).lookup(list(LANGUAGES), default="en")
 
 
 # A list shows the same few ages and days again and again, and Babel takes 20 µs for each.
