@@ -96,7 +96,7 @@ def read_page(read, keys, cursor=None, *, start=None, descending=False, size=PAG
         rows=[row[: -len(keys)] for row in found],
         previous=_encode("before", found[0][-len(keys) :], of) if found and has_previous else None,
         next=_encode("after", found[-1][-len(keys) :], of) if found and has_next else None,
-        is_beyond_end=not found and bool(cursor or start is not None),
+        is_beyond_end=not found and bool(edge),
     )
 
 

@@ -194,6 +194,12 @@ def test_a_page_emptied_meanwhile_says_so_and_leads_to_the_first(app, outside):
     assert emptied.click("First page").status_int == 200
 
 
+def test_the_last_page_of_nobody_says_that_nobody_was_found(app):
+    page = app.get("/users?q=zzqx&cursor=last")
+    page.mustcontain("Nobody was found.")
+    assert page.html.select(".pager") == []
+
+
 @pytest.mark.parametrize("descending", [False, True])
 def test_the_parts_beside_a_cursor_hold_all_beyond_it_once_the_nearest_first(outside, crowd, descending):
     in_turn = crowd[::-1] if descending else crowd

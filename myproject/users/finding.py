@@ -134,8 +134,8 @@ class Finder:
         if not self.is_sqlite:
             return self.execute(selecting.listed(self.view.keys, rising, limit)).all()
         rows = self.execute(selecting.listed_and_counted(self.view.keys, rising, limit)).all()
-        self.all = rows[0].everybody if rows else 0
-        return rows
+        self.all = rows[0][-1] if rows else 0
+        return [row[:-1] for row in rows]
 
     def _gather(self, selects):
         """Gather the ids of the first of `selects` that has only few, and return whether there is one."""

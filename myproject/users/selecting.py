@@ -229,9 +229,8 @@ def listed(keys, rising, limit):
 
 @kept
 def listed_and_counted(keys, rising, limit):
-    """Return a select of rows as `listed`, each with the number of `everybody` before the keys, on SQLite."""
-    everybody = number_of_kinds(View()).scalar_subquery().label("everybody")
-    return listed(keys, rising, limit).with_only_columns(*COLUMNS, everybody, *keys)
+    """Return a select of rows as `listed`, each with the number of people in all at its end, on SQLite."""
+    return listed(keys, rising, limit).add_columns(number_of_kinds(View()).scalar_subquery())
 
 
 @kept
