@@ -30,6 +30,7 @@ setup(
         "SQLAlchemy >= 2.1",
         "transaction",
         "waitress",
+        "WebOb",
         "WTForms",
         "zope.interface",
         "zope.sqlalchemy >= 4.1",
