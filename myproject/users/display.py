@@ -21,14 +21,11 @@ class Display:
     size: int = SIZES[0]
 
 
-USUAL = Display()
-
-
 def display_of(request):
     """Return the Display that this browser has chosen."""
     size, *columns = (kept_in_browser(request, COOKIE) or "").split(".")
     if size not in map(str, SIZES) or not set(columns) <= set(COLUMNS):
-        return USUAL
+        return Display()
     return Display(tuple(name for name in COLUMNS if name in columns), int(size))
 
 

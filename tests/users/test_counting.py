@@ -129,6 +129,8 @@ def test_many_of_a_kind_are_more_than_postgresql_has_counted(session, monkeypatc
     few(monkeypatch, FEW=3, MOST=10)
     assert counted(session, {})[0] == Count(10, "more")
     assert counted(session, {"role": "member"})[0] == Count(10, "more")
+    few(monkeypatch, FEW=0, MOST_OF_KIND=5)
+    assert choices(session, read_view({}))["role"]["member"] == Count(5, "more")
 
 
 def test_few_of_whom_a_look_at_the_nearest_promised_many_are_counted(session, monkeypatch):
