@@ -4,8 +4,8 @@ import logging
 import re
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from pyramid.events import NewRequest, subscriber
 from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge, HTTPUnsupportedMediaType
+from pyramid.tweens import EXCVIEW
 
 from .i18n import _
 from .security import record
@@ -23,20 +23,25 @@ log = logging.getLogger(__name__)
 
 def includeme(config):
     """Refuse other hosts, forms of other sites, and bodies that are too large, unreadable or ambiguous."""
+    config.add_tween(f"{__name__}.refuse_other_hosts", under=EXCVIEW)
     config.add_view_deriver(refuse_large_body, over="csrf_view", under="secured_view")
     config.add_view_deriver(refuse_forms_of_other_sites, over="csrf_view", under="refuse_large_body")
     config.add_view_deriver(refuse_unreadable_form, over="csrf_view", under="refuse_forms_of_other_sites")
     config.add_view_deriver(refuse_repeated_keys, over="csrf_view", under="refuse_unreadable_form")
-    config.scan(__name__)
 
 
-@subscriber(NewRequest)
-def refuse_other_hosts(event):
+def refuse_other_hosts(handler, registry):
     """Answer 400 to a `Host` that is none of `myproject.hosts`: links are made of it."""
-    host = HOST.fullmatch(event.request.host)
-    if host is None or host[1].lower() not in event.request.registry.settings["myproject.hosts"]:
-        log.warning("refused the host %r: it is none of myproject.hosts", event.request.host)
-        raise HTTPBadRequest(_("This site has another name. Use the address that you were given."))
+    hosts = registry.settings["myproject.hosts"]
+
+    def hosts_tween(request):
+        host = HOST.fullmatch(request.host)
+        if host is None or host[1].lower() not in hosts:
+            log.warning("refused the host %r: it is none of myproject.hosts", request.host)
+            raise HTTPBadRequest(_("This site has another name. Use the address that you were given."))
+        return handler(request)
+
+    return hosts_tween
 
 
 def refuse_large_body(view, info):

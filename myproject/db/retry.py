@@ -4,7 +4,6 @@ import random
 import time
 
 from pyramid.tweens import EXCVIEW
-from pyramid_retry import IBeforeRetry
 
 # The wait before attempt n + 1 is drawn from 0 to FIRST_WAIT * 2 ** n, and never longer than LONGEST_WAIT; seconds.
 # "Full jitter", https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
@@ -21,18 +20,22 @@ def includeme(config):
     settings["retry.attempts"] = int(settings.get("retry.attempts", ATTEMPTS))
     settings["retry.longest_wait"] = float(settings.get("retry.longest_wait", LONGEST_TOTAL))
     config.include("pyramid_retry")
-    config.add_tween(f"{__name__}.deadline_tween_factory", under=EXCVIEW, over="pyramid_tm.tm_tween_factory")
-    config.add_subscriber(_wait, IBeforeRetry)
-    config.add_subscriber(_rewind, IBeforeRetry)
+    config.add_tween(f"{__name__}.attempt_tween_factory", under=EXCVIEW, over="pyramid_tm.tm_tween_factory")
 
 
-def deadline_tween_factory(handler, registry):
-    """Make the attempt that fails after `retry.longest_wait` the last one, so that a person gets an answer."""
+def attempt_tween_factory(handler, registry):
+    """Wait before each further attempt, and make the one that fails after `retry.longest_wait` the last.
+
+    So a person gets an answer.
+    """
     longest = registry.settings["retry.longest_wait"]
 
-    def deadline_tween(request):
+    def attempt_tween(request):
         environ = request.environ
         started = environ.setdefault("myproject.started", time.monotonic())
+        if environ.get("retry.attempt"):
+            pause(environ["retry.attempt"] - 1)
+            _rewind(environ)
         try:
             return handler(request)
         except Exception:
@@ -40,7 +43,7 @@ def deadline_tween_factory(handler, registry):
                 environ["retry.attempts"] = environ["retry.attempt"] + 1
             raise
 
-    return deadline_tween
+    return attempt_tween
 
 
 def pause(attempt):
@@ -50,11 +53,7 @@ def pause(attempt):
     time.sleep(random.uniform(0, longest))  # nosec B311
 
 
-def _wait(before_retry):
-    pause(before_retry.environ["retry.attempt"])
-
-
-def _rewind(before_retry):
+def _rewind(environ):
     # WebOb keeps the parsed form for the next request over the same environ; its files have been read to their end.
-    before_retry.environ.pop("webob._parsed_post_vars", None)
-    before_retry.environ["wsgi.input"].seek(0)
+    environ.pop("webob._parsed_post_vars", None)
+    environ["wsgi.input"].seek(0)
