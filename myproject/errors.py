@@ -51,16 +51,9 @@ def request_id(request):
 
 
 def refuse_undecodable_path(handler, registry):
-    """Answer 400 to a path that is not UTF-8 (`/%ff`), and forget cookies that are not, before others read them."""
+    """Answer 400 to a path that is not UTF-8 (`/%ff`), before others read it."""
 
     def tween(request):
-        cookies = request.environ.get("HTTP_COOKIE", "")
-        # A byte that is not ASCII stands there as it is, or as `\377`.
-        if not cookies.isascii() or "\\" in cookies:
-            try:
-                request.cookies.values()
-            except UnicodeDecodeError:
-                del request.environ["HTTP_COOKIE"]
         try:
             request.path_info  # noqa: B018
         except UnicodeDecodeError:

@@ -124,6 +124,14 @@ def test_a_forged_cookie_leads_to_the_sign_in(enter, ada, with_cookie, subtests)
             assert with_cookie(value).get("/signin", status=200).forms["record"]
 
 
+@pytest.mark.parametrize(
+    "header", ["{}", '"{}"', " {} ", "{}; other=1", "{};", "; a", '{}; b="c;d', "{}; e=f=g", "{}; h=\xff"]
+)
+def test_the_cookie_is_found_among_others_in_quotes_or_not(enter, ada, with_cookie, header):
+    good = enter(ada).cookies["session"]
+    assert is_signed_in(with_cookie(header.format(good))) == ("{}" in header)
+
+
 def test_a_signed_cookie_of_any_content_leads_to_the_sign_in(with_cookie, ada, subtests):
     for content in "", "unknown", "\ud800", "\x00", "a" * 2000, 0, 1, None, True, [], ["a"], {"a": "b"}, 1.5:
         with subtests.test(repr(content)[:20]):
