@@ -64,11 +64,11 @@ def page_of(dbsession, query, keys, cursor=None, *, descending=False, size=PAGE_
         return dbsession.execute(rows, beyond.values).all()
 
     page = read_page(read, keys, cursor, descending=descending, size=size)
-    return replace(page, rows=[row for (row,) in page.rows])
+    return replace(page, rows=[entity for entity, *_ in page.rows])
 
 
 def read_page(read, keys, cursor=None, *, start=None, descending=False, size=PAGE_SIZE, of=""):
-    """Return a Page of what `read(beyond, rising, limit)` returns: up to `limit` rows, each with its `keys` at its end.
+    """Return a Page of what `read(beyond, rising, limit)` returns: up to `limit` rows, each with its `keys` last.
 
     The rows are those `beyond` the cursor, a Beyond, sorted by `keys`, `rising` or falling. Without a `cursor`,
     the page begins at `start`, a value of the first key, or else with the first row. A cursor is good for the list that
@@ -93,7 +93,7 @@ def read_page(read, keys, cursor=None, *, start=None, descending=False, size=PAG
         found, more = turn(side, EVERYTHING)
     has_previous, has_next = (more, bool(edge)) if side == "before" else (bool(edge), more)
     return Page(
-        rows=[row[: -len(keys)] for row in found],
+        rows=found,
         previous=_encode("before", found[0][-len(keys) :], of) if found and has_previous else None,
         next=_encode("after", found[-1][-len(keys) :], of) if found and has_next else None,
         is_beyond_end=not found and bool(edge),

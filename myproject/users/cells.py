@@ -15,7 +15,7 @@ def cells(request, rows, columns, words, badge):
 
     Each is a list down the rows, of texts, numbers and HTML; the `words` that were searched for are marked.
     """
-    ids, names, emails, ages, roles, actives, joined = zip(*rows, strict=True)
+    ids, names, emails, ages, roles, actives, joined, *_keys = zip(*rows, strict=True)
     role_names = {role: translate(request, name) for role, name in ROLE_NAMES.items()}
     yes, no = translate(request, _("Yes")), translate(request, _("No"))
     cells_of = {

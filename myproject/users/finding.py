@@ -75,7 +75,7 @@ class Finder:
         )
 
     def rows(self, beyond, rising, limit):
-        """Return up to `limit` rows, COLUMNS and then the view's keys, that are `beyond`, sorted by the keys."""
+        """Return up to `limit` rows, COLUMNS first and the view's keys last, that are `beyond`, sorted by the keys."""
         rows = self._rows(beyond, rising, limit)
         if beyond is EVERYTHING and len(rows) < limit:
             self.all = len(rows)
@@ -134,8 +134,8 @@ class Finder:
         if not self.is_sqlite:
             return self.execute(selecting.listed(self.view.keys, rising, limit)).all()
         rows = self.execute(selecting.listed_and_counted(self.view.keys, rising, limit)).all()
-        self.all = rows[0][-1] if rows else 0
-        return [row[:-1] for row in rows]
+        self.all = rows[0].number if rows else 0
+        return rows
 
     def _gather(self, selects):
         """Gather the ids of the first of `selects` that has only few, and return whether there is one."""
@@ -164,10 +164,9 @@ class Finder:
         counted = self.is_few and beyond is EVERYTHING
         query = selecting.gathered(self._those, beyond.conditions, rising, limit, counted=counted)
         rows = self.execute(query, **beyond.values).all()
-        if not counted:
-            return rows
-        self.all = rows[0][-1] if rows else 0
-        return [row[:-1] for row in rows]
+        if counted:
+            self.all = rows[0].number if rows else 0
+        return rows
 
     @cached_property
     def _by_words(self):

@@ -229,8 +229,9 @@ def listed(keys, rising, limit):
 
 @kept
 def listed_and_counted(keys, rising, limit):
-    """Return a select of rows as `listed`, each with the number of people in all at its end, on SQLite."""
-    return listed(keys, rising, limit).add_columns(number_of_kinds(View()).scalar_subquery())
+    """Return a select of rows as `listed`, each with the number of people in all, `number`, on SQLite."""
+    number = number_of_kinds(View()).scalar_subquery().label("number")
+    return listed(keys, rising, limit).with_only_columns(*COLUMNS, number, *keys)
 
 
 @kept
@@ -241,14 +242,15 @@ def number_of_kinds(shape):
 
 @kept
 def gathered(those, beyond, rising, limit, *, counted):
-    """Return a select of rows as `listed`: all `among` those are found, and only then sorted; `counted`, too."""
+    """Return a select of rows as `listed`: all `among` those are found, and only then sorted, and `counted`."""
     shape = those[0]
     keys = _named(shape.keys)
     found = select(*COLUMNS, *keys).where(*among(*those), *beyond)
     # An OFFSET, because neither database looks through it: else it may prefer to look at all in their order.
     rows = found.offset(0).subquery()
-    query = select(rows).order_by(*in_order(list(rows.c)[-len(keys) :], rising)).limit(limit)
-    return query.add_columns(func.count().over()) if counted else query
+    shown, sorted_by = list(rows.c)[: -len(keys)], list(rows.c)[-len(keys) :]
+    number = [func.count().over().label("number")] if counted else []
+    return select(*shown, *number, *sorted_by).order_by(*in_order(sorted_by, rising)).limit(limit)
 
 
 @kept
