@@ -3,7 +3,7 @@
 import pytest
 from markupsafe import Markup
 
-from myproject.rendering import for_each
+from myproject.rendering import breakable, for_each
 
 TEXTS = ["<b>", "&amp;", "100 %s", "a\0b", "{}"]
 
@@ -26,4 +26,11 @@ def test_a_page_is_in_the_language_of_its_request_whoever_asked_before(app):
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_text_in_a_row_is_escaped(text):
-    assert for_each(Markup("<i>{}</i>"), [["a", text]]) == Markup("<i>a</i><i>{}</i>").format(text)
+    shown = text.replace("\0", "")
+    assert for_each(Markup("<i>{}</i>"), [["a", text]]) == Markup("<i>a</i><i>{}</i>").format(shown)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_an_address_in_a_row_is_escaped(text):
+    row = for_each(Markup("<i>{}{}</i>"), [[1, 2], breakable(["a@b", text])])
+    assert row == Markup("<i>1a@<wbr>b</i><i>2{}</i>").format(text.replace("\0", ""))

@@ -1,5 +1,7 @@
 """What stands in the cells of the list."""
 
+from functools import partial
+
 from markupsafe import Markup
 
 from ..i18n import _, format_date, translate
@@ -13,18 +15,18 @@ NOTHING = Markup()
 def cells(request, rows, columns, words, badge):
     """Return the ids, the names, `badge` for whoever is inactive, and `columns`, of `rows` read by a Finder.
 
-    Each is a list down the rows, of texts, numbers and HTML; the `words` that were searched for are marked.
+    Each is a column, as `for_each` takes them; the `words` that were searched for are marked.
     """
     ids, names, emails, ages, roles, actives, joined, *_keys = zip(*rows, strict=True)
     role_names = {role: translate(request, name) for role, name in ROLE_NAMES.items()}
     yes, no = translate(request, _("Yes")), translate(request, _("No"))
+    shown = partial(mark, words=words) if words else breakable
     cells_of = {
-        "email": lambda: [mark(email or "–", words) for email in emails] if words else breakable(emails),
+        "email": lambda: shown([email or "–" for email in emails]),
         "age": lambda: ["–" if age is None else str(age) for age in ages],
         "role": lambda: [role_names[role] for role in roles],
         "active": lambda: [yes if active else no for active in actives],
         "joined": lambda: [format_date(request, moment) for moment in joined],
     }
     badges = [NOTHING if active else badge for active in actives]
-    shown = [mark(name, words) for name in names] if words else names
-    return [ids, shown, badges, *(cells_of[name]() for name in columns)]
+    return [ids, mark(names, words) if words else names, badges, *(cells_of[name]() for name in columns)]

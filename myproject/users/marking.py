@@ -3,10 +3,19 @@
 from markupsafe import Markup, escape
 
 from ..db.folding import fold
+from ..rendering import BETWEEN, in_one
 
 
-def mark(text, words):
-    """Return `text` as HTML in which each place that one of `words`, folded, was found at is in `<mark>`."""
+def mark(texts, words):
+    """Return `texts` as a column of HTML, each place that one of `words`, folded, was found at in `<mark>`."""
+    whole = in_one(texts)
+    if whole.isascii():
+        return _mark(whole, words)
+    # What is not ASCII is folded letter by letter.
+    return Markup(in_one([_mark(text, words) for text in whole.split(BETWEEN)]))  # nosec B704
+
+
+def _mark(text, words):
     folded, origin = _folded_with_origin(text)
     places = []
     for word in words:
