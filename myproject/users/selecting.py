@@ -16,6 +16,7 @@ from sqlalchemy import (
     Boolean,
     Integer,
     Text,
+    UnaryExpression,
     and_,
     any_,
     bindparam,
@@ -31,6 +32,7 @@ from sqlalchemy import (
     true,
     union_all,
 )
+from sqlalchemy.sql.operators import custom_op
 
 from ..pagination import in_order
 from .indexes import LETTERS
@@ -243,14 +245,21 @@ def number_of_kinds(shape):
 @kept
 def gathered(those, beyond, rising, limit, *, counted):
     """Return a select of rows as `listed`: all `among` those are found, and only then sorted, and `counted`."""
-    shape = those[0]
-    keys = _named(shape.keys)
-    found = select(*COLUMNS, *keys).where(*among(*those), *beyond)
-    # An OFFSET, because neither database looks through it: else it may prefer to look at all in their order.
-    rows = found.offset(0).subquery()
-    shown, sorted_by = list(rows.c)[: -len(keys)], list(rows.c)[-len(keys) :]
-    number = [func.count().over().label("number")] if counted else []
-    return select(*shown, *number, *sorted_by).order_by(*in_order(sorted_by, rising)).limit(limit)
+    shape, *_, is_sqlite = those
+    # Neither database may prefer to look at all in their order. SQLite does not use an index to sort by `+ key`,
+    # https://www.sqlite.org/optoverview.html, and counts apart from the rows in half the time; PostgreSQL does not look
+    # through an OFFSET.
+    sorted_by: list[Any]
+    if is_sqlite:
+        number = [number_among(*those).scalar_subquery().label("number")] if counted else []
+        rows = select(*COLUMNS, *number, *shape.keys).where(*among(*those), *beyond)
+        sorted_by = [UnaryExpression(key, operator=custom_op("+")) for key in shape.keys]
+    else:
+        found = select(*COLUMNS, *_named(shape.keys)).where(*among(*those), *beyond).offset(0).subquery()
+        number = [func.count().over().label("number")] if counted else []
+        sorted_by = list(found.c)[len(COLUMNS) :]
+        rows = select(*list(found.c)[: len(COLUMNS)], *number, *sorted_by)
+    return rows.order_by(*in_order(sorted_by, rising)).limit(limit)
 
 
 @kept
