@@ -24,10 +24,7 @@ log = logging.getLogger(__name__)
 def includeme(config):
     """Refuse other hosts, forms of other sites, and bodies that are too large, unreadable or ambiguous."""
     config.add_tween(f"{__name__}.refuse_other_hosts", under=EXCVIEW)
-    config.add_view_deriver(refuse_large_body, over="csrf_view", under="secured_view")
-    config.add_view_deriver(refuse_forms_of_other_sites, over="csrf_view", under="refuse_large_body")
-    config.add_view_deriver(refuse_unreadable_form, over="csrf_view", under="refuse_forms_of_other_sites")
-    config.add_view_deriver(refuse_repeated_keys, over="csrf_view", under="refuse_unreadable_form")
+    config.add_view_deriver(refuse_other_requests, over="csrf_view", under="secured_view")
 
 
 def refuse_other_hosts(handler, registry):
@@ -44,34 +41,35 @@ def refuse_other_hosts(handler, registry):
     return hosts_tween
 
 
-def refuse_large_body(view, info):
-    """Answer 413 before a body of more than `LARGEST_BODY` bytes is parsed."""
+def refuse_other_requests(view, info):
+    """Look at what was sent before the view does."""
     if info.exception_only:
         return view
 
     def wrapped(context, request):
-        if is_large(request):
-            raise HTTPRequestEntityTooLarge()
+        refuse_large_body(request)
+        refuse_forms_of_other_sites(request)
+        refuse_unreadable_form(request)
+        refuse_repeated_keys(request)
         return view(context, request)
 
     return wrapped
 
 
-def refuse_forms_of_other_sites(view, info):
+def refuse_large_body(request):
+    """Answer 413 before a body of more than `LARGEST_BODY` bytes is parsed."""
+    if is_large(request):
+        raise HTTPRequestEntityTooLarge()
+
+
+def refuse_forms_of_other_sites(request):
     """Answer 400 where the browser says that a form was not sent from here; its CSRF token is compared besides.
 
     See https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
     """
-    if info.exception_only:
-        return view
-
-    def wrapped(context, request):
-        if request.method == "POST" and not is_of_this_site(request):
-            record(request, "form refused", why="of another site", path=request.path_here)
-            raise HTTPBadRequest(_("This form was sent from another site. Open the page here and try again."))
-        return view(context, request)
-
-    return wrapped
+    if request.method == "POST" and not is_of_this_site(request):
+        record(request, "form refused", why="of another site", path=request.path_here)
+        raise HTTPBadRequest(_("This form was sent from another site. Open the page here and try again."))
 
 
 def is_of_this_site(request):
@@ -91,41 +89,27 @@ def is_from_here(request, address):
     return USUAL_PORT.sub("", netloc) == USUAL_PORT.sub("", request.host)
 
 
-def refuse_unreadable_form(view, info):
+def refuse_unreadable_form(request):
     """Answer 415 to what is no urlencoded form, and 400 to one that is not UTF-8 throughout.
 
     WebOb would put U+FFFD in place of a bad byte, and so store what nobody has typed.
     """
-    if info.exception_only:
-        return view
-
-    def wrapped(context, request):
-        if request.charset.upper() != "UTF-8":
+    if request.charset.upper() != "UTF-8":
+        raise HTTPUnsupportedMediaType()
+    if request.method == "POST" and request.body:
+        if not is_readable_form(request):
             raise HTTPUnsupportedMediaType()
-        if request.method == "POST" and request.body:
-            if not is_readable_form(request):
-                raise HTTPUnsupportedMediaType()
-            unquote_to_bytes(request.body).decode("utf-8")
-        return view(context, request)
-
-    return wrapped
+        unquote_to_bytes(request.body).decode("utf-8")
 
 
-def refuse_repeated_keys(view, info):
+def refuse_repeated_keys(request):
     """Answer 400 where a key comes twice in the query, or twice in the body, or where there are too many.
 
     Which of two values counts is a guess, and two programs on the way of a request may guess differently.
     """
-    if info.exception_only:
-        return view
-
-    def wrapped(context, request):
-        for fields in request.GET, request.POST:
-            if len(fields) != len(set(fields)) or len(fields) > MOST_FIELDS:
-                raise HTTPBadRequest(_("The same field was sent twice. Go back, reload the page and try again."))
-        return view(context, request)
-
-    return wrapped
+    for fields in (request.GET, request.POST) if request.method == "POST" else (request.GET,):
+        if len(fields) != len(set(fields)) or len(fields) > MOST_FIELDS:
+            raise HTTPBadRequest(_("The same field was sent twice. Go back, reload the page and try again."))
 
 
 def is_large(request):
