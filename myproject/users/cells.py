@@ -18,14 +18,17 @@ def cells(request, rows, columns, words, badge):
     Each is a column, as `for_each` takes them; the `words` that were searched for are marked.
     """
     ids, names, emails, ages, roles, actives, joined, *_keys = zip(*rows, strict=True)
-    role_names = {role: translate(request, name) for role, name in ROLE_NAMES.items()}
-    yes, no = translate(request, _("Yes")), translate(request, _("No"))
+
+    def in_words(column, names):
+        translated = {value: translate(request, name) for value, name in names.items()}
+        return [translated[value] for value in column]
+
     shown = partial(mark, words=words) if words else breakable
     cells_of = {
         "email": lambda: shown([email or "–" for email in emails]),
         "age": lambda: ["–" if age is None else str(age) for age in ages],
-        "role": lambda: [role_names[role] for role in roles],
-        "active": lambda: [yes if active else no for active in actives],
+        "role": lambda: in_words(roles, ROLE_NAMES),
+        "active": lambda: in_words(actives, {True: _("Yes"), False: _("No")}),
         "joined": lambda: [format_date(request, moment) for moment in joined],
     }
     badges = [NOTHING if active else badge for active in actives]
