@@ -1,7 +1,7 @@
 """Pages: templates, what they can call, and the static files beside them."""
 
 import hashlib
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import BuiltinMethodType, MethodType
 from urllib.parse import quote
@@ -44,7 +44,7 @@ def includeme(config):
                 "isolate": isolate,
                 "for_each": for_each,
             },
-            "jinja2.globals": {"_": message},
+            "jinja2.globals": {"_": message, "ngettext": messages},
         }
     )
     config.include("pyramid_jinja2")
@@ -93,6 +93,9 @@ def _environment(registry, localizer, script_name):
     # `renderer` gives them to each page: Jinja would look each of them up anew, and not copy them at once.
     environment.globals = {}
     environment.context_class = PlainCalls
+    if not usual.auto_reload:
+        # Jinja would look into its own cache, by weak references.
+        environment.get_template = lru_cache(environment.get_template)
     environment.filters = {
         **usual.filters,
         "message": lambda text: _pattern(localizer, text) % {},
@@ -153,6 +156,14 @@ def path_here(request):
 def message(context, text, /, **values):
     """Return `text`, a message, in the request's language, as HTML; its `%(name)s` stand for the `values`, escaped."""
     return _pattern(context["request"].localizer, text) % values
+
+
+@pass_context
+def messages(context, singular, plural, number, /, **values):
+    """Return what `message` does, of two forms of it the one for `number`, or one of as many as the language has."""
+    pattern = context["request"].localizer.pluralize(singular, plural, number, domain="myproject")
+    # Of our own templates and catalogues.
+    return Markup(pattern) % values  # nosec B704
 
 
 def isolate(text):

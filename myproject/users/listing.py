@@ -78,7 +78,7 @@ class View:
     def having(self, **changes):
         """Return the query string of this view with other parameters; `None` leaves one out."""
         parameters = {**self.chosen, **changes}
-        return _encoded(tuple((name, value) for name, value in parameters.items() if value is not None))
+        return _encoded(tuple([pair for pair in parameters.items() if pair[1] is not None]))
 
     @cached_property
     def query(self):
