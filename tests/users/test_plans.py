@@ -16,7 +16,7 @@ from myproject.db import IReadingTookTooLong, get_engine
 from myproject.db.folding import fold
 from myproject.db.sqlite import add_functions
 from myproject.models import User
-from myproject.pagination import LAST, in_order, read_page
+from myproject.pagination import EVERYTHING, LAST, in_order, read_page
 from myproject.users import finding
 from myproject.users.counting import choices, count
 from myproject.users.finding import Finder
@@ -289,6 +289,15 @@ def test_no_operation_of_the_list_looks_at_everybody_on_postgresql(filled, subte
                 assert rows <= MOST_ROWS
                 # For a word that many have, it rather reads the table until it has found enough.
                 assert "q" in parameters or "Seq Scan users" not in plans
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("sort", SORTS)
+def test_whoever_is_sorted_last_of_all_is_not_looked_for_along_an_index_on_sqlite(outside, sort):
+    with Session(outside) as session:
+        finder = Finder(session, read_view({"q": "-zzz", "sort": sort}))
+        _, plans = steps_of(session, lambda: finder._gathered(EVERYTHING, True, 26))
+        assert plans == ["SCAN users", "USE TEMP B-TREE FOR ORDER BY"]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
