@@ -178,9 +178,10 @@ def in_one(texts):
 
 
 def breakable(emails):
-    """Return email addresses as a column of HTML, each of which breaks, where it must, after the @."""
+    """Return email addresses, texts or a column of HTML, as one of HTML in which each breaks after the @ if it must."""
+    html = emails if type(emails) is Markup else escape(in_one(emails))
     # Of an escaped text.
-    return Markup(str.replace(escape(in_one(emails)), "@", "@<wbr>"))  # nosec B704
+    return Markup(str.replace(html, "@", "@<wbr>"))  # nosec B704
 
 
 def for_each(pattern, columns):

@@ -34,3 +34,7 @@ def test_a_text_in_a_row_is_escaped(text):
 def test_an_address_in_a_row_is_escaped(text):
     row = for_each(Markup("<i>{}{}</i>"), [[1, 2], breakable(["a@b", text])])
     assert row == Markup("<i>1a@<wbr>b</i><i>2{}</i>").format(text.replace("\0", ""))
+
+
+def test_an_address_with_marks_breaks_after_the_at_too():
+    assert breakable(Markup("<mark>a</mark>@b\0–")) == Markup("<mark>a</mark>@<wbr>b\0–")

@@ -23,13 +23,13 @@ def cells(request, rows, columns, words, badge):
         translated = {value: translate(request, name) for value, name in names.items()}
         return [translated[value] for value in column]
 
-    shown = partial(mark, words=words) if words else breakable
+    marked = partial(mark, words=words) if words else list
     cells_of = {
-        "email": lambda: shown([email or "–" for email in emails]),
+        "email": lambda: breakable(marked([email or "–" for email in emails])),
         "age": lambda: ["–" if age is None else str(age) for age in ages],
         "role": lambda: in_words(roles, ROLE_NAMES),
         "active": lambda: in_words(actives, {True: _("Yes"), False: _("No")}),
         "joined": lambda: [format_date(request, moment) for moment in joined],
     }
     badges = [NOTHING if active else badge for active in actives]
-    return [ids, mark(names, words) if words else names, badges, *(cells_of[name]() for name in columns)]
+    return [ids, marked(names), badges, *(cells_of[name]() for name in columns)]
