@@ -7,7 +7,6 @@ import argparse
 import contextlib
 import json
 import logging
-import os
 import signal
 import sys
 from pathlib import Path
@@ -18,9 +17,6 @@ from .client import LIST, Client
 from .databases import large_databases
 from .lists import cursor
 from .servers import application, serving
-
-# As docs/running.md says.
-LARGE_PAGES = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 def main(argv=None):
@@ -33,7 +29,6 @@ def main(argv=None):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with large_databases([options.rows], options.cache, kinds=["SQLite"]) as urls:
         url = urls["SQLite", options.rows]
-        os.environ.update(LARGE_PAGES)
         with serving(application, "ours", url) as (port, _):
             print(json.dumps(ours(port, url, options.rows), indent=1), flush=True)
             print("Serving until Ctrl-C.", file=sys.stderr)
