@@ -206,16 +206,21 @@ def test_a_program_without_our_functions_may_do_anything_else(outside, search_te
     assert search_texts() == []
 
 
+# Cyrillic Extended-D, of Unicode 15: Python knows it from 3.12 on, PostgreSQL from 16 on.
+YOUNG = [chr(number) for number in range(0x1E030, 0x1E090)]
+
+
 @postgresql_only
 def test_both_databases_fold_every_character_alike(outside):
     characters = [chr(number) for number in range(1, 0x110000) if unicodedata.category(chr(number)) not in ("Cn", "Cs")]
-    assert differences(outside, characters) == []
+    assert differences(outside, sorted({*characters} - {*YOUNG})) == []
 
 
 @postgresql_only
 def test_both_databases_fold_any_text_alike(outside):
     # Neither what is no character nor what one of them does not know yet.
-    known = st.text(st.characters(exclude_categories=["Cs", "Cn"], exclude_characters="\0"), min_size=1, max_size=30)
+    characters = st.characters(exclude_categories=["Cs", "Cn"], exclude_characters=["\0", *YOUNG])
+    known = st.text(characters, min_size=1, max_size=30)
     with outside.connect():
 
         @settings(max_examples=10, deadline=None, database=None)
