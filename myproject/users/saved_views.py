@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from pyramid.authorization import Allow, Deny, Everyone
 from pyramid.httpexceptions import HTTPBadRequest
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, false, func, or_
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, false, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..db import Base
@@ -63,6 +63,12 @@ class SavedView(Base):
 BY_NAME = (func.lower(SavedView.name, type_=String), SavedView.id)
 # A person's names differ, without regard to case; it is also how theirs are found.
 Index("uq_saved_views_name", SavedView.user_id, func.lower(SavedView.name), unique=True)
+
+
+def own_view(request, name):
+    """Return the SavedView of this name, without regard to case, that the person who is signed in has, or `None`."""
+    named = func.lower(SavedView.name) == func.lower(name)
+    return request.dbsession.scalar(select(SavedView).where(SavedView.user_id == request.identity.id, named))
 
 
 def seen_by(identity):

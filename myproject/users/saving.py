@@ -14,8 +14,9 @@ from ..pagination import page_of
 from .display import COLUMNS
 from .forms import ROLE_NAMES
 from .listing import read_query, read_view
-from .saved_views import BY_NAME, NAME_LENGTH, QUERY_LENGTH, SavedView, seen_by
+from .saved_views import BY_NAME, NAME_LENGTH, QUERY_LENGTH, SavedView, own_view, seen_by
 
+TAKEN = _("There is a saved view of this name already.")
 # So many of one's own.
 MOST = 200
 # What a page puts a view into words with, and the longest that can be kept.
@@ -41,6 +42,15 @@ class NewSavedViewForm(SavedViewForm):
         filters=[lambda query: read_query(query or "").query],
         validators=[validators.Length(max=QUERY_LENGTH)],
     )
+    replace = BooleanField(_("Replace the saved view of this name"))
+
+    def invalid(self, request, **names):
+        """Return what the template needs; where the name is that of another view, it offers to replace that one."""
+        if TAKEN not in self.name.errors:
+            del self.replace
+        elif self.for_all and (taken := own_view(request, self.name.data)):
+            self.for_all.data = self.for_all.data or taken.for_all
+        return super().invalid(request, **names)
 
 
 @view_config(route_name="users.views.list", request_method="GET", renderer="users/views/list.jinja2")
@@ -54,17 +64,20 @@ def index(request):
 def new(request):
     """Ask for the name of the view that the address describes."""
     view = read_view(request.GET)
-    return {"form": NewSavedViewForm(request, query=view.query), "view": view, **SHOWN}
+    form = NewSavedViewForm(request, query=view.query)
+    del form.replace
+    return {"form": form, "view": view, **SHOWN}
 
 
 @view_config(route_name="users.views.new", request_method="POST", renderer="users/views/new.jinja2")
 def create(request):
-    """Save a view, and go back to it."""
-    form, saved = NewSavedViewForm(request), SavedView(user_id=request.identity.id)
-    if not (form.validate() and has_room(request, form) and store(request, form, saved)):
-        return form.invalid(request, view=read_query(form.query.data), **SHOWN)
-    flash(request, _("“${name}” was saved. You find it among the saved views.", mapping={"name": saved.name}))
-    return HTTPSeeOther(request.route_path("users.list", _query=saved.view.parameters))
+    """Save a view, as a new one or in place of that of the same name, and go back to it."""
+    form = NewSavedViewForm(request)
+    view = read_query(form.query.data)
+    if not (form.validate() and keep(request, form)):
+        return form.invalid(request, view=view, **SHOWN)
+    flash(request, _("“${name}” was saved. You find it among the saved views.", mapping={"name": form.name.data}))
+    return HTTPSeeOther(request.route_path("users.list", _query=view.parameters))
 
 
 @view_config(route_name="users.views.edit", request_method="GET", renderer="users/views/edit.jinja2", permission="edit")
@@ -103,6 +116,14 @@ def delete(saved, request):
     return HTTPSeeOther(request.route_path("users.views.list"))
 
 
+def keep(request, form):
+    """Store a view, new or in place of the one of its name; return `False`, with a message beside the name, if not."""
+    taken = own_view(request, form.name.data)
+    if taken is None and not has_room(request, form):
+        return False
+    return store(request, form, taken if taken and form.replace.data else SavedView(user_id=request.identity.id))
+
+
 def has_room(request, form):
     """Return whether the person may save one more; where not, with a message beside the name."""
     own = select(func.count()).select_from(SavedView).where(SavedView.user_id == request.identity.id)
@@ -124,6 +145,6 @@ def store(request, form, saved):
     except IntegrityError as error:
         if "uq_saved_views_name" not in str(error.orig):
             raise
-        form.name.errors = [_("There is a saved view of this name already.")]
+        form.name.errors = [TAKEN]
         return False
     return True

@@ -204,6 +204,53 @@ def test_a_name_that_is_taken_is_refused_beside_the_field(of, ada, rows, name):
     assert len(rows(SavedView)) == 1
 
 
+def test_a_saved_view_is_replaced_by_another_once_that_is_asked_for(of, ada, rows):
+    browser = of(ada)
+    save(browser, "Admins")
+    form = save(browser, "admins", "q=kim", status=422).forms["record"]
+    form["replace"] = True
+    assert form.submit(status=303).follow().request.query_string == "q=kim"
+    assert [(view.name, view.query) for view in rows(SavedView)] == [("admins", "q=kim")]
+
+
+def test_nothing_is_offered_to_be_replaced_before_a_name_is_taken(app):
+    assert "replace" not in app.get(f"{PLACE}/new?q=kim").forms["record"].fields
+    assert "replace" not in save(app, "", "q=kim", status=422).forms["record"].fields
+
+
+def test_what_replaces_a_view_for_all_is_for_all_unless_it_is_said_otherwise(of, editor, rows):
+    browser = of(editor)
+    save(browser, "Admins", for_all=True)
+    form = save(browser, "Admins", "q=kim", status=422).forms["record"]
+    assert form["for_all"].checked
+    form["replace"] = True
+    form.submit(status=303)
+    assert [(view.query, view.for_all) for view in rows(SavedView)] == [("q=kim", True)]
+
+
+def test_to_replace_what_is_not_there_saves_it(of, ada, rows):
+    fields = {"name": "Admins", "query": "q=kim", "replace": "y"}
+    assert forge(of(ada), f"{PLACE}/new", **fields).status_int == 303
+    assert [(view.name, view.query) for view in rows(SavedView)] == [("Admins", "q=kim")]
+
+
+def test_what_another_has_saved_for_all_is_not_replaced(of, ada, editor, rows):
+    save(of(editor), "Admins", for_all=True)
+    fields = {"name": "Admins", "query": "q=kim", "replace": "y"}
+    assert forge(of(ada), f"{PLACE}/new", **fields).status_int == 303
+    assert [(view.user_id, view.query) for view in rows(SavedView)] == [(editor.id, "role=admin"), (ada.id, "q=kim")]
+
+
+def test_who_may_save_no_more_may_still_replace(of, ada, rows, monkeypatch):
+    monkeypatch.setattr(saving, "MOST", 1)
+    browser = of(ada)
+    save(browser, "Admins")
+    form = save(browser, "Admins", "q=kim", status=422).forms["record"]
+    form["replace"] = True
+    form.submit(status=303)
+    assert [view.query for view in rows(SavedView)] == ["q=kim"]
+
+
 def test_two_people_may_use_the_same_name(of, ada, bob, rows):
     save(of(ada), "Admins")
     save(of(bob), "Admins")
