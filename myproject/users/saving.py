@@ -121,7 +121,10 @@ def keep(request, form):
     taken = own_view(request, form.name.data)
     if taken is None and not has_room(request, form):
         return False
-    return store(request, form, taken if taken and form.replace.data else SavedView(user_id=request.identity.id))
+    saved = taken if taken and form.replace.data else SavedView(user_id=request.identity.id)
+    # Nobody shows all others something new who may not share it, any more.
+    saved.for_all = False
+    return store(request, form, saved)
 
 
 def has_room(request, form):

@@ -363,6 +363,12 @@ def test_who_is_no_editor_any_more_keeps_what_they_saved_for_all(of, ada, make_v
     assert [(view.name, view.for_all) for view in rows(SavedView)] == [("Bosses", True)]
 
 
+def test_who_is_no_editor_any_more_shows_nobody_else_what_they_replace_it_with(of, ada, make_view, rows):
+    make_view(ada, "Admins", for_all=True)
+    forge(of(ada), f"{PLACE}/new", name="Admins", query="q=kim", replace="y")
+    assert [(view.query, view.for_all) for view in rows(SavedView)] == [("q=kim", False)]
+
+
 # What is not understood any more
 
 
