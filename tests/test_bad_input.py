@@ -332,7 +332,7 @@ SEARCHES = {
     "a month that is none": ("joined:2026-13", "“2026-13” is not in the calendar."),
     "a day that is none": ("joined:2026-02-30", "“2026-02-30” is not in the calendar."),
     "days backwards": ("joined:2026..2025", "2026 to 2025 has no day. Is 2025 to 2026 meant?"),
-    "an unknown role": ("role:root", "“root” is not known"),
+    "an unknown role": ("role:root", "“root” is no role"),
     "an age of 5000 digits": ("age:" + "9" * 5000, "is not an age"),
 }
 STRANGE = [
@@ -441,7 +441,6 @@ NOTED_LISTS = {
     "age_to=1e1": "An age is a whole number",
     "age_to=" + "9" * 5000: "An age is a whole number",
     "joined_from=2026-13": "is not in the calendar",
-    "joined_to=9999-12-31": "is not in the calendar",
     "joined_to=%EF%BC%92%EF%BC%90%EF%BC%92%EF%BC%96": "is not in the calendar",
     "joined_from=2026&joined_to=2025": "has no day",
     "sort=age&from=old": "An age is a whole number",

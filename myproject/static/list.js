@@ -17,9 +17,12 @@ async function find() {
   if (!answer.ok || !fresh) return location.assign(address);
   found().replaceWith(fresh);
   document.title = page.title;
-  // For those who hear the page: what was found, not all of it.
-  document.getElementById("said").textContent = document.getElementById("count").textContent;
+  // For those who hear the page: what was not understood, and how many were found, not all of it.
+  const told = [...fresh.querySelectorAll(".note, #count")].map((part) => part.textContent.trim());
+  document.getElementById("said").textContent = told.join(" ");
   history.replaceState(null, "", address);
+  // The way back here from the other language.
+  for (const here of document.querySelectorAll("header [name=page]")) here.value = address;
 }
 
 // Also while a syllable is still composed: what is there of it finds something already.
@@ -36,13 +39,17 @@ function step(by) {
 }
 
 document.addEventListener("keydown", (event) => {
+  const leaving = event.key === "Escape" && event.target === field;
   const typing = event.target.closest("input, textarea, select");
-  if (event.key === "Escape" && event.target === field) field.blur();
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "/") field.focus(), field.select();
-  else if (event.key === "j") step(1);
-  else if (event.key === "k") step(-1);
-  else if (event.key === "?") location.assign(form.querySelector("[aria-keyshortcuts='?']").href);
+  if (!leaving && (typing || !("keys" in form.dataset) || event.ctrlKey || event.metaKey || event.altKey)) return;
+  // A keyboard that types Hangul has other letters on these keys.
+  const key = event.key > "\u007f" ? { KeyJ: "j", KeyK: "k" }[event.code] : event.key;
+  // Without emptying the field, as browsers do: the list still shows what stands there.
+  if (leaving) field.blur();
+  else if (key === "/") field.focus(), field.select();
+  else if (key === "j") step(1);
+  else if (key === "k") step(-1);
+  else if (key === "?") location.assign(document.getElementById("help").href);
   else return;
   event.preventDefault();
 });

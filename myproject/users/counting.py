@@ -9,6 +9,7 @@ from math import inf
 from sqlalchemy import Select, func, literal, select, union_all
 from sqlalchemy.ext.compiler import compiles
 
+from ..pagination import EVERYTHING, PAGE_SIZE
 from . import finding
 from .listing import View
 from .models import BY_JOINED, users
@@ -32,7 +33,7 @@ def count(finder, page, *, exactly=False):
     """Return the Count of the people whom `finder` finds, of whom `page` shows some."""
     if finder.all is not None:
         return Count(finder.all)
-    if exactly or finder.is_few or finder.is_of_kinds:
+    if exactly or finder.is_few or finder.is_of_kinds or finder.is_small:
         return Count(finder.count())
     estimate = 0 if finder.is_sqlite else estimated(finder)
     if estimate >= ESTIMATED_FROM and (finder.view.terms or estimate > finding.MOST):
@@ -41,8 +42,16 @@ def count(finder, page, *, exactly=False):
         return Count(finder.count())
     number = finder.up_to(finding.MOST)
     if number is None:
-        return Count(len(page.rows), "more")
+        return beyond_first_page(finder, page)
     return Count(number) if number <= finding.MOST else Count(finding.MOST, "more")
+
+
+def beyond_first_page(finder, page):
+    """Return a Count of people whom no index counts: their first page tells whether there are more than on it."""
+    first = page.rows
+    if page.previous or page.is_beyond_end:
+        first = finder.rows(EVERYTHING, not finder.view.descending, PAGE_SIZE + 1)[:PAGE_SIZE]
+    return Count(len(first), "more") if finder.all is None else Count(finder.all)
 
 
 def estimated(finder):
@@ -84,7 +93,9 @@ def choices(dbsession, view):
     allowed = {field: view.of(field) for field in EVERY}
     found: dict[str, dict] = {}
     for field, value in [(name, value) for name, values in EVERY.items() for value in values]:
-        within = {**allowed, field: {value}}
+        # What was typed stays when another is chosen.
+        typed = View(terms=tuple(term for term in view.terms if not term.parameters))
+        within = {**allowed, field: {value} & typed.of(field)}
         numbers = [
             people
             for *kind, people in cells
@@ -100,7 +111,7 @@ def _cells(dbsession, view):
     finder = finding.Finder(dbsession, view)
     if finder.is_of_kinds:
         return finder.execute(EACH_KIND).all(), inf
-    if finder.is_few:
+    if finder.is_few or finder.is_small:
         return finder.kinds(), inf
     if len(view.terms) > 1 or any(term.is_text or term.excluded for term in view.terms):
         return None, 0

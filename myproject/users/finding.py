@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from ..pagination import EVERYTHING, PAGE_SIZE, read_page
 from . import selecting
+from .listing import View
 from .models import BY_ADDED
 from .selecting import BEGINNING, MATCHING
 
@@ -34,6 +35,7 @@ MOST_TRIGRAMS = 24
 # A letter that so many trigrams begin with is common.
 MOST_BEGINNINGS = 200
 LAST_LETTER = "\U0010ffff"
+EVERYONE = View()
 # On PostgreSQL, a plan for these very words: one for any words would read everybody to find few. And no JIT: among ten
 # million people it takes 8 ms to compile what then takes 0.1.
 PLANS = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)"
@@ -90,6 +92,14 @@ class Finder:
         if self.is_of_kinds:
             return self.execute(selecting.number_of_kinds(self.shape)).scalar()
         return self.execute(selecting.number_among(*self._those)).scalar()
+
+    @cached_property
+    def is_small(self):
+        """Whether there are so few people in all, FEW, that all of them may be looked at, on SQLite."""
+        # Where more than that were gathered by their words, it needs no look.
+        if not self.is_sqlite or self.words_are_quick:
+            return False
+        return self.execute(selecting.number_of_kinds(EVERYONE)).scalar() <= FEW
 
     def up_to(self, most):
         """Return how many there are in the view, `most` + 1 at the most; `None` where no index counts them."""

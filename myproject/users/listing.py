@@ -86,13 +86,12 @@ class View:
         return self.having()
 
     def starting_at(self, text):
-        """Return the query string of this view, opened at a place."""
-        return self.having(**{"from": text})
+        """Return the query string of this view, opened at a place, with the way to others."""
+        return self.having(**{"from": text}, panel="places")
 
-    @cached_property
-    def words(self):
-        """The words, folded, that are looked for in names and addresses."""
-        return [term.value for term in self.terms if term.is_text and not term.excluded]
+    def words(self, *fields):
+        """Return the words, folded, that are looked for by the terms `text` or `email`."""
+        return [term.value for term in self.terms if term.field in fields and not term.excluded]
 
     def without(self, term):
         """Return the query string of this view without one of its terms."""

@@ -65,10 +65,9 @@ BY_NAME = (func.lower(SavedView.name, type_=String), SavedView.id)
 Index("uq_saved_views_name", SavedView.user_id, func.lower(SavedView.name), unique=True)
 
 
-def own_view(request, name):
-    """Return the SavedView of this name, without regard to case, that the person who is signed in has, or `None`."""
-    named = func.lower(SavedView.name) == func.lower(name)
-    return request.dbsession.scalar(select(SavedView).where(SavedView.user_id == request.identity.id, named))
+def of_name(identity, name):
+    """Return a select of the SavedView that the person has by this name, without regard to case."""
+    return select(SavedView).where(SavedView.user_id == identity.id, func.lower(SavedView.name) == func.lower(name))
 
 
 def seen_by(identity):

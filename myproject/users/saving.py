@@ -14,9 +14,10 @@ from ..pagination import page_of
 from .display import COLUMNS
 from .forms import ROLE_NAMES
 from .listing import read_query, read_view
-from .saved_views import BY_NAME, NAME_LENGTH, QUERY_LENGTH, SavedView, own_view, seen_by
+from .saved_views import BY_NAME, NAME_LENGTH, QUERY_LENGTH, SavedView, of_name, seen_by
 
 TAKEN = _("There is a saved view of this name already.")
+REPLACEABLE = _("There is a saved view of this name already. Choose another name, or replace it below.")
 # So many of one's own.
 MOST = 200
 # What a page puts a view into words with, and the longest that can be kept.
@@ -43,13 +44,17 @@ class NewSavedViewForm(SavedViewForm):
         validators=[validators.Length(max=QUERY_LENGTH)],
     )
     replace = BooleanField(_("Replace the saved view of this name"))
+    # Which view, and which version of it, the person was asked about.
+    offered = HiddenField()
 
     def invalid(self, request, **names):
         """Return what the template needs; where the name is that of another view, it offers to replace that one."""
-        if TAKEN not in self.name.errors:
+        taken = request.dbsession.scalar(of_name(request.identity, self.name.data))
+        if taken and TAKEN in self.name.errors:
+            self.name.errors, self.offered.data, self.replace.data = [REPLACEABLE], offer_of(taken), False
+            self.replace.description = _("It is for all.") if taken.for_all else ""
+        else:
             del self.replace
-        elif self.for_all and (taken := own_view(request, self.name.data)):
-            self.for_all.data = self.for_all.data or taken.for_all
         return super().invalid(request, **names)
 
 
@@ -65,7 +70,7 @@ def new(request):
     """Ask for the name of the view that the address describes."""
     view = read_view(request.GET)
     form = NewSavedViewForm(request, query=view.query)
-    del form.replace
+    del form.replace, form.offered
     return {"form": form, "view": view, **SHOWN}
 
 
@@ -118,13 +123,19 @@ def delete(saved, request):
 
 def keep(request, form):
     """Store a view, new or in place of the one of its name; return `False`, with a message beside the name, if not."""
-    taken = own_view(request, form.name.data)
+    taken = request.dbsession.scalar(of_name(request.identity, form.name.data))
     if taken is None and not has_room(request, form):
         return False
-    saved = taken if taken and form.replace.data else SavedView(user_id=request.identity.id)
-    # Nobody shows all others something new who may not share it, any more.
+    is_replaced = taken and form.replace.data and form.offered.data == offer_of(taken)
+    saved = taken if is_replaced else SavedView(user_id=request.identity.id)
+    # Who may not share, any more, shows nobody else what they replace it with.
     saved.for_all = False
     return store(request, form, saved)
+
+
+def offer_of(saved):
+    """Return the text that stands for a saved view as it is now."""
+    return f"{saved.id}.{saved.version}"
 
 
 def has_room(request, form):

@@ -5,6 +5,7 @@
 
 import datetime
 import re
+import unicodedata
 from dataclasses import dataclass
 from dataclasses import field as field_of
 from typing import Any
@@ -16,6 +17,8 @@ from .models import OLDEST, ROLES
 # Longer than any name or address; what is cut off is said.
 LONGEST = 400
 MOST_TERMS = 20
+# Control and format characters, lone surrogates, and what separates words; not what Unicode has no name for yet.
+BLANK = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
 
 # -, then a field and a colon, then a phrase in quotation marks, perhaps not closed, or a word.
 TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>\w+):)?(?:["“”](?P<phrase>[^"“”]*)(?:["“”]|$)|(?P<word>[^\s"“”]+))')
@@ -26,8 +29,8 @@ FIELDS = {
         "role": ["role", "역할"],
         "age": ["age", "나이"],
         "joined": ["joined", "가입"],
-        "active": ["active", "활동"],
-        "posts": ["posts", "게시물"],
+        "active": ["active", "활동", "활성"],
+        "posts": ["posts", "게시물", "글"],
     }.items()
     for name in names
 }
@@ -39,15 +42,21 @@ CHOICES: dict[str, dict[str, Any]] = {
     "active": {"yes": True, "예": True, "no": False, "아니요": False},
     "posts": {"yes": True, "예": True, "no": False, "아니요": False},
 }  # fmt: skip
+UNKNOWN = {
+    "role": _("“${text}” is no role: role:member, role:editor or role:admin is."),
+    "active": _("“${text}” is neither yes nor no: active:yes or active:no is."),
+    "posts": _("“${text}” is neither yes nor no: posts:yes or posts:no is."),
+}
 # The kinds of people, in the order of KINDS, and what each can be.
 EVERY: dict[str, frozenset] = {
     "role": frozenset(ROLES),
     "active": frozenset({True, False}),
     "posts": frozenset({True, False}),
 }
-AGE = re.compile(r"(?P<low>[0-9]{1,3})?(?P<to>-)?(?P<high>[0-9]{1,3})?")
+AGE = re.compile(r"(?P<low>[0-9]{1,3})?(?:(?P<to>-)(?P<high>[0-9]{1,3})?)?")
 DAY = r"[0-9]{4}(?:-[0-9]{1,2}(?:-[0-9]{1,2})?)?"
-DAYS = re.compile(rf"(?P<first>{DAY})?(?P<to>\.\.)?(?P<last>{DAY})?")
+DAYS = re.compile(rf"(?P<first>{DAY})?(?:(?P<to>\.\.)(?P<last>{DAY})?)?")
+END_OF_TIME = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 
 class Misread(ValueError):
@@ -83,7 +92,7 @@ class Term:
 def parse(text):
     """Return the terms in `text`, what a person typed, and notes, translation strings, on what was not understood."""
     notes, terms = [], []
-    text = "".join(character if character.isprintable() else " " for character in text)
+    text = "".join(" " if unicodedata.category(character) in BLANK else character for character in text)
     if len(text) > LONGEST:
         notes.append(_("Only the first ${count} characters were searched for.", mapping={"count": LONGEST}))
     for match in TERM.finditer(text[:LONGEST]):
@@ -105,6 +114,9 @@ def _term(match):
     value = match["phrase"] if match["phrase"] is not None else match["word"]
     if name and field is None:
         value = f"{name}:{value}"
+    if value.endswith(":") and fold(value[:-1]) in FIELDS and match["word"]:
+        # Its value is still to come.
+        return None
     if field in (None, "email"):
         folded = " ".join(fold(value).split())
         return Term(field or "text", folded, bool(minus), source) if folded else None
@@ -116,13 +128,7 @@ def choice(field, text):
     """Return the frozenset of the one value of `field` that `text` names. Raises `Misread`."""
     values = CHOICES[field]
     if fold(text) not in {fold(name) for name in values}:
-        known = ", ".join(name for name in values if name.isascii())
-        raise Misread(
-            _(
-                "“${text}” is not known: ${field} is one of ${known}.",
-                mapping={"text": text, "field": field, "known": known},
-            )
-        )
+        raise Misread(UNKNOWN[field] % {"text": text})
     return frozenset(value for name, value in values.items() if fold(name) == fold(text))
 
 
@@ -181,10 +187,13 @@ def span(text):
     try:
         year, month, day = [*parts, 1, 1][:3]
         start = datetime.datetime(year, month, day, tzinfo=datetime.UTC)
+    except ValueError:
+        raise Misread(_("“${text}” is not in the calendar.", mapping={"text": text})) from None
+    try:
         if len(parts) == 1:
             return start, start.replace(year=start.year + 1)
         if len(parts) == 2:
             return start, (start + datetime.timedelta(days=31)).replace(day=1)
         return start, start + datetime.timedelta(days=1)
     except (ValueError, OverflowError):
-        raise Misread(_("“${text}” is not in the calendar.", mapping={"text": text})) from None
+        return start, END_OF_TIME

@@ -40,7 +40,7 @@ def index(request):
         "view": view,
         "display": display,
         "page": page,
-        "cells": partial(cells, request, page.rows, display.columns, view.words),
+        "cells": partial(cells, request, page.rows, display.columns, view),
         "count": count(finder, page, exactly=asked.get("count") == "exact"),
         "panel": asked.get("panel"),
         "choices": choices(request.dbsession, view) if asked.get("panel") == "filters" else None,

@@ -57,6 +57,48 @@ def test_a_key_leads_to_the_search_and_others_through_the_people(page):
     expect(page.get_by_role("searchbox")).to_have_value("jk?")
 
 
+def test_escape_leaves_the_search_as_it_was_typed(page):
+    page.keyboard.press("/")
+    page.keyboard.type("person12")
+    expect(names(page)).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    expect(names(page)).to_be_focused()
+    expect(page.get_by_role("searchbox")).to_have_value("person12")
+
+
+def test_the_other_language_shows_the_same_search(page):
+    page.get_by_role("searchbox").fill("person12")
+    expect(names(page)).to_have_count(1)
+    page.get_by_role("button", name="한국어").click()
+    expect(page).to_have_url(re.compile(r"/users\?q=person12$"))
+
+
+def test_what_was_not_understood_is_said(page):
+    page.get_by_role("searchbox").fill("role:king")
+    expect(page.locator("[aria-live]")).to_have_text(re.compile("“king” is no role.* 66 users|67 users"))
+
+
+def test_an_open_panel_stays_open_and_has_the_keyboard(page):
+    page.get_by_role("link", name="Filters").press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.locator(".filters a").first).to_be_focused()
+    page.get_by_role("searchbox").fill("person12")
+    expect(names(page)).to_have_count(1)
+    expect(page.locator(".filters")).to_be_visible()
+
+
+def test_keys_that_were_turned_off_do_nothing(page):
+    page.get_by_role("link", name="Columns").click()
+    page.get_by_label("Keys").uncheck()
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator(".panel")).to_have_count(0)
+    for key in "j", "/", "?":
+        page.keyboard.press(key)
+    expect(page.locator(":focus")).to_have_count(0)
+    expect(page).to_have_url(re.compile("/users$"))
+
+
 def test_a_key_opens_the_person_and_another_the_help(page):
     page.keyboard.press("j")
     name = names(page).nth(0).inner_text()

@@ -12,6 +12,7 @@ from myproject.users import counting, finding
 from myproject.users.counting import Count, choices, count, rounded
 from myproject.users.finding import Finder
 from myproject.users.listing import read_view
+from tests import sqlite_only
 from tests.users.test_search import PEOPLE
 
 pytestmark = pytest.mark.usefixtures("nobody")
@@ -166,7 +167,8 @@ def test_an_estimate_is_told_in_two_digits(number, about):
 @pytest.mark.parametrize("limits", [{}, {"FEW": 0}])
 def test_a_choice_tells_how_many_it_would_leave(session, monkeypatch, subtests, limits):
     few(monkeypatch, **limits)
-    for parameters in ({}, {"role": "admin"}, {"age_from": "30"}, {"joined_from": "2026", "active": "no"}):
+    typed = {"q": "role:editor"}, {"q": "-role:member", "role": "admin"}
+    for parameters in ({}, {"role": "admin"}, {"age_from": "30"}, {"joined_from": "2026", "active": "no"}, *typed):
         for field, value in {"role": "editor", "active": "yes", "posts": "no"}.items():
             with subtests.test(parameters, field=field):
                 told = choices(session, read_view(parameters))[field]
@@ -194,3 +196,21 @@ def test_no_count_looks_at_more_people_than_so_many(session, monkeypatch):
         count(Finder(session, read_view(parameters)), page)
         bounded = ("LIMIT", "json_each", "ANY")
         assert [text for text in statements if "count(" in text and not any(map(text.__contains__, bounded))] == []
+
+
+@pytest.mark.parametrize("parameters", [{"q": "ki"}, {"q": "zz"}])
+def test_a_page_that_begins_elsewhere_is_not_taken_for_a_part_of_more(session, monkeypatch, parameters):
+    few(monkeypatch, FEW=0)
+    view = read_view({**parameters, "sort": "name"})
+    finder = Finder(session, view)
+    page = finder.page(start="b")
+    assert count(finder, page) == Count(Finder(session, view).count())
+
+
+@sqlite_only
+def test_among_few_people_every_count_is_exact(session, monkeypatch, subtests):
+    few(monkeypatch, NEAR=2, FAR=2, MOST=2)
+    for parameters in VIEWS:
+        with subtests.test(parameters):
+            told, _page = counted(session, parameters)
+            assert told == Count(Finder(session, read_view(parameters)).count())

@@ -200,7 +200,7 @@ def test_a_name_that_is_taken_is_refused_beside_the_field(of, ada, rows, name):
     browser = of(ada)
     save(browser, "Admins")
     page = save(browser, name, "q=kim", status=422)
-    assert message(page) == "There is a saved view of this name already."
+    assert message(page).startswith("There is a saved view of this name already.")
     assert len(rows(SavedView)) == 1
 
 
@@ -218,14 +218,45 @@ def test_nothing_is_offered_to_be_replaced_before_a_name_is_taken(app):
     assert "replace" not in save(app, "", "q=kim", status=422).forms["record"].fields
 
 
-def test_what_replaces_a_view_for_all_is_for_all_unless_it_is_said_otherwise(of, editor, rows):
+@pytest.mark.parametrize("for_all", [True, False])
+def test_what_replaces_a_view_for_all_is_for_whom_it_says(of, editor, rows, for_all):
     browser = of(editor)
     save(browser, "Admins", for_all=True)
-    form = save(browser, "Admins", "q=kim", status=422).forms["record"]
-    assert form["for_all"].checked
+    page = save(browser, "Admins", "q=kim", status=422, for_all=for_all)
+    assert page.html.find(id="replace-hint").text == "It is for all."
+    form = page.forms["record"]
     form["replace"] = True
     form.submit(status=303)
-    assert [(view.query, view.for_all) for view in rows(SavedView)] == [("q=kim", True)]
+    assert [(view.query, view.for_all) for view in rows(SavedView)] == [("q=kim", for_all)]
+
+
+def test_only_the_view_that_was_offered_is_replaced(of, ada, rows):
+    browser = of(ada)
+    save(browser, "Admins")
+    save(browser, "Bosses", "q=boss")
+    form = save(browser, "Admins", "q=kim", status=422).forms["record"]
+    form["replace"], form["name"] = True, "Bosses"
+    form = form.submit(status=422).forms["record"]
+    assert not form["replace"].checked
+    assert [view.query for view in rows(SavedView)] == ["role=admin", "q=boss"]
+    form["replace"] = True
+    form.submit(status=303)
+    assert [view.query for view in rows(SavedView)] == ["role=admin", "q=kim"]
+
+
+def test_what_was_changed_since_it_was_offered_is_not_replaced(of, ada, make_view, rows):
+    browser, view = of(ada), make_view(ada, "Admins")
+    form = save(browser, "Admins", "q=kim", status=422).forms["record"]
+    change(of(ada), view, name="ADMINS")
+    form["replace"] = True
+    form.submit(status=422)
+    assert [(view.name, view.query) for view in rows(SavedView)] == [("ADMINS", "role=admin")]
+
+
+def test_the_order_of_adding_is_saved_and_said(app, ada):
+    for sort, words in {"added": "Oldest first", "-added": "Newest first"}.items():
+        save(app, words, f"sort={sort}")
+        assert f"Everybody, {words}" in [line[1] for line in listed(app)]
 
 
 def test_to_replace_what_is_not_there_saves_it(of, ada, rows):
@@ -365,7 +396,10 @@ def test_who_is_no_editor_any_more_keeps_what_they_saved_for_all(of, ada, make_v
 
 def test_who_is_no_editor_any_more_shows_nobody_else_what_they_replace_it_with(of, ada, make_view, rows):
     make_view(ada, "Admins", for_all=True)
-    forge(of(ada), f"{PLACE}/new", name="Admins", query="q=kim", replace="y")
+    browser = of(ada)
+    form = save(browser, "Admins", "q=kim", status=422).forms["record"]
+    form["replace"] = True
+    form.submit(status=303)
     assert [(view.query, view.for_all) for view in rows(SavedView)] == [("q=kim", False)]
 
 
@@ -390,8 +424,8 @@ def test_a_view_that_is_not_understood_any_more_says_so_and_can_be_deleted(of, a
 def test_a_view_of_which_a_part_is_not_understood_is_shown_with_a_note(of, ada, make_view):
     make_view(ada, query="q=kim+role%3Aking")
     browser = of(ada)
-    assert listed(browser)[0][1].startswith("“kim” “king” is not known: role is one of")
-    browser.get(PLACE).click("^<bdi>Admins").mustcontain("“king” is not known")
+    assert listed(browser)[0][1].startswith("“kim” “king” is no role: role:member")
+    browser.get(PLACE).click("^<bdi>Admins").mustcontain("“king” is no role")
 
 
 # Where their owner goes

@@ -16,7 +16,7 @@ from myproject.pagination import read_page
 from myproject.users import finding
 from myproject.users.finding import Finder
 from myproject.users.listing import ORDERS, read_view
-from myproject.users.search import LONGEST, MOST_TERMS, Term, parse
+from myproject.users.search import END_OF_TIME, LONGEST, MOST_TERMS, Term, parse
 
 
 def day(*parts):
@@ -46,7 +46,12 @@ UNDERSTOOD = {
     "-email:example": [("email", "example", True)],
     "이메일:example": [("email", "example")],
     "name:kim": [("text", "name:kim")],
-    "role:": [("text", "role:")],
+    "role:": [],
+    "kim ROLE: -이메일:": [("text", "kim")],
+    '"role:"': [("text", "role:")],
+    "\ue000": [("text", "\ue000")],
+    "글:예": [("posts", {True})],
+    "활성:아니요": [("active", {False})],
     "role:admin": [("role", {"admin"})],
     "ROLE:Admin": [("role", {"admin"})],
     "역할:편집자": [("role", {"editor"})],
@@ -58,6 +63,7 @@ UNDERSTOOD = {
     "age:30- -age:-40": [("age", (30, None)), ("age", (None, 40), True)],
     "age:0-150": [("age", (0, 150))],
     "joined:2026": [("joined", (day(2026, 1, 1), day(2027, 1, 1)))],
+    "joined:9999-12-31": [("joined", (day(9999, 12, 31), END_OF_TIME))],
     "joined:2026-12": [("joined", (day(2026, 12, 1), day(2027, 1, 1)))],
     "가입:2024-02-29": [("joined", (day(2024, 2, 29), day(2024, 3, 1)))],
     "joined:2025..2026-01-31": [("joined", (day(2025, 1, 1), day(2026, 2, 1)))],
@@ -88,13 +94,15 @@ MISREAD = {
     "joined:2026-13": "“2026-13” is not in the calendar.",
     "joined:2026-02-30": "“2026-02-30” is not in the calendar.",
     "joined:0000": "“0000” is not in the calendar.",
-    "joined:9999-12-31": "“9999-12-31” is not in the calendar.",
+    "joined:20260131": "“20260131” is not a date: joined:2026-01 or joined:2025..2026-01-31 is.",
+    "joined:2026-01-312027": "“2026-01-312027” is not a date: joined:2026-01 or joined:2025..2026-01-31 is.",
+    "age:1000": "“1000” is not an age: age:30 or age:30-40 is.",
     "joined:yesterday": "“yesterday” is not a date: joined:2026-01 or joined:2025..2026-01-31 is.",
     "joined:..": "“..” is not a date: joined:2026-01 or joined:2025..2026-01-31 is.",
     "joined:2026..2025": "2026 to 2025 has no day. Is 2025 to 2026 meant?",
-    "role:boss": "“boss” is not known: role is one of member, editor, admin, administrator.",
-    "active:maybe": "“maybe” is not known: active is one of yes, no.",
-    "posts:1": "“1” is not known: posts is one of yes, no.",
+    "role:boss": "“boss” is no role: role:member, role:editor or role:admin is.",
+    "active:maybe": "“maybe” is neither yes nor no: active:yes or active:no is.",
+    "posts:1": "“1” is neither yes nor no: posts:yes or posts:no is.",
 }
 
 
