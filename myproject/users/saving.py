@@ -49,8 +49,8 @@ class NewSavedViewForm(SavedViewForm):
 
     def invalid(self, request, **names):
         """Return what the template needs; where the name is that of another view, it offers to replace that one."""
-        taken = request.dbsession.scalar(of_name(request.identity, self.name.data))
-        if taken and TAKEN in self.name.errors:
+        is_taken = TAKEN in self.name.errors
+        if is_taken and (taken := request.dbsession.scalar(of_name(request.identity, self.name.data))):
             self.name.errors, self.offered.data, self.replace.data = [REPLACEABLE], offer_of(taken), False
             self.replace.description = _("It is for all.") if taken.for_all else ""
         else:
@@ -128,8 +128,9 @@ def keep(request, form):
         return False
     is_replaced = taken and form.replace.data and form.offered.data == offer_of(taken)
     saved = taken if is_replaced else SavedView(user_id=request.identity.id)
-    # Who may not share, any more, shows nobody else what they replace it with.
-    saved.for_all = False
+    if not form.for_all:
+        # Who may not share, any more, shows nobody else what they replace it with.
+        saved.for_all = False
     return store(request, form, saved)
 
 

@@ -169,7 +169,7 @@ def test_a_long_list_of_saved_views_comes_in_pages(app, ada, make_view):
 # Names
 
 
-@pytest.mark.parametrize("name", ["", "  ", "\u200b", "a" * (NAME_LENGTH + 1), "a\x01b"])
+@pytest.mark.parametrize("name", ["", "  ", "\u200b", "a" * (NAME_LENGTH + 1), "a\x01b", "a\0b"])
 def test_a_name_that_cannot_be_is_refused_with_what_was_typed_kept(app, rows, name):
     page = save(app, name, "q=kim", status=422)
     assert message(page)
