@@ -33,7 +33,7 @@ WRONG = {"email": "nobody@example.com", "password": "correct horse battery stapl
 PAGES = {
     "users": Visit("/users"),
     "users-second-page": Visit("/users", press="a[rel=next]"),
-    "users-search": Visit("/users?q=o+person1+-test&role=member&panel=filters"),
+    "users-search": Visit("/users?q=il+person1+-test&role=member&panel=filters"),
     "users-nobody": Visit("/users?q=nobody+age:90-10"),
     "users-places": Visit("/users?panel=places"),
     "users-columns": Visit("/users?panel=display"),
