@@ -33,4 +33,4 @@ def cells(request, rows, columns, view, badge):
         "joined": lambda: [format_date(request, moment) for moment in joined],
     }
     badges = [NOTHING if active else badge for active in actives]
-    return [ids, marked(list(names), "text"), badges, *(cells_of[name]() for name in columns)]
+    return [ids, marked(names, "text"), badges, *(cells_of[name]() for name in columns)]

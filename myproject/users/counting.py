@@ -29,8 +29,8 @@ class Count:
     how: str = "exact"
 
 
-def count(finder, page, *, exactly=False):
-    """Return the Count of the people whom `finder` finds, of whom `page` shows some."""
+def count(finder, page, *, size=PAGE_SIZE, exactly=False):
+    """Return the Count of the people whom `finder` finds, of whom `page` shows some, `size` at the most."""
     if finder.all is not None:
         return Count(finder.all)
     if exactly or finder.is_few or finder.is_of_kinds or finder.is_small:
@@ -42,15 +42,15 @@ def count(finder, page, *, exactly=False):
         return Count(finder.count())
     number = finder.up_to(finding.MOST)
     if number is None:
-        return beyond_first_page(finder, page)
+        return beyond_first_page(finder, page, size)
     return Count(number) if number <= finding.MOST else Count(finding.MOST, "more")
 
 
-def beyond_first_page(finder, page):
+def beyond_first_page(finder, page, size):
     """Return a Count of people whom no index counts: their first page tells whether there are more than on it."""
     first = page.rows
     if page.previous or page.is_beyond_end:
-        first = finder.rows(EVERYTHING, not finder.view.descending, PAGE_SIZE + 1)[:PAGE_SIZE]
+        first = finder.rows(EVERYTHING, not finder.view.descending, size + 1)[:size]
     return Count(len(first), "more") if finder.all is None else Count(finder.all)
 
 
@@ -92,9 +92,9 @@ def choices(dbsession, view):
         return None
     allowed = {field: view.of(field) for field in EVERY}
     found: dict[str, dict] = {}
+    # What was typed stays when another is chosen.
+    typed = View(terms=tuple(term for term in view.terms if not term.parameters))
     for field, value in [(name, value) for name, values in EVERY.items() for value in values]:
-        # What was typed stays when another is chosen.
-        typed = View(terms=tuple(term for term in view.terms if not term.parameters))
         within = {**allowed, field: {value} & typed.of(field)}
         numbers = [
             people

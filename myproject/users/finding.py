@@ -35,7 +35,6 @@ MOST_TRIGRAMS = 24
 # A letter that so many trigrams begin with is common.
 MOST_BEGINNINGS = 200
 LAST_LETTER = "\U0010ffff"
-EVERYONE = View()
 # On PostgreSQL, a plan for these very words: one for any words would read everybody to find few. And no JIT: among ten
 # million people it takes 8 ms to compile what then takes 0.1.
 PLANS = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)"
@@ -99,7 +98,7 @@ class Finder:
         # Where more than that were gathered by their words, it needs no look.
         if not self.is_sqlite or self.words_are_quick:
             return False
-        return self.execute(selecting.number_of_kinds(EVERYONE)).scalar() <= FEW
+        return self.execute(selecting.number_of_kinds(View())).scalar() <= FEW
 
     def up_to(self, most):
         """Return how many there are in the view, `most` + 1 at the most; `None` where no index counts them."""

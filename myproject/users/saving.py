@@ -49,9 +49,13 @@ class NewSavedViewForm(SavedViewForm):
 
     def invalid(self, request, **names):
         """Return what the template needs; where the name is that of another view, it offers to replace that one."""
-        is_taken = TAKEN in self.name.errors
-        if is_taken and (taken := request.dbsession.scalar(of_name(request.identity, self.name.data))):
-            self.name.errors, self.offered.data, self.replace.data = [REPLACEABLE], offer_of(taken), False
+        taken = None
+        if TAKEN in self.name.errors:
+            taken = request.dbsession.scalar(of_name(request.identity, self.name.data))
+        if taken:
+            self.name.errors = [REPLACEABLE]
+            self.offered.data = offer_of(taken)
+            self.replace.data = False
             self.replace.description = _("It is for all.") if taken.for_all else ""
         else:
             del self.replace

@@ -114,8 +114,8 @@ def _term(match):
     value = match["phrase"] if match["phrase"] is not None else match["word"]
     if name and field is None:
         value = f"{name}:{value}"
-    if value.endswith(":") and fold(value[:-1]) in FIELDS and match["word"]:
-        # Its value is still to come.
+    if not name and match["word"] and value.endswith(":") and fold(value[:-1]) in FIELDS:
+        # A field whose value is still to come.
         return None
     if field in (None, "email"):
         folded = " ".join(fold(value).split())

@@ -41,7 +41,7 @@ def index(request):
         "display": display,
         "page": page,
         "cells": partial(cells, request, page.rows, display.columns, view),
-        "count": count(finder, page, exactly=asked.get("count") == "exact"),
+        "count": count(finder, page, size=display.size, exactly=asked.get("count") == "exact"),
         "panel": asked.get("panel"),
         "choices": choices(request.dbsession, view) if asked.get("panel") == "filters" else None,
         "notes": [*view.notes, *([note] if note else [])],

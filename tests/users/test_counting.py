@@ -214,3 +214,11 @@ def test_among_few_people_every_count_is_exact(session, monkeypatch, subtests):
         with subtests.test(parameters):
             told, _page = counted(session, parameters)
             assert told == Count(Finder(session, read_view(parameters)).count())
+
+
+def test_a_later_page_tells_of_no_fewer_than_the_first(session, monkeypatch):
+    few(monkeypatch, FEW=0)
+    finder = Finder(session, read_view({"q": "-zzz"}))
+    first = finder.page(size=50)
+    later = finder.page(first.next, size=50)
+    assert [count(finder, page, size=50) for page in (first, later)] == [Count(50, "more")] * 2

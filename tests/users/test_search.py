@@ -49,6 +49,7 @@ UNDERSTOOD = {
     "role:": [],
     "kim ROLE: -이메일:": [("text", "kim")],
     '"role:"': [("text", "role:")],
+    "email:role:": [("email", "role:")],
     "\ue000": [("text", "\ue000")],
     "글:예": [("posts", {True})],
     "활성:아니요": [("active", {False})],
