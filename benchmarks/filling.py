@@ -7,7 +7,7 @@ import psycopg
 import sqlalchemy
 
 from myproject.db.folding import fold
-from myproject.users.indexes import FOLDED_LENGTH
+from myproject.users.listing.indexes import FOLDED_LENGTH
 
 COLUMNS = "name, email, age, role, active, has_posts, created_at, updated_at, search_text"
 

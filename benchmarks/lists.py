@@ -8,9 +8,9 @@ import time
 from sqlalchemy import func, select
 
 from myproject.db import get_engine
-from myproject.pagination import LAST, in_order, read_page
-from myproject.users.listing import ORDERS, read_view
+from myproject.users.listing.view import ORDERS, read_view
 from myproject.users.models import users
+from myproject.web.pagination import LAST, in_order, read_page
 
 from .client import LIST, Client
 from .databases import SMALL, large_databases

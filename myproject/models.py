@@ -3,10 +3,10 @@
 from .db import Base
 from .posts import triggers  # noqa: F401
 from .posts.models import Post
-from .receipts import Receipt
 from .signin.models import FailedSignIn, PasswordLink, SignIn
-from .users import indexes  # noqa: F401
+from .users.listing import indexes  # noqa: F401
 from .users.models import User
-from .users.saved_views import SavedView
+from .users.saved_views.models import SavedView
+from .web.receipts import Receipt
 
 __all__ = ["Base", "FailedSignIn", "PasswordLink", "Post", "Receipt", "SavedView", "SignIn", "User"]

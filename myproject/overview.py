@@ -5,9 +5,9 @@ import datetime
 from pyramid.view import view_config
 from sqlalchemy import case, extract, func, select
 
-from .i18n import _, format_month
 from .models import Post, User
 from .users.forms import ROLE_NAMES
+from .web.i18n import _, format_month
 
 MONTHS = 24
 

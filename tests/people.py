@@ -9,8 +9,8 @@ from webtest import TestApp
 
 from myproject.db.base import utcnow
 from myproject.models import Base, SignIn, User
-from myproject.security import cookie_name
 from myproject.signin.models import digest
+from myproject.web.cookies import cookie_name
 
 from . import signed_in
 from .signed_in import PASSWORD_HASH

@@ -14,10 +14,10 @@ from webtest import TestApp
 from myproject.db.base import utcnow
 from myproject.db.sqlite import add_functions
 from myproject.models import SignIn, User
-from myproject.security import cookie_name
 from myproject.signin.identity import KEY
 from myproject.signin.models import digest
 from myproject.signin.passwords import Hasher
+from myproject.web.cookies import cookie_name
 
 NAME, EMAIL, PASSWORD = "Test Administrator", "administrator@example.com", "correct horse battery staple"
 SECRET = "tests-only-tests-only-tests-only-"

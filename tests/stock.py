@@ -12,7 +12,7 @@ def includeme(config):
     settings["tm.manager_hook"] = "pyramid_tm.explicit_manager"
     config.include("pyramid_tm")
     config.include("pyramid_retry")
-    config.include("myproject.db.afterwards")
+    config.include("myproject.db.after_transaction")
     factory = sessionmaker(engine_outside(settings["sqlalchemy.url"]))
     config.registry["dbsession_factory"] = factory
     config.add_request_method(lambda request: _get_tm_session(factory, request.tm), "dbsession", reify=True)

@@ -11,7 +11,7 @@ from webtest import TestRequest
 
 from myproject.models import Post, SignIn, User
 from tests import signed_in
-from tests.test_errors import assert_error_page
+from tests.web.test_errors import assert_error_page
 
 URLENCODED = "application/x-www-form-urlencoded"
 

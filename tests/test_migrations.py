@@ -31,7 +31,7 @@ FAILS_HALF_WAY = """
 """
 # A batch keeps neither AUTOINCREMENT nor indexes over expressions nor triggers by itself.
 REBUILDS_USERS = """
-    from myproject.users.indexes import SQLITE, users
+    from myproject.users.listing.indexes import SQLITE, users
 
     with op.batch_alter_table("users", recreate="always", table_kwargs={"sqlite_autoincrement": True}):
         pass

@@ -2,12 +2,12 @@
 
 A request meets the files in this order:
 
-    transaction.py  begins the request's transaction, and commits or aborts it by the answer
-    session.py      makes `request.dbsession`, joined to that transaction
-    engine.py       what each database needs in order to keep its word
-    failure.py      what a failed statement means: try again, come back later, or a defect
-    retry.py        tries a request again when the database undid it in favour of another
-    afterwards.py   what waits for the end of the transaction: `request.after_commit`, `request.apart`
+    transaction.py        begins the request's transaction, and commits or aborts it by the answer
+    session.py            makes `request.dbsession`, joined to that transaction
+    engine.py             what each database needs in order to keep its word
+    failure.py            what a failed statement means: try again, come back later, or a defect
+    retry.py              tries a request again when the database undid it in favour of another
+    after_transaction.py  what waits for its end: `request.after_commit`, `request.in_own_transaction`
 
 and, beside requests, stream.py, for answers of any length, lookup.py, for the row behind a URL, and base.py: `Base`
 for the models, and the type of a moment in time.
@@ -37,7 +37,7 @@ __all__ = [
 
 
 def includeme(config):
-    """Add `request.tm`, `request.dbsession`, `request.after_commit` and `request.apart`.
+    """Add `request.tm`, `request.dbsession`, `request.after_commit` and `request.in_own_transaction`.
 
     Settings: `sqlalchemy.url`, the database; `reading.longest_seconds`, for which a safe request may read;
     `retry.attempts` and `retry.longest_wait`, see retry.py.
@@ -45,4 +45,4 @@ def includeme(config):
     config.include(".retry")
     config.include(".transaction")
     config.include(".session")
-    config.include(".afterwards")
+    config.include(".after_transaction")

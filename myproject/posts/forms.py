@@ -1,8 +1,8 @@
 """What a person may type in a post."""
 
 from ..db import to_id
-from ..forms import ChoiceField, ProseField, RecordForm, TextField
-from ..i18n import _
+from ..web.forms import ChoiceField, ProseField, RecordForm, TextField
+from ..web.i18n import _
 from .models import BODY_LENGTH, TITLE_LENGTH
 
 

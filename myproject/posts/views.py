@@ -6,10 +6,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from ..db import to_id
-from ..flash import flash
-from ..i18n import _
-from ..pagination import page_of
 from ..users.models import BY_NAME, User
+from ..web.flash import flash
+from ..web.i18n import _
+from ..web.pagination import page_of
 from .forms import PostForm
 from .models import Post
 

@@ -12,7 +12,7 @@ from babel.messages import mofile, pofile
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 
-from ..i18n import LANGUAGES
+from ..web.i18n import LANGUAGES
 
 SOURCE = Path(__file__).parents[2]
 LOCALE = SOURCE / "myproject" / "locale"

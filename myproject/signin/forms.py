@@ -4,10 +4,10 @@ import hmac
 
 from wtforms import BooleanField, HiddenField, ValidationError, validators
 
-from ..forms import Form, PasswordAgainField, PasswordField, TextField
-from ..i18n import _
 from ..users.forms import EmailField
 from ..users.models import EMAIL_LENGTH, NAME_LENGTH
+from ..web.forms import Form, PasswordAgainField, PasswordField, TextField
+from ..web.i18n import _
 from .passwords import refusal
 
 

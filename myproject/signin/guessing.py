@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, select
 
 from ..db import read_rows
 from ..db.base import utcnow
-from ..security import record
+from ..web.events import log_event
 from .models import FailedSignIn
 
 MINUTE, HOUR = datetime.timedelta(minutes=1), datetime.timedelta(hours=1)
@@ -48,8 +48,8 @@ def count(request, email):
         dbsession.execute(delete(FailedSignIn).where(FailedSignIn.failed_at < utcnow() - HOUR))
         dbsession.add(FailedSignIn(account=account, address=address))
 
-    request.apart(write)
-    record(request, "sign-in failed", account=account[:16])
+    request.in_own_transaction(write)
+    log_event(request, "sign-in failed", account=account[:16])
 
 
 def keys(request, email):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, delete, select, update
 
 from ..db.base import utcnow
-from ..security import record
 from ..users.models import User
+from ..web.events import log_event
 from . import guessing
 from .models import ADDRESS_LENGTH, BROWSER_LENGTH, STILL_GOOD, SignIn, digest, good_since, new_token
 
@@ -57,7 +57,7 @@ def identify(request):
     request.dbsession.info["sign_in"] = identity.sign_in
     if utcnow() - seen_at > SEEN_EVERY:
         seen = update(SignIn).where(SignIn.id == identity.sign_in).values(seen_at=utcnow())
-        request.apart(lambda dbsession: dbsession.execute(seen))
+        request.in_own_transaction(lambda dbsession: dbsession.execute(seen))
     return identity
 
 
@@ -66,7 +66,7 @@ def begin(request, user):
     previous = request.identity and request.identity.sign_in
     request.dbsession.execute(delete(SignIn).where(SignIn.id == previous))
     since = good_since(request.registry.settings)
-    request.apart(lambda dbsession: dbsession.execute(delete(SignIn).where(~STILL_GOOD), since))
+    request.in_own_transaction(lambda dbsession: dbsession.execute(delete(SignIn).where(~STILL_GOOD), since))
     token = new_token()
     request.session.invalidate()
     request.session[KEY] = token
@@ -77,7 +77,7 @@ def begin(request, user):
         browser=printable(request.user_agent or "")[:BROWSER_LENGTH],
     )
     request.dbsession.add(sign_in)
-    request.after_commit(record, request, "signed in", user=user.id)
+    request.after_commit(log_event, request, "signed in", user=user.id)
 
 
 def confirm(request, password):
@@ -91,14 +91,14 @@ def confirm(request, password):
         guessing.count(request, user.email or "")
         return False
     request.dbsession.get(SignIn, request.identity.sign_in).confirmed_at = utcnow()
-    request.after_commit(record, request, "password confirmed")
+    request.after_commit(log_event, request, "password confirmed")
     return True
 
 
 def set_password(request, user, password):
     """Give `user` a password; their sign-ins elsewhere end with the old one."""
     user.password_hash = request.registry["hasher"].hash(password)
-    request.after_commit(record, request, "password set", user=user.id)
+    request.after_commit(log_event, request, "password set", user=user.id)
 
 
 def printable(text):

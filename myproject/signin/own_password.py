@@ -3,8 +3,8 @@
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 
-from ..flash import flash
-from ..i18n import _
+from ..web.flash import flash
+from ..web.i18n import _
 from .forms import OwnPasswordForm
 from .identity import set_password
 

@@ -8,12 +8,12 @@ from pyramid.view import view_config
 from sqlalchemy import select
 
 from ..db.base import utcnow
-from ..flash import flash
-from ..forms import ConfirmForm
-from ..i18n import _
-from ..security import record
 from ..users.forms import ROLE_NAMES
 from ..users.models import User
+from ..web.events import log_event
+from ..web.flash import flash
+from ..web.forms import ConfirmForm
+from ..web.i18n import _
 from .forms import NewPasswordForm
 from .identity import set_password
 from .models import PasswordLink, digest, new_token
@@ -45,7 +45,7 @@ def make_link(user, request):
         return form.invalid(request, user=user, role=ROLE_NAMES[user.role], link=None)
     token = new_token()
     request.dbsession.merge(PasswordLink(user_id=user.id, token=digest(token), created_at=utcnow()))
-    request.after_commit(record, request, "password link made", user=user.id)
+    request.after_commit(log_event, request, "password link made", user=user.id)
     link = request.route_url("set_password", token=token)
     return {"form": form, "user": user, "role": ROLE_NAMES[user.role], "link": link}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
-from ..i18n import _
+from ..web.i18n import _
 
 SHORTEST = 12
 LONGEST = 1024

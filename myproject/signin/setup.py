@@ -8,10 +8,10 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
 
 from ..db.base import utcnow
-from ..flash import flash
-from ..i18n import _
 from ..scripts.demo import add_missing, make_people
-from ..security import record
+from ..web.events import log_event
+from ..web.flash import flash
+from ..web.i18n import _
 from .forms import SetupForm
 from .identity import begin
 from .models import anybody_can_sign_in, let_in
@@ -37,7 +37,7 @@ def set_up(request):
     refuse_when_set_up(request)
     form = SetupForm(request, expected_token=setup_token(request))
     if not form.validate():
-        record(request, "setup refused", fields=sorted(form.errors))
+        log_event(request, "setup refused", fields=sorted(form.errors))
         return form.invalid(request)
     password_hash = request.registry["hasher"].hash(form.password.data)
     user = let_in(request.dbsession, form.email.data, form.name.data, password_hash)

@@ -5,10 +5,10 @@ from pyramid.view import view_config
 from sqlalchemy import delete, select
 
 from ..db import to_id
-from ..flash import flash
-from ..forms import ConfirmForm
-from ..i18n import _
-from ..security import record
+from ..web.events import log_event
+from ..web.flash import flash
+from ..web.forms import ConfirmForm
+from ..web.i18n import _
 from .models import STILL_GOOD, SignIn, good_since
 
 PAGE = {"route_name": "users.sign_ins", "permission": "account", "renderer": "signin/sign_ins.jinja2"}
@@ -31,7 +31,7 @@ def end(user, request):
         return form.invalid(request, user=user, sign_ins=sign_ins_of(user, request))
     chosen = SignIn.id == number if number else SignIn.id != request.identity.sign_in
     request.dbsession.execute(delete(SignIn).where(SignIn.user_id == user.id, chosen))
-    request.after_commit(record, request, "sign-ins ended", user=user.id, which=which)
+    request.after_commit(log_event, request, "sign-ins ended", user=user.id, which=which)
     flash(request, _("Signed out there."))
     return HTTPSeeOther(request.route_path("users.sign_ins", id=user.id))
 

@@ -6,11 +6,11 @@ from pyramid.view import forbidden_view_config, view_config
 from sqlalchemy import delete, func, select, update
 
 from ..db import read_rows
-from ..errors import page
-from ..flash import flash
-from ..i18n import PATH_HERE, _
-from ..security import record
 from ..users.models import User
+from ..web.errors import page
+from ..web.events import log_event
+from ..web.flash import flash
+from ..web.i18n import PATH_HERE, _
 from . import guessing
 from .forms import SignInForm
 from .identity import begin
@@ -25,7 +25,7 @@ def forbidden(error, request):
     """Ask who is not signed in to sign in; tell who is that they may not."""
     if request.known_identity is None:
         return HTTPSeeOther(request.route_path("signin", _query={"next": request.path_here}))
-    record(request, "refused", method=request.method, path=request.path_here)
+    log_event(request, "refused", method=request.method, path=request.path_here)
     return page(request, 403)
 
 
@@ -59,7 +59,7 @@ def sign_in(request):
 
 def too_many_tries(request, form, wait):
     """Return the form with 429, and when to try again."""
-    record(request, "sign-in held up", account=guessing.account_key(request, form.email.data)[:16], seconds=wait)
+    log_event(request, "sign-in held up", account=guessing.account_key(request, form.email.data)[:16], seconds=wait)
     form.password.errors = [_("There were too many tries. Please wait for ${wait} seconds.", mapping={"wait": wait})]
     request.response.status_int = 429
     request.response.retry_after = wait
@@ -104,7 +104,7 @@ def sign_out(request):
     """End this sign-in."""
     if request.identity:
         request.dbsession.execute(delete(SignIn).where(SignIn.id == request.identity.sign_in))
-        request.after_commit(record, request, "signed out")
+        request.after_commit(log_event, request, "signed out")
     request.session.invalidate()
     flash(request, _("You have signed out."))
     # Nobody who comes after gets a page to see by going back.

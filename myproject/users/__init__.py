@@ -8,7 +8,7 @@ from pyramid.httpexceptions import HTTPNotFound
 
 from ..security import row_in_url
 from .models import User
-from .saved_views import SavedView
+from .saved_views.models import SavedView
 
 
 def includeme(config):
@@ -27,9 +27,9 @@ def includeme(config):
     config.add_route("users.delete", "/users/{id}/delete", factory=user_in_url)
     config.add_route("users.erase", "/users/{id}/erase", factory=user_in_url)
     config.scan(".views")
-    config.scan(".display")
+    config.scan(".listing.display")
     config.scan(".erasing")
-    config.scan(".saving")
+    config.scan(".saved_views.views")
 
 
 def user_in_url(request):

@@ -4,10 +4,10 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 from sqlalchemy import select
 
-from ..flash import flash
-from ..forms import ChoiceField, ConfirmForm
-from ..i18n import _
-from ..security import record
+from ..web.events import log_event
+from ..web.flash import flash
+from ..web.forms import ChoiceField, ConfirmForm
+from ..web.i18n import _
 from .models import User
 
 FORMER = "Former member"
@@ -38,7 +38,7 @@ def erase(user, request):
     if form.posts.data == "keep" and user.posts:
         user.leave_posts_to(former_member(request.dbsession, other_than=user))
     request.dbsession.delete(user)
-    request.after_commit(record, request, "erased", user=number)
+    request.after_commit(log_event, request, "erased", user=number)
     # Without their name: the message travels in a cookie.
     flash(request, _("The person was erased."))
     return HTTPSeeOther(request.route_path("users.list"))

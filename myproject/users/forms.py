@@ -2,8 +2,8 @@
 
 from wtforms import BooleanField, validators
 
-from ..forms import ChoiceField, PasswordAgainField, RecordForm, TextField, WholeNumberField
-from ..i18n import _
+from ..web.forms import ChoiceField, PasswordAgainField, RecordForm, TextField, WholeNumberField
+from ..web.i18n import _
 from .models import EMAIL_LENGTH, NAME_LENGTH, OLDEST
 
 ROLE_NAMES = {"member": _("Member"), "editor": _("Editor"), "admin": _("Administrator")}

@@ -6,16 +6,16 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import exception_view_config, view_config
 from sqlalchemy.exc import IntegrityError
 
-from ..errors import page
-from ..flash import flash
-from ..i18n import _
-from ..security import record
-from .cells import cells
-from .counting import choices, count
-from .display import COLUMNS, SIZES, display_of
-from .finding import Finder
+from ..web.errors import page
+from ..web.events import log_event
+from ..web.flash import flash
+from ..web.i18n import _
 from .forms import ROLE_NAMES, UserForm
-from .listing import read_view, start_of
+from .listing.cells import cells
+from .listing.counting import choices, count
+from .listing.display import COLUMNS, SIZES, display_of
+from .listing.finding import Finder
+from .listing.view import read_view, start_of
 from .models import LastAdministrator, User
 
 LAST_ADMINISTRATOR = _("This is the last administrator who can sign in. Make somebody else an administrator first.")
@@ -105,7 +105,7 @@ def confirm(user, request):
 def delete(user, request):
     """Delete a user with their posts."""
     request.dbsession.delete(user)
-    request.after_commit(record, request, "user deleted", user=user.id)
+    request.after_commit(log_event, request, "user deleted", user=user.id)
     flash(request, _("${name} was deleted.", mapping={"name": user.name}))
     return HTTPSeeOther(request.route_path("users.list"))
 
@@ -129,7 +129,7 @@ def store(request, form, user):
         form.email.errors = [_("This address is taken by another user.")]
         return False
     if account_of(user) != before:
-        request.after_commit(record, request, "account changed", user=user.id, role=user.role, active=user.active)
+        request.after_commit(log_event, request, "account changed", user=user.id, role=user.role, active=user.active)
     return True
 
 

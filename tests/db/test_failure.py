@@ -104,7 +104,7 @@ def test_stock_answers_that_the_fault_is_its_own_where_there_is_no_server(stock,
 def test_a_server_that_is_away_is_one_error_in_the_log(app, server, caplog):
     server.stop()
     app.get("/users", status=503)
-    assert [record.levelname for record in caplog.records if record.name == "myproject.errors"] == ["ERROR"]
+    assert [record.levelname for record in caplog.records if record.name == "myproject.web.errors"] == ["ERROR"]
 
 
 @POSTGRESQL

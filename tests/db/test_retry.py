@@ -19,8 +19,8 @@ from transaction.interfaces import TransientError
 from translationstring import TranslationString
 
 from myproject.db import get_session_factory, get_tm_session
-from myproject.flash import flash
 from myproject.models import User
+from myproject.web.flash import flash
 
 from .increments import USERS, increment, post
 
@@ -402,7 +402,7 @@ def test_the_longest_wait_ends_the_attempts_that_fail_at_commit(settings, waits,
 
 
 def errors(caplog):
-    return [record.getMessage() for record in caplog.records if record.name == "myproject.errors"]
+    return [record.getMessage() for record in caplog.records if record.name == "myproject.web.errors"]
 
 
 def test_an_attempt_that_is_followed_by_another_is_no_error_in_the_log(probe, waits, caplog):

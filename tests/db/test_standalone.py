@@ -169,7 +169,7 @@ def test_work_waits_for_the_commit(other, notes):
 def test_what_is_put_apart_survives_the_abort(other, notes):
     def view(request):
         request.dbsession.execute(insert(NOTES).values(text="Doomed"))
-        request.apart(lambda session: session.execute(HELLO))
+        request.in_own_transaction(lambda session: session.execute(HELLO))
         return Response(status=403)
 
     other(view, status=403)

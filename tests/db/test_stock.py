@@ -68,7 +68,7 @@ def reader(writer):
 @pytest.fixture
 def without_error_pages(monkeypatch):
     """Leave errors to the server, as the starter template does."""
-    monkeypatch.setattr("myproject.errors.includeme", lambda config: None)
+    monkeypatch.setattr("myproject.web.errors.includeme", lambda config: None)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from translationstring import TranslationString
 
 import myproject
-from myproject.flash import flash
 from myproject.models import Post, User
+from myproject.web.flash import flash
 from tests import postgresql_only
 
 from . import late

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy
 from hypothesis import HealthCheck, Phase, given, settings
 
-from myproject.security import HEADERS
+from myproject.web.headers import HEADERS
 
 from .sent import COMPUTED, HTML, SAFE, plain, requests
 from .surface import HERE, browse, discover

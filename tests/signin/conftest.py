@@ -9,7 +9,7 @@ from webtest import TestApp
 
 from myproject.db.base import utcnow
 from tests.signed_in import HASHER, PASSWORD
-from tests.test_layout import statements_of
+from tests.web.test_layout import statements_of
 
 
 def sign_in(browser, email="ada@example.com", password=PASSWORD, page="/signin"):

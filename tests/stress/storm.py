@@ -14,8 +14,8 @@ from unittest import mock
 import sqlalchemy
 
 from myproject.models import User
-from myproject.receipts import Receipt
 from myproject.scripts import initialize_db
+from myproject.web.receipts import Receipt
 from tests import signed_in
 
 from .clients import Person

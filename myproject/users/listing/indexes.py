@@ -1,0 +1,110 @@
+"""What the database keeps so that the list of a million people costs what a short one does: indexes, and triggers.
+
+A page of the list is read along one of the indexes of an order (BY_…), or, where people of few kinds are asked for,
+along one for each kind; what a search asks for is found by the trigrams of `search_text`. SQLite, where those who write
+take turns anyway, also keeps count of each kind.
+"""
+
+from sqlalchemy import DDL, Index, event, func, null
+
+from ...db.folding import POSTGRESQL_FOLDED
+from ..models import BY_ACTIVE, BY_AGE, BY_EMAIL, BY_JOINED, BY_NAME, BY_ROLE, KINDS, NAME_LENGTH, users
+
+# A Korean syllable is up to three sounds. What unfolds to more is cut: an entry of an index has its limit.
+FOLDED_LENGTH = 3 * NAME_LENGTH
+
+# Age and joining stand in the indexes by name too, so that they can be looked at without a look at the row.
+Index("ix_users_by_name", *BY_NAME, users.c.age, users.c.created_at)
+Index("ix_users_by_email", *BY_EMAIL)
+Index("ix_users_by_age", *BY_AGE, users.c.age)
+Index("ix_users_by_role", *BY_ROLE)
+Index("ix_users_by_active", *BY_ACTIVE)
+Index("ix_users_by_joined", *BY_JOINED)
+Index("ix_users_kinds_by_name", *KINDS, *BY_NAME, users.c.age, users.c.created_at)
+Index("ix_users_kinds_by_age", *KINDS, *BY_AGE, users.c.age)
+Index("ix_users_kinds_by_joined", *KINDS, *BY_JOINED)
+
+# PostgreSQL finds three letters and more by trigrams, fewer by the letters themselves.
+LETTERS = func.string_to_array(users.c.search_text, null())
+Index(
+    "ix_users_trigrams", users.c.search_text, postgresql_using="gin", postgresql_ops={"search_text": "gin_trgm_ops"}
+).ddl_if(dialect="postgresql")
+Index("ix_users_letters", LETTERS, postgresql_using="gin").ddl_if(dialect="postgresql")
+
+# The two line feeds at the end make a trigram begin at each letter, so that SQLite finds one and two letters as well.
+# A row whose search_text is empty has none yet and is not in users_trigrams: to take out what is not in it, or
+# something else than what was put in, would leave it wrong.
+SQLITE_SEARCH_TEXT = f"""substr(folded(NEW.name), 1, {FOLDED_LENGTH}) || char(10)
+            || lower(coalesce(NEW.email, '')) || char(10, 10)"""
+ONE_MORE = """INSERT INTO users_kinds (role, active, has_posts, number)
+            VALUES (NEW.role, NEW.active, NEW.has_posts, 1)
+            ON CONFLICT (role, active, has_posts) DO UPDATE SET number = number + 1;"""
+ONE_LESS = """UPDATE users_kinds SET number = number - 1
+            WHERE role = OLD.role AND active = OLD.active AND has_posts = OLD.has_posts;"""
+SQLITE = (
+    """
+    CREATE VIRTUAL TABLE users_trigrams USING fts5(
+        search_text, content='users', content_rowid='id', tokenize='trigram case_sensitive 1', detail=none, columnsize=0
+    )
+    """,
+    "CREATE VIRTUAL TABLE users_trigrams_used USING fts5vocab(users_trigrams, row)",
+    f"""
+    CREATE TRIGGER users_search_text_insert AFTER INSERT ON users BEGIN
+        INSERT INTO users_trigrams (rowid, search_text) SELECT NEW.id, NEW.search_text WHERE NEW.search_text <> '';
+        UPDATE users SET search_text = {SQLITE_SEARCH_TEXT} WHERE id = NEW.id;
+    END
+    """,  # nosec B608
+    f"""
+    CREATE TRIGGER users_search_text_update AFTER UPDATE OF name, email ON users
+    WHEN NEW.name IS NOT OLD.name OR NEW.email IS NOT OLD.email BEGIN
+        UPDATE users SET search_text = {SQLITE_SEARCH_TEXT} WHERE id = NEW.id;
+    END
+    """,  # nosec B608
+    """
+    CREATE TRIGGER users_trigrams_update AFTER UPDATE OF id, search_text ON users
+    WHEN NEW.id <> OLD.id OR NEW.search_text <> OLD.search_text BEGIN
+        INSERT INTO users_trigrams (users_trigrams, rowid, search_text)
+            SELECT 'delete', OLD.id, OLD.search_text WHERE OLD.search_text <> '';
+        INSERT INTO users_trigrams (rowid, search_text) SELECT NEW.id, NEW.search_text WHERE NEW.search_text <> '';
+    END
+    """,
+    """
+    CREATE TRIGGER users_trigrams_delete AFTER DELETE ON users WHEN OLD.search_text <> '' BEGIN
+        INSERT INTO users_trigrams (users_trigrams, rowid, search_text) VALUES ('delete', OLD.id, OLD.search_text);
+    END
+    """,
+    """
+    CREATE TABLE users_kinds (
+        role VARCHAR(20) NOT NULL, active BOOLEAN NOT NULL, has_posts BOOLEAN NOT NULL, number INTEGER NOT NULL,
+        PRIMARY KEY (role, active, has_posts)
+    ) WITHOUT ROWID
+    """,
+    f"CREATE TRIGGER users_kinds_insert AFTER INSERT ON users BEGIN {ONE_MORE} END",  # nosec B608
+    f"""
+    CREATE TRIGGER users_kinds_update AFTER UPDATE OF role, active, has_posts ON users
+    WHEN (NEW.role, NEW.active, NEW.has_posts) <> (OLD.role, OLD.active, OLD.has_posts) BEGIN
+        {ONE_LESS}
+        {ONE_MORE}
+    END
+    """,  # nosec B608
+    f"CREATE TRIGGER users_kinds_delete AFTER DELETE ON users BEGIN {ONE_LESS} END",  # nosec B608
+)
+POSTGRESQL = (
+    f"""
+    CREATE FUNCTION users_search_text() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        NEW.search_text := left(folded(NEW.name), {FOLDED_LENGTH}) || E'\\n'
+            || lower(coalesce(NEW.email, '')) || E'\\n\\n';
+        RETURN NEW;
+    END $$
+    """,
+    """
+    CREATE TRIGGER users_search_text BEFORE INSERT OR UPDATE ON users
+    FOR EACH ROW EXECUTE FUNCTION users_search_text()
+    """,
+)
+for statement in ("CREATE EXTENSION IF NOT EXISTS pg_trgm", POSTGRESQL_FOLDED):
+    event.listen(users, "before_create", DDL(statement).execute_if(dialect="postgresql"))
+for dialect, statements in {"sqlite": SQLITE, "postgresql": POSTGRESQL}.items():
+    for statement in statements:
+        event.listen(users, "after_create", DDL(statement).execute_if(dialect=dialect))

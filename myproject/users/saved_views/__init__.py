@@ -1,0 +1,1 @@
+"""Views of the list that people save by name, for themselves or for everybody."""

@@ -1,0 +1,1 @@
+"""What every page needs and no feature owns: requests, forms, messages, errors, languages, templates, headers."""

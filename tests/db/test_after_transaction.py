@@ -1,0 +1,319 @@
+"""What waits for the end of the transaction: work after its commit, and records that survive its abort."""
+
+from threading import Barrier, Thread
+
+import pytest
+from pyramid.httpexceptions import HTTPForbidden, HTTPSeeOther
+from pyramid.response import Response
+from pyramid_retry import RetryableException, mark_error_retryable
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import InvalidRequestError
+from transaction.interfaces import NoTransaction
+
+from myproject.models import Post, User
+
+from . import late
+
+pytestmark = pytest.mark.usefixtures("with_places")
+
+USERS = User.__table__
+JANE = insert(User).values(name="Jane Doe")
+DENIED = insert(User).values(name="Denied")
+
+
+@pytest.fixture
+def called():
+    """A list for what was called."""
+    return []
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    """Another attempt comes at once."""
+    monkeypatch.setattr("myproject.db.retry.FIRST_WAIT", 0)
+
+
+def returned(status):
+    return pytest.param(lambda request: Response(status=status), status, id=f"returned {status}")
+
+
+def raised(error, status):
+    def answer(request):
+        raise error
+
+    return pytest.param(answer, status, id=f"raised {type(error).__name__}")
+
+
+def forbidden(request):
+    # Nobody is led to the page to sign in instead.
+    assert request.identity
+    raise HTTPForbidden
+
+
+def failed_commit(request):
+    request.dbsession.add(Post(title="Hello", body="World", author_id=99))
+
+
+def doomed(request):
+    request.tm.doom()
+
+
+def vetoed(request):
+    return Response(headers={"X-Tm": "abort"})
+
+
+ABORTED = [
+    returned(403),
+    returned(422),
+    returned(500),
+    pytest.param(forbidden, 403, id="raised HTTPForbidden"),
+    raised(HTTPSeeOther("/users"), 303),
+    raised(ValueError(), 500),
+    raised(late.Forgiven(), 200),
+    pytest.param(failed_commit, 200, id="failed commit"),  # to which `late` answers 200
+    pytest.param(doomed, 200, id="doomed"),
+    pytest.param(vetoed, 200, id="vetoed"),
+]
+
+
+def test_after_the_commit_the_rows_are_there_for_everybody(probe, names, called):
+    def view(request):
+        request.dbsession.execute(JANE)
+        request.after_commit(lambda: called.append(names()))
+        called.append("view")
+
+    probe(view, status=200)
+    assert called == ["view", ["Jane Doe"]]
+
+
+def test_what_waits_for_the_commit_gets_its_arguments_in_turn(probe, called):
+    def view(request):
+        request.after_commit(called.extend, ["first", "second"])
+        request.after_commit(called.append, "third")
+
+    probe(view, status=200)
+    assert called == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize(("answer", "status"), ABORTED)
+def test_nothing_waits_for_an_abort(answer, status, probe, names, called):
+    def view(request):
+        request.dbsession.execute(JANE)
+        request.after_commit(called.append, "mail")
+        return answer(request)
+
+    probe(view, status=status)
+    assert (called, names()) == ([], [])
+
+
+def test_a_refused_answer_that_says_commit_is_a_commit(probe, called):
+    def view(request):
+        request.after_commit(called.append, "mail")
+        return Response(status=422, headers={"X-Tm": "commit"})
+
+    probe(view, status=422)
+    assert called == ["mail"]
+
+
+def test_a_request_that_is_tried_again_sends_its_mail_once(probe, called):
+    attempts = []
+
+    def view(request):
+        attempts.append(request)
+        request.after_commit(called.append, len(attempts))
+        if len(attempts) < 3:
+            raise RetryableException
+
+    probe(view, status=200)
+    assert called == [3]
+
+
+def test_a_request_that_loses_every_race_sends_no_mail(probe, called):
+    def view(request):
+        request.after_commit(called.append, "mail")
+        raise RetryableException
+
+    probe(view, status=503)
+    assert called == []
+
+
+def test_an_error_after_the_commit_is_logged_and_changes_nothing(probe, names, called, caplog):
+    def view(request):
+        request.dbsession.execute(JANE)
+        request.after_commit(int, "the mail server is away")
+        request.after_commit(called.append, "the next one")
+        return HTTPSeeOther("/users")
+
+    probe(view, status=303)
+    assert (called, names()) == (["the next one"], ["Jane Doe"])
+    assert "the mail server is away" in caplog.text
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_after_the_commit_the_session_is_refused(used, probe, names, called, checkouts):
+    def write(request):
+        with pytest.raises((InvalidRequestError, NoTransaction, ValueError)):
+            request.dbsession.execute(DENIED)
+        called.append("refused")
+
+    def view(request):
+        if used:
+            request.dbsession.execute(JANE)
+        request.after_commit(write, request)
+
+    probe(view, status=200)
+    assert (called, names(), len(checkouts)) == (["refused"], ["Jane Doe"] * used, used)
+
+
+@pytest.mark.parametrize("place", [*late.AFTER, late.EXCEPTION_VIEW])
+def test_after_the_transaction_nothing_can_wait_for_its_commit(place, probe, places, called):
+    def too_late(request):
+        with pytest.raises(NoTransaction):
+            request.after_commit(called.append, "mail")
+        called.append("refused")
+
+    def view(request):
+        if place == late.EXCEPTION_VIEW:
+            raise late.Forgiven
+
+    places[place] = too_late
+    probe(view, status=200)
+    assert called == ["refused"]
+
+
+@pytest.mark.parametrize(("answer", "status"), ABORTED)
+def test_what_is_put_apart_is_stored_though_the_request_is_not(answer, status, probe, names):
+    def view(request):
+        request.dbsession.execute(JANE)  # and holds SQLite's lock
+        request.in_own_transaction(lambda session: session.add(User(name="Denied")))
+        return answer(request)
+
+    probe(view, status=status)
+    assert names() == ["Denied"]
+
+
+def test_what_is_put_apart_follows_what_the_request_commits(probe, names):
+    def view(request):
+        request.in_own_transaction(lambda session: session.execute(DENIED))
+        request.dbsession.execute(JANE)
+
+    probe(view, status=200)
+    assert names() == ["Jane Doe", "Denied"]
+
+
+def test_a_safe_request_can_put_something_apart(probe, names):
+    probe(lambda request: request.in_own_transaction(lambda session: session.execute(DENIED)), method="GET", status=200)
+    assert names() == ["Denied"]
+
+
+def test_a_request_that_is_tried_again_stores_what_it_put_apart_once(probe, names):
+    attempts = []
+
+    def view(request):
+        attempts.append(request)
+        request.dbsession.execute(JANE)
+        request.in_own_transaction(lambda session: session.add(User(name=f"Denied {len(attempts)}")))
+        if len(attempts) < 3:
+            raise RetryableException
+        return Response(status=403)
+
+    probe(view, status=403)
+    assert names() == ["Denied 3"]
+
+
+def test_the_attempt_that_is_the_last_one_stores_what_it_put_apart(probe, names):
+    def view(request):
+        request.in_own_transaction(lambda session: session.execute(DENIED))
+        raise RetryableException
+
+    probe(view, status=503)
+    assert names() == ["Denied"]
+
+
+def test_an_error_behind_its_page_that_is_tried_again_stores_it_once(probe, names, places):
+    attempts = []
+
+    def view(request):
+        attempts.append(request)
+        request.in_own_transaction(lambda session: session.execute(DENIED))
+        if len(attempts) < 3:
+            error = late.Forgiven()
+            mark_error_retryable(error)
+            raise error
+
+    probe(view, status=200)
+    assert (len(attempts), names()) == (3, ["Denied"])
+
+
+@pytest.mark.parametrize("place", [*late.BEFORE, *late.AFTER, late.EXCEPTION_VIEW])
+def test_nothing_is_lost_when_something_is_put_apart_outside_the_transaction(place, probe, places, names):
+    def view(request):
+        request.dbsession.scalar(select(1))
+        if place == late.EXCEPTION_VIEW:
+            raise late.Forgiven
+
+    places[place] = lambda request: request.in_own_transaction(lambda session: session.execute(DENIED))
+    probe(view, status=200)
+    assert names() == ["Denied"]
+
+
+def test_nothing_is_lost_when_something_is_put_apart_after_the_commit(probe, names):
+    probe(
+        lambda request: request.after_commit(request.in_own_transaction, lambda session: session.execute(DENIED)),
+        status=200,
+    )
+    assert names() == ["Denied"]
+
+
+def test_an_error_in_what_is_put_apart_is_logged_and_changes_nothing(probe, names, caplog):
+    def view(request):
+        request.dbsession.execute(JANE)
+        request.in_own_transaction(lambda session: session.add(User(name="")))
+        request.in_own_transaction(lambda session: session.execute(DENIED))
+        return HTTPSeeOther("/users")
+
+    probe(view, status=303)
+    assert names() == ["Jane Doe", "Denied"]
+    assert [record.levelname for record in caplog.records if record.name == "myproject.db.after_transaction"] == [
+        "ERROR"
+    ]
+
+
+def test_what_is_put_apart_is_written_whole_or_not_at_all(probe, names):
+    def write(session):
+        session.execute(DENIED)
+        raise ValueError
+
+    probe(lambda request: request.in_own_transaction(write), status=200)
+    assert names() == []
+
+
+def test_what_is_put_apart_gives_its_connection_back(probe, engine):
+    def write(session):
+        session.execute(DENIED)
+        raise ValueError
+
+    probe(lambda request: request.in_own_transaction(write), status=200)
+    assert engine.pool.checkedout() == 0
+
+
+def test_requests_that_put_apart_the_same_thing_at_once_lose_none(wsgi, app, make_user, names, monkeypatch):
+    monkeypatch.undo()
+    make_user("0")
+    number, together = select(USERS.c.name).where(USERS.c.id == 1), Barrier(6)
+
+    def count(session):
+        session.execute(update(USERS).values(name=str(int(session.scalar(number)) + 1)))
+
+    def view(request):
+        request.in_own_transaction(count)
+        together.wait(10)
+        return Response(status=403)
+
+    wsgi.registry["probe"] = view
+    threads = [Thread(target=app.post, args=["/probe"], kwargs={"status": 403}) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert names() == ["6"]

@@ -1,0 +1,241 @@
+"""What users are searched by stays right, whoever writes and however."""
+
+import random
+import sqlite3
+import unicodedata
+
+import pytest
+import sqlalchemy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, insert, text, update
+
+from myproject.db.folding import fold
+from myproject.models import User
+from myproject.users.listing.indexes import FOLDED_LENGTH
+from tests import postgresql_only, sqlite_only
+from tests.db.writes import WRITES
+
+users = User.__table__
+
+
+@pytest.fixture(autouse=True)
+def john(nobody, make_user):
+    """The one user that there is before the test."""
+    return make_user("John Doe")
+
+
+@pytest.fixture
+def search_texts(outside):
+    """Call `search_texts()`: what each name and email became, by id; what SQLite keeps besides is right, too."""
+
+    def read():
+        with outside.begin() as connection:
+            rows = connection.execute(sqlalchemy.select(users.c.name, users.c.email, users.c.search_text)).all()
+            if outside.dialect.name == "sqlite":
+                check(connection)
+        assert [row.search_text for row in rows] == [searched_by(row.name, row.email) for row in rows]
+        return [row.search_text for row in rows]
+
+    return read
+
+
+@pytest.fixture
+def found(outside):
+    """Call `found(three)`: the ids of those whose text has these three letters, as the index says."""
+
+    def find(three):
+        with outside.begin() as connection:
+            if outside.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+                query = text("SELECT id FROM users WHERE search_text LIKE '%' || :three || '%' ORDER BY id")
+            else:
+                query = text("SELECT rowid FROM users_trigrams WHERE users_trigrams MATCH '\"' || :three || '\"'")
+            return connection.scalars(query, {"three": three}).all()
+
+    return find
+
+
+def searched_by(name, email):
+    """Return what a person is searched by."""
+    return f"{fold(name)[:FOLDED_LENGTH]}\n{(email or '').lower()}\n\n"
+
+
+def check(connection):
+    """Raise an error unless SQLite has each trigram of the table and none besides, and the number of each kind."""
+    connection.exec_driver_sql("INSERT INTO users_trigrams (users_trigrams) VALUES ('integrity-check')")
+    counted = "SELECT role, active, has_posts, count(*) FROM users GROUP BY 1, 2, 3"
+    kept = "SELECT * FROM users_kinds WHERE number <> 0"
+    assert set(connection.exec_driver_sql(kept)) == set(connection.exec_driver_sql(counted))
+
+
+@pytest.mark.parametrize(("write", "left"), WRITES)
+def test_no_way_to_write_forgets_the_search(write, left, probe, search_texts, found):
+    probe(lambda request: write(request.dbsession), status=200)
+    assert sorted(search_texts()) == sorted(searched_by(name, None) for name in left)
+    for name in ("John Doe", "Jane Doe", "Jim Doe"):
+        assert len(found(fold(name)[:3])) == left.count(name)
+
+
+CHANGES_OF_KINDS = [
+    "UPDATE users SET role = 'admin'",
+    "UPDATE users SET role = 'admin', active = 0",
+    "UPDATE users SET role = role, active = NOT active WHERE id = 2",
+    "INSERT INTO posts (title, body, author_id) VALUES ('a', 'b', 1), ('c', 'd', 1)",
+    "UPDATE posts SET author_id = 2",
+    "DELETE FROM posts WHERE title = 'c'",
+    "INSERT OR REPLACE INTO users (id, name, role) VALUES (1, 'Jim', 'editor'), (3, 'Jo', 'editor')",
+    "UPDATE OR REPLACE users SET id = 1 WHERE id = 3",
+    "INSERT INTO users (id, name) VALUES (1, 'Jane') ON CONFLICT DO UPDATE SET role = 'member'",
+    "DELETE FROM users WHERE id = 1",
+    "DELETE FROM users",
+]
+
+
+@sqlite_only
+def test_each_change_of_a_kind_is_counted(outside, make_user, subtests):
+    make_user("Jane Doe", role="editor")
+    for statement in CHANGES_OF_KINDS:
+        with subtests.test(statement), outside.begin() as connection:
+            assert connection.exec_driver_sql(statement).rowcount > 0
+            check(connection)
+
+
+def test_what_is_aborted_leaves_nothing_in_the_search(probe, search_texts, found):
+    def view(request):
+        request.dbsession.add(User(name="Jane Doe"))
+        request.dbsession.flush()
+        raise ValueError
+
+    probe(view, status=500)
+    assert (search_texts(), found("jan")) == (["john doe\n\n\n"], [])
+
+
+def test_a_savepoint_that_is_rolled_back_leaves_nothing_in_the_search(probe, search_texts, found):
+    def view(request):
+        savepoint = request.dbsession.begin_nested()
+        request.dbsession.execute(update(users).values(name="Jane Doe"))
+        savepoint.rollback()
+
+    probe(view, status=200)
+    assert (search_texts(), found("jan"), found("joh")) == (["john doe\n\n\n"], [], [1])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"email": "John@Example.com"}, "john doe\njohn@example.com\n\n"),
+        ({"name": "José", "email": "j@example.com"}, "jose\nj@example.com\n\n"),
+        ({"id": 7, "name": "Jane"}, "jane\n\n\n"),
+        ({"id": 1, "name": "Jane"}, "jane\n\n\n"),
+        ({"age": 30}, "john doe\n\n\n"),
+    ],
+)
+def test_a_change_is_found(outside, search_texts, values, expected):
+    with outside.begin() as connection:
+        connection.execute(update(users).values(**values))
+    assert search_texts() == [expected]
+
+
+def test_a_row_deleted_and_added_again_is_found_by_its_new_name_alone(outside, search_texts, found):
+    with outside.begin() as connection:
+        connection.execute(delete(users))
+        connection.execute(insert(users).values(id=1, name="Jane Doe"))
+    assert (search_texts(), found("joh"), found("jan")) == (["jane doe\n\n\n"], [], [1])
+
+
+@sqlite_only
+def test_a_row_replaced_is_found_by_its_new_name_alone(outside, search_texts, found):
+    with outside.begin() as connection:
+        connection.exec_driver_sql("REPLACE INTO users (id, name) VALUES (1, 'Jane Doe')")
+    assert (search_texts(), found("joh"), found("jan")) == (["jane doe\n\n\n"], [], [1])
+
+
+def test_what_somebody_writes_there_by_hand_does_no_harm(outside, search_texts, found):
+    with outside.begin() as connection:
+        connection.execute(update(users).values(search_text="abc"))
+        connection.execute(insert(users).values(name="Jane Doe", search_text="abc"))
+        if outside.dialect.name == "sqlite":
+            check(connection)
+        connection.execute(update(users).values(name="Jim Doe", search_text="abc"))
+        connection.execute(update(users).values(name="Jane Doe"))
+    assert search_texts() == ["jane doe\n\n\n"] * 2
+    assert found("abc") == []
+
+
+MUSICAL = [chr(number) for number in range(0x1D15E, 0x1D165)]  # three letters of four bytes each
+WORST = {
+    "Arabic ligature": "\ufdfa" * 200,
+    "Hangul": "".join(random.Random(1).sample([chr(number) for number in range(0xAC00, 0xD7A4)], 200)),
+    "emoji": "😀" * 200,
+    "music": "".join(random.Random(1).choices(MUSICAL, k=200)),
+    "all of Unicode": "".join(chr(number) for number in random.Random(1).sample(range(0x20000, 0x2A6DF), 200)),
+}
+
+
+@pytest.mark.parametrize("name", WORST.values(), ids=WORST)
+def test_the_longest_names_and_addresses_fit_into_the_indexes(outside, search_texts, name):
+    letters = random.Random(2).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=308)
+    with outside.begin() as connection:
+        connection.execute(update(users).values(name=name, email="".join(letters) + "@example.com"))
+    assert len(search_texts()) == 1
+
+
+@sqlite_only
+@pytest.mark.parametrize(
+    "statement", ["INSERT INTO users (name) VALUES ('Jane Doe')", "UPDATE users SET name = 'Jane Doe'"]
+)
+def test_a_program_without_our_functions_is_refused_where_it_changes_a_name(outside, search_texts, rows, statement):
+    connection = sqlite3.connect(outside.url.database)
+    with pytest.raises(sqlite3.OperationalError, match="no such function: folded"):
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+    assert ([user.name for user in rows(User)], search_texts()) == (["John Doe"], ["john doe\n\n\n"])
+
+
+@sqlite_only
+def test_a_program_without_our_functions_may_do_anything_else(outside, search_texts, rows):
+    connection = sqlite3.connect(outside.url.database)
+    connection.execute("UPDATE users SET age = 30")
+    connection.commit()
+    assert ([user.age for user in rows(User)], search_texts()) == ([30], ["john doe\n\n\n"])
+    connection.execute("DELETE FROM users")
+    connection.commit()
+    connection.close()
+    assert search_texts() == []
+
+
+# Cyrillic Extended-D, of Unicode 15: Python knows it from 3.12 on, PostgreSQL from 16 on.
+YOUNG = [chr(number) for number in range(0x1E030, 0x1E090)]
+
+
+@postgresql_only
+def test_both_databases_fold_every_character_alike(outside):
+    characters = [chr(number) for number in range(1, 0x110000) if unicodedata.category(chr(number)) not in ("Cn", "Cs")]
+    assert differences(outside, sorted({*characters} - {*YOUNG})) == []
+
+
+@postgresql_only
+def test_both_databases_fold_any_text_alike(outside):
+    # Neither what is no character nor what one of them does not know yet.
+    characters = st.characters(exclude_categories=["Cs", "Cn"], exclude_characters=["\0", *YOUNG])
+    known = st.text(characters, min_size=1, max_size=30)
+    with outside.connect():
+
+        @settings(max_examples=10, deadline=None, database=None)
+        @given(st.lists(known, min_size=50, max_size=50))
+        def compare(texts):
+            assert differences(outside, texts) == []
+
+        compare()
+
+
+def differences(engine, texts):
+    """Return the texts that Python folds otherwise than PostgreSQL, with both."""
+    with engine.connect() as connection:
+        folded = connection.scalars(
+            text("SELECT folded(value) FROM unnest(CAST(:texts AS text[])) WITH ORDINALITY AS t (value, n) ORDER BY n"),
+            {"texts": texts},
+        ).all()
+    return [(text, fold(text), other) for text, other in zip(texts, folded, strict=True) if fold(text) != other]

@@ -1,0 +1,63 @@
+"""The hits of a search stand out, where a person would point at them, and nothing of a text is lost or becomes HTML."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markupsafe import escape
+
+from myproject.db.folding import fold
+from myproject.users.listing.marking import mark
+from myproject.web.rendering import BETWEEN
+
+MARKED = {
+    ("Kim Lee", "kim"): "[Kim] Lee",
+    ("Kim Kimball", "kim"): "[Kim] [Kim]ball",
+    ("Ada", "b"): "Ada",
+    ("banana", "ana"): "b[anana]",
+    ("John Doe", "doe john"): "[John] [Doe]",
+    ("Johnson", "john son"): "[Johnson]",
+    ("José", "jose"): "[José]",
+    ("Jose\u0301 Ruiz", "jose"): "[Jose\u0301] Ruiz",
+    ("Jose\u0301x", "jose x"): "[Jose\u0301x]",
+    ("Jose\u0301 Ruiz", "ruiz"): "Jose\u0301 [Ruiz]",
+    ("ＫＩＭ", "kim"): "[ＫＩＭ]",
+    ("Strauß", "ss"): "Strau[ß]",
+    ("ﬁnn", "in"): "[ﬁn]n",
+    ("ΟΔΥΣΣΕΥΣ", "σευσ"): "ΟΔΥΣ[ΣΕΥΣ]",
+    ("김철수", "철수"): "김[철수]",
+    ("김철수", "기"): "[김]철수",
+    ("<b>&", "<b>"): "[&lt;b&gt;]&amp;",
+    ("", "a"): "",
+}
+
+
+@pytest.mark.parametrize(("text", "words"), MARKED)
+def test_each_place_that_a_word_was_found_at_is_marked(text, words):
+    marked = mark([text], [fold(word) for word in words.split()])
+    assert str(marked) == MARKED[text, words].replace("[", "<mark>").replace("]", "</mark>")
+
+
+def test_without_words_a_text_is_itself():
+    assert mark(["<b>"], []) == "&lt;b&gt;"
+
+
+@given(st.text(), st.lists(st.text(min_size=1, max_size=3)))
+def test_nothing_but_marks_is_added_to_a_text(text, words):
+    marked = mark([text], [word for word in map(fold, words) if word])
+    assert re.sub("</?mark>", "", marked) == str(escape(text.replace("\0", "")))
+
+
+@pytest.mark.parametrize("texts", [["Ada", "Bob", "Adam <Ada>"], ["Ada", "José", "Adam & Ada"], ["A\0da", "Adá"], []])
+def test_each_text_of_a_column_is_marked_by_itself(texts):
+    one_by_one = [mark([text], ["ada", "jo"]) for text in texts]
+    assert str.split(mark(texts, ["ada", "jo"]), BETWEEN) == (one_by_one or [""])
+
+
+@given(st.text("abáß김기ﬁ\u0301 ", min_size=1), st.data())
+def test_whatever_is_found_is_marked(text, data):
+    folded = fold(text)
+    start = data.draw(st.integers(0, len(folded)))
+    word = folded[start : start + data.draw(st.integers(1, 3))]
+    assert ("<mark>" in mark([text], [word] if word else [])) == bool(word)

@@ -1,0 +1,166 @@
+"""A view of the list is its address: read from it, written to it, and the same again."""
+
+from urllib.parse import parse_qs, parse_qsl, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyramid.httpexceptions import HTTPBadRequest
+from webob.multidict import MultiDict
+
+from myproject.users.listing.view import ORDERS, PARAMETERS, read_view, start_of
+from tests.users.listing.test_search import day
+
+
+def view_of(query=""):
+    """Return the View of a query string."""
+    return read_view({name: values[0] for name, values in parse_qs(query).items()})
+
+
+def test_a_list_is_sorted_by_name_and_a_search_by_who_came_last():
+    queries = ["", "role=admin", "q=age:30", "q=-kim", "q=kim", "q=kim+role:admin", "q=kim&posts=yes"]
+    orders = [*["name"] * 3, *["-added"] * 2, *["-joined"] * 2]
+    assert [view_of(query).sort for query in queries] == orders
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_column_sorts_both_ways(order):
+    assert (view_of(f"sort={order}").order, view_of(f"sort={order}").descending) == (order, False)
+    assert (view_of(f"q=kim&sort=-{order}").order, view_of(f"q=kim&sort=-{order}").descending) == (order, True)
+
+
+@pytest.mark.parametrize("sort", ["id", "password_hash", "--name", "name,age", "name desc", "-", "Name", "1", "名"])
+def test_an_unknown_column_or_direction_is_refused(sort):
+    with pytest.raises(HTTPBadRequest, match="Choose one of the columns"):
+        view_of(urlencode({"sort": sort}))
+
+
+@pytest.mark.parametrize("query", ["role=boss", "role=Admin", "active=true", "posts=1", "role=%00", "active=편집자"])
+def test_an_unknown_choice_of_a_filter_is_refused(query):
+    with pytest.raises(HTTPBadRequest, match="Choose one of the filters"):
+        view_of(query)
+
+
+def test_filters_are_terms_like_those_that_are_typed():
+    filtered = view_of("role=admin&active=no&posts=yes&age_from=30&age_to=40&joined_from=2025&joined_to=2026-01-31")
+    typed = view_of(urlencode({"q": "role:admin active:no posts:yes age:30-40 joined:2025..2026-01-31"}))
+    assert [(term.field, term.value) for term in filtered.terms] == [(term.field, term.value) for term in typed.terms]
+
+
+def test_a_filter_may_be_open_at_one_end():
+    assert [term.value for term in view_of("age_from=30&joined_to=2025-12").terms] == [
+        (30, None),
+        (None, day(2026, 1, 1)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "note"),
+    [
+        ("age_from=90&age_to=10", "Nobody is from 90 to 10 years old. Is 10 to 90 meant?"),
+        ("age_from=old", "An age is a whole number from 0 to 150, not “old”."),
+        ("age_to=-1", "An age is a whole number from 0 to 150, not “-1”."),
+        ("joined_from=2026-13", "“2026-13” is not in the calendar."),
+        ("joined_from=2026&joined_to=2025", "2026 to 2025 has no day. Is 2025 to 2026 meant?"),
+    ],
+)
+def test_a_filter_that_cannot_be_meant_is_noted_and_left_out(query, note):
+    view = view_of(f"role=admin&{query}")
+    assert [term.field for term in view.terms] == ["role"]
+    assert [text.interpolate() for text in view.notes] == [note]
+
+
+def test_what_is_no_part_of_a_view_is_not_kept():
+    assert view_of("q=+kim+&cursor=x&panel=filters&count=exact&from=b&page=7&role=+").query == "q=kim"
+
+
+def test_a_parameter_changes_and_the_others_stay():
+    view = view_of("q=kim&role=admin&sort=-age")
+    assert parse_qsl(view.having(sort="name")) == [("q", "kim"), ("role", "admin"), ("sort", "name")]
+    assert parse_qsl(view.having(role=None, active="yes")) == [("q", "kim"), ("sort", "-age"), ("active", "yes")]
+    assert parse_qsl(view.starting_at("나"))[-2:] == [("from", "나"), ("panel", "places")]
+    assert view.query == "q=kim&role=admin&sort=-age"
+
+
+def test_a_term_that_is_left_out_leaves_the_others_as_they_were_typed():
+    view = view_of(urlencode({"q": 'Kim -"Van der" AGE:30', "role": "admin", "age_from": "20", "age_to": "40"}))
+    left = [parse_qs(view.without(term)) for term in view.terms]
+    assert [query["q"][0] for query in left] == ['-"Van der" AGE:30', "Kim AGE:30", 'Kim -"Van der"', *[view.q] * 2]
+    assert [query.keys() - {"q"} for query in left] == [
+        *[{"role", "age_from", "age_to"}] * 3,
+        {"age_from", "age_to"},
+        {"role"},
+    ]
+
+
+def test_without_its_only_term_a_view_is_everybody():
+    view = view_of("q=kim")
+    assert view.without(view.terms[0]) == ""
+
+
+@pytest.mark.parametrize(
+    ("q", "allowed"),
+    [
+        ("kim", {"member", "editor", "admin"}),
+        ("role:admin", {"admin"}),
+        ("-role:admin", {"member", "editor"}),
+        ("role:admin role:editor", set()),
+        ("-role:admin -role:editor role:member", {"member"}),
+    ],
+)
+def test_roles_are_those_that_all_terms_allow(q, allowed):
+    assert view_of(urlencode({"q": q})).of("role") == allowed
+
+
+PLACES = {
+    ("sort=name", " Kím "): "kim",
+    ("sort=-name", "k"): "k\U0010ffff",
+    ("sort=email", "K\0"): "k",
+    ("sort=-name", "기"): "\u1100\u1175\U0010ffff",
+    ("sort=age", "30"): 30,
+    ("sort=-age", "30"): 30,
+    ("sort=joined", "2026-01"): day(2026, 1, 1),
+}
+
+
+@pytest.mark.parametrize(("query", "text"), PLACES)
+def test_a_list_is_opened_at_a_place(query, text):
+    assert start_of(view_of(query), text) == (PLACES[query, text], None)
+
+
+def test_the_newest_first_are_opened_at_the_end_of_a_day():
+    start, _note = start_of(view_of("sort=-joined"), "2026-01-31")
+    assert start.isoformat() == "2026-01-31T23:59:59.999999+00:00"
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "note"),
+    [
+        ("sort=age", "old", "An age is a whole number from 0 to 150, not “old”."),
+        ("sort=joined", "2026-13", "“2026-13” is not in the calendar."),
+        ("sort=role", "a", "Only lists by name, email, age and day of joining can be opened at a place."),
+    ],
+)
+def test_a_place_that_is_none_is_noted(query, text, note):
+    start, said = start_of(view_of(query), text)
+    assert (start, said.interpolate()) == (None, note)
+
+
+typed = st.text() | st.sampled_from(["", " ", "admin", "yes", "no", "30", "2026-01", "kim role:admin -age:30", "-age"])
+
+
+@given(st.dictionaries(st.sampled_from([*PARAMETERS, "cursor", "from", "x"]), typed))
+def test_a_view_is_read_from_its_own_address(parameters):
+    try:
+        view = read_view(parameters)
+    except HTTPBadRequest:
+        return
+    again = read_view(MultiDict(parse_qsl(view.query)))
+    assert (again, again.notes, again.sort, again.query) == (view, view.notes, view.sort, view.query)
+    assert [term.source for term in again.terms] == [term.source for term in view.terms]
+
+
+@given(st.text().filter(str.strip), st.sampled_from([*ORDERS]), st.booleans())
+def test_whatever_a_list_is_to_be_opened_at_it_is_a_place_or_a_note(text, order, descending):
+    start, note = start_of(read_view({"sort": "-" * descending + order}), text)
+    assert (start is None) == (note is not None)

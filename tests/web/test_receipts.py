@@ -1,0 +1,257 @@
+"""A form that is sent twice is done once, and leads to the same page both times."""
+
+import datetime
+from threading import Barrier, BrokenBarrierError, Thread
+
+import pytest
+from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
+from sqlalchemy import delete, insert, inspect, select
+
+from myproject.db.base import utcnow
+from myproject.models import Post, User
+from myproject.users import views
+from myproject.web.receipts import FIELD, Receipt
+
+ALREADY = "This was saved already."
+TOKEN = "0123456789abcdef" * 2
+SENT, FORM = f"{FIELD}={TOKEN}".encode(), "application/x-www-form-urlencoded"
+RECEIPTS = Receipt.__table__
+
+
+@pytest.fixture
+def names(rows):
+    """Call `names()`: the names of the stored users, by id."""
+    return lambda: [user.name for user in rows(User)]
+
+
+@pytest.fixture
+def tokens(outside):
+    """Call `tokens()`: the tokens that have been kept, read through the second connection."""
+
+    def read():
+        with outside.connect() as connection:
+            return sorted(connection.scalars(select(RECEIPTS.c.token)))
+
+    return read
+
+
+@pytest.fixture
+def keep(outside):
+    """Call `keep(token, created_at)`: store a receipt."""
+
+    def store(token, created_at):
+        with outside.begin() as connection:
+            connection.execute(insert(RECEIPTS).values(token=token, location="/users", created_at=created_at))
+
+    return store
+
+
+def form_of(app, name="John Doe"):
+    """Return the form of a new user, filled in."""
+    form = app.get("/users/new").forms["record"]
+    form["name"] = name
+    return form
+
+
+def test_a_form_sent_twice_is_done_once_and_leads_to_the_same_page(app, names):
+    form = form_of(app)
+    first, second = form.submit(status=303), form.submit(status=303)
+    assert (second.location, names()) == (first.location, ["John Doe"])
+    second.follow().mustcontain("John Doe", ALREADY)
+
+
+def test_a_form_sent_again_after_its_answer_was_lost_says_so_in_korean(app, names):
+    form = form_of(app, "김철수")
+    form.submit(status=303)
+    again = form.submit(extra_environ={"HTTP_ACCEPT_LANGUAGE": "ko"}, status=303)
+    again.follow(extra_environ={"HTTP_ACCEPT_LANGUAGE": "ko"}).mustcontain("이미 저장된 내용입니다.")
+    assert names() == ["김철수"]
+
+
+def test_a_form_gone_back_to_and_changed_is_still_the_form_that_was_done(app, names):
+    form = form_of(app)
+    form.submit(status=303)
+    form["name"] = "Jane Doe"
+    form.submit(status=303).follow().mustcontain("John Doe", ALREADY, no="Jane Doe")
+    assert names() == ["John Doe"]
+
+
+@pytest.mark.parametrize("times", [2, 5])
+def test_a_form_sent_from_several_threads_at_once_is_done_once(times, app, names, monkeypatch):
+    form, validate, together, locations = form_of(app), views.UserForm.validate, Barrier(times), []
+
+    def validate_together(form):
+        together_or_alone(together)
+        return validate(form)
+
+    monkeypatch.setattr(views.UserForm, "validate", validate_together)
+    threads = [Thread(target=lambda: locations.append(form.submit(status=303).location)) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(locations), len(set(locations)), names()) == (times, 1, ["John Doe"])
+
+
+def test_an_edit_sent_twice_is_no_conflict_with_itself(app, make_user, rows):
+    form = app.get(f"/users/{make_user().id}/edit").forms["record"]
+    form["name"] = "Jack Doe"
+    form.submit(status=303)
+    form.submit(status=303).follow().mustcontain("Jack Doe", ALREADY)
+    assert [(user.name, user.version) for user in rows(User)] == [("Jack Doe", 2)]
+
+
+@pytest.mark.parametrize("path", ["/users", "/posts"])
+def test_a_delete_sent_twice_leads_to_the_list_both_times(path, app, make_post):
+    post = make_post()
+    number = post.id if path == "/posts" else post.author_id
+    form = app.get(f"{path}/{number}/delete").forms["record"]
+    assert form.submit(status=303).location == form.submit(status=303).location
+    app.get(path).mustcontain(ALREADY)
+
+
+def test_another_delete_of_what_has_gone_finds_nothing(app, make_user):
+    user = make_user()
+    first, second = (app.get(f"/users/{user.id}/delete").forms["record"] for _ in range(2))
+    first.submit(status=303)
+    second.submit(status=404)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(SENT + b"&body=" + b"x" * 600_000, FORM), (SENT, f"{FORM}; charset=utf-16"), (SENT, "text/plain"), (b"", FORM)],
+)
+def test_a_body_that_is_no_form_of_ours_is_not_read_where_nothing_is_found(body, content_type, app, keep):
+    keep(TOKEN, utcnow())
+    app.post("/users/99/delete", body, content_type=content_type, status=404)
+
+
+def test_a_post_sent_twice_is_one_post(app, make_user, rows):
+    form = app.get(f"/posts/new?author_id={make_user().id}").forms["record"]
+    form["title"], form["body"] = "Hello", "World"
+    assert form.submit(status=303).location == form.submit(status=303).location
+    assert len(rows(Post)) == 1
+
+
+def test_the_address_of_a_form_may_be_long(app, names):
+    form = form_of(app)
+    form.action = "/users/new?x=" + "a" * 3000
+    form.submit(status=303)
+    assert names() == ["John Doe"]
+
+
+def test_two_forms_are_two_forms_however_alike(app, names):
+    form_of(app).submit(status=303)
+    form_of(app).submit(status=303).follow().mustcontain(no=ALREADY)
+    assert names() == ["John Doe", "John Doe"]
+
+
+@pytest.mark.parametrize("token", ["", "x", TOKEN + "0", TOKEN.upper(), TOKEN[:-1] + "\n", "０" * 32, "' OR 1=1 --"])
+def test_a_form_with_a_malformed_token_is_done_each_time(token, app, names, tokens):
+    form = form_of(app)
+    form[FIELD].force_value(token)
+    for _ in range(2):
+        form.submit(status=303).follow().mustcontain(no=ALREADY)
+    assert (names(), tokens()) == (["John Doe", "John Doe"], [])
+
+
+def test_a_form_without_a_token_is_done_each_time(app, names, tokens):
+    fields = {"name": "John Doe", "role": "member", "csrf_token": form_of(app)["csrf_token"].value}
+    for _ in range(2):
+        app.post("/users/new", fields, status=303)
+    assert (names(), tokens()) == (["John Doe", "John Doe"], [])
+
+
+def test_a_refused_form_can_be_sent_again_with_the_same_token(app, names, tokens):
+    form = form_of(app, name="")
+    form.submit(status=422)
+    assert tokens() == []
+    form["name"] = "John Doe"
+    form.submit(status=303).follow().mustcontain("John Doe was added.", no=ALREADY)
+    assert (names(), tokens()) == (["John Doe"], [form[FIELD].value])
+
+
+def failing(request):
+    request.dbsession.add(Post(title="Hello", body="World", author_id=99))
+
+
+def dooming(request):
+    request.tm.doom()
+
+
+@pytest.mark.parametrize("fail", [failing, dooming])
+def test_a_receipt_goes_with_a_request_that_aborts(fail, probe, app, names, tokens):
+    def view(request):
+        request.dbsession.add(User(name="John Doe"))
+        if failures:
+            failures.pop()(request)
+        return HTTPSeeOther("/users")
+
+    failures = [fail]
+    probe(view, body=SENT, content_type=FORM, status="*")
+    assert (names(), tokens()) == ([], [])
+    probe(view, body=SENT, content_type=FORM, status=303)
+    assert (names(), tokens()) == (["John Doe"], [TOKEN])
+
+
+def test_a_view_that_finds_nothing_has_not_been_there_before(probe, tokens):
+    def view(request):
+        raise HTTPNotFound
+
+    probe(view, body=SENT, content_type=FORM, status=404)
+    assert tokens() == []
+
+
+def test_a_receipt_goes_with_a_redirect_that_says_abort(probe, tokens):
+    probe(lambda request: HTTPSeeOther("/users", headers={"X-Tm": "abort"}), body=SENT, content_type=FORM, status=303)
+    assert tokens() == []
+
+
+def test_a_token_in_a_get_request_means_nothing(probe, tokens):
+    probe(lambda request: HTTPSeeOther("/users"), method="GET", status=303)
+    probe(lambda request: "Hello", method="POST", body=SENT, content_type=FORM, status=200)
+    assert tokens() == []
+
+
+def test_old_receipts_go_and_recent_ones_stay(app, keep, tokens, monkeypatch):
+    monkeypatch.setattr("random.random", lambda: 0)
+    keep("a" * 32, utcnow() - datetime.timedelta(days=1, minutes=1))
+    keep("b" * 32, utcnow() - datetime.timedelta(hours=23))
+    form = form_of(app)
+    form.submit(status=303)
+    assert tokens() == sorted(["b" * 32, form[FIELD].value])
+
+
+def test_every_form_of_the_site_that_writes_a_record_carries_a_token_of_its_own(app, make_post):
+    post = make_post()
+    paths = ["/users/new", f"/users/{post.author_id}/edit", "/posts/new", f"/posts/{post.id}/edit"]
+    tokens = [app.get(path).forms["record"][FIELD].value for path in [*paths, *paths]]
+    assert len(set(tokens)) == 8
+
+
+def test_the_migrated_table_is_the_model_s(outside):
+    columns = {column["name"]: column for column in inspect(outside).get_columns("receipts")}
+    assert {name: column["nullable"] for name, column in columns.items()} == dict.fromkeys(columns, False)
+    assert {name: column["type"].compile(outside.dialect) for name, column in columns.items()} == {
+        column.name: column.type.compile(outside.dialect) for column in RECEIPTS.columns
+    }
+    assert inspect(outside).get_pk_constraint("receipts")["constrained_columns"] == ["token"]
+    assert [index["name"] for index in inspect(outside).get_indexes("receipts")] == ["ix_receipts_created_at"]
+
+
+def test_without_receipts_a_form_sent_twice_is_done_twice(app, names, outside, monkeypatch):
+    """The control."""
+    form = form_of(app)
+    form.submit(status=303)
+    with outside.begin() as connection:
+        connection.execute(delete(RECEIPTS))
+    form.submit(status=303)
+    assert names() == ["John Doe", "John Doe"]
+
+
+def together_or_alone(barrier):
+    """Wait a moment for the others at `barrier`, which SQLite's lock keeps away."""
+    try:
+        barrier.wait(0.1)
+    except BrokenBarrierError:
+        return
