@@ -367,9 +367,9 @@ def path_of(pattern):
 
 
 def feature_of(view):
-    """Return the name of the feature, a package of ours, that a view stands in; `None` of one that is a module."""
-    _package, *feature, _module = view["callable"].__module__.split(".")
-    return ".".join(feature) or None
+    """Return the name of the feature, a folder of the package, that has a view; `None` for a module and for `web`."""
+    _package, *folders, _module = view["callable"].__module__.split(".")
+    return folders[0] if folders and folders[0] != "web" else None
 
 
 def template_of(view):

@@ -12,14 +12,14 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from myproject.users.listing.view.selecting import conditions, shape_of
 from pyramid.httpexceptions import HTTPBadRequest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from myproject.models import Post, User
-from myproject.users import finding
+from myproject.users.listing import finding
 from myproject.users.listing.finding import Finder
+from myproject.users.listing.selecting import conditions, shape_of
 from myproject.users.listing.view import ORDERS, read_view
 from myproject.users.models import BY_NAME
 from myproject.web.pagination import LAST, in_order, page_of, read_page

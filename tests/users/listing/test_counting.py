@@ -3,12 +3,12 @@
 from unittest.mock import patch
 
 import pytest
-from myproject.users.listing.view.counting import Count, choices, count, rounded
 from sqlalchemy import event, insert
 from sqlalchemy.orm import Session
 
 from myproject.models import User
-from myproject.users import counting, finding
+from myproject.users.listing import counting, finding
+from myproject.users.listing.counting import Count, choices, count, rounded
 from myproject.users.listing.finding import Finder
 from myproject.users.listing.view import read_view
 from myproject.web.pagination import EVERYTHING, read_page

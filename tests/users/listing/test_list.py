@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from myproject.users import finding
+from myproject.users.listing import finding
 from tests.people import add_person, browser_of
 
 

@@ -8,7 +8,6 @@ import random
 from datetime import timedelta
 
 import pytest
-from myproject.users.listing.view.counting import choices, count
 from sqlalchemy import create_engine, event, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -17,7 +16,8 @@ from myproject.db import IReadingTookTooLong, get_engine
 from myproject.db.folding import fold
 from myproject.db.sqlite import add_functions
 from myproject.models import User
-from myproject.users import finding
+from myproject.users.listing import finding
+from myproject.users.listing.counting import choices, count
 from myproject.users.listing.finding import Finder
 from myproject.users.listing.view import ORDERS, read_view
 from myproject.web.pagination import EVERYTHING, LAST, in_order, read_page

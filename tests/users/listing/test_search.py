@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from myproject.db.folding import fold
 from myproject.models import User
-from myproject.users import finding
+from myproject.users.listing import finding
 from myproject.users.listing.finding import Finder
 from myproject.users.listing.search import END_OF_TIME, LONGEST, MOST_TERMS, Term, parse
 from myproject.users.listing.view import ORDERS, read_view

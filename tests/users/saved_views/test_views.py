@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy
 
 from myproject.models import SavedView
-from myproject.users import saving
+from myproject.users.saved_views import views
 from myproject.users.saved_views.models import NAME_LENGTH, QUERY_LENGTH
 from tests.people import add_person, browser_of, token_of
 from tests.users.test_views import TEXTS
@@ -148,7 +148,7 @@ def test_the_same_form_sent_twice_is_done_once(app, rows):
 
 
 def test_there_is_an_end_to_how_many_one_may_save(of, ada, bob, rows, monkeypatch):
-    monkeypatch.setattr(saving, "MOST", 2)
+    monkeypatch.setattr(views, "MOST", 2)
     browser = of(ada)
     save(browser, "One")
     save(browser, "Two")
@@ -273,7 +273,7 @@ def test_what_another_has_saved_for_all_is_not_replaced(of, ada, editor, rows):
 
 
 def test_who_may_save_no_more_may_still_replace(of, ada, rows, monkeypatch):
-    monkeypatch.setattr(saving, "MOST", 1)
+    monkeypatch.setattr(views, "MOST", 1)
     browser = of(ada)
     save(browser, "Admins")
     form = save(browser, "Admins", "q=kim", status=422).forms["record"]
