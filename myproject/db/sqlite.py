@@ -1,9 +1,10 @@
 """What SQLite needs in order to keep its word."""
 
+import sqlite3
 import time
 from functools import partial
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from .folding import fold
 
@@ -20,7 +21,6 @@ def connect_args(_reading_seconds=None):
 def set_up(engine, reading_seconds=None):
     """Make the connections of `engine` begin, read, for `reading_seconds` at most, and give up as they should."""
     event.listen(engine, "connect", _open)
-    event.listen(engine, "connect", add_functions)
     event.listen(engine, "begin", partial(_begin, reading_seconds=reading_seconds))
     event.listen(engine, "handle_error", _note_end)
     event.listen(engine, "before_cursor_execute", _refuse_after_end)
@@ -38,11 +38,17 @@ def _open(connection, _record):
     connection.execute("PRAGMA journal_mode = WAL")
 
 
-def add_functions(connection, _record=None):
-    """Give a connection of the driver what the triggers of the database rely on."""
-    connection.create_function("folded", 1, fold, deterministic=True)
-    # Else a row that REPLACE deletes would be deleted without them.
-    connection.execute("PRAGMA recursive_triggers = ON")
+@event.listens_for(Engine, "connect")
+def prepare_for_triggers(connection, _record=None):
+    """Give `connection`, one of the driver, what the triggers of the database call: the SQL function `folded`.
+
+    Every engine of the process calls this for each new connection, also one from a plain `create_engine`: without the
+    function each INSERT into `users` would fail. Connections of other drivers are left alone.
+    """
+    if isinstance(connection, sqlite3.Connection):
+        connection.create_function("folded", 1, fold, deterministic=True)
+        # Without it, REPLACE deletes a row without firing its DELETE triggers.
+        connection.execute("PRAGMA recursive_triggers = ON")
 
 
 def _begin(connection, reading_seconds):
