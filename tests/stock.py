@@ -12,6 +12,7 @@ def includeme(config):
     config.include("pyramid_tm")
     config.include("pyramid_retry")
     config.include("myproject.db.after_transaction")
+    config.include("myproject.db.after_answer")
     factory = sessionmaker(create_engine(settings["sqlalchemy.url"]))
     config.registry["dbsession_factory"] = factory
     config.add_request_method(lambda request: _get_tm_session(factory, request.tm), "dbsession", reify=True)
