@@ -139,7 +139,7 @@ def probe(app, wsgi):
 @pytest.fixture
 def outside(database_url):
     """A second connection to the database, with nothing of ours on it: what it sees has been committed."""
-    engine = signed_in.engine_outside(database_url)
+    engine = sqlalchemy.create_engine(database_url)
     yield engine
     engine.dispose()
 

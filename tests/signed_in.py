@@ -12,7 +12,6 @@ from pyramid.session import JSONSerializer, SignedCookieSessionFactory
 from webtest import TestApp
 
 from myproject.db.base import utcnow
-from myproject.db.sqlite import add_functions
 from myproject.models import SignIn, User
 from myproject.signin.identity import KEY
 from myproject.signin.models import digest
@@ -30,7 +29,7 @@ PASSWORD_HASH = HASHER.hash(PASSWORD)
 
 def add_administrator(url):
     """Store the administrator and their sign-in; seen tomorrow, so that no test meets what time brings."""
-    engine = engine_outside(url)
+    engine = sqlalchemy.create_engine(url)
     user = {"id": 0, "name": NAME, "email": EMAIL, "role": "admin", "password_hash": PASSWORD_HASH}
     tomorrow = utcnow() + datetime.timedelta(days=1)
     seen = {"seen_at": tomorrow, "confirmed_at": tomorrow}
@@ -39,14 +38,6 @@ def add_administrator(url):
         connection.execute(sqlalchemy.insert(User).values(user))
         connection.execute(sqlalchemy.insert(SignIn).values(sign_in))
     engine.dispose()
-
-
-def engine_outside(url, **options):
-    """Return an engine with nothing of ours on it but what the triggers of the database rely on."""
-    engine = sqlalchemy.create_engine(url, **options)
-    if engine.dialect.name == "sqlite":
-        sqlalchemy.event.listen(engine, "connect", add_functions)
-    return engine
 
 
 def cookie(secret=SECRET, token=TOKEN_IN_COOKIE):

@@ -1,9 +1,8 @@
 """The control: the wiring of the Pylons starter template, in place of `myproject.db`, for what it loses."""
 
 import zope.sqlalchemy
+from sqlalchemy import create_engine
 from sqlalchemy.orm import sessionmaker
-
-from .signed_in import engine_outside
 
 
 def includeme(config):
@@ -13,7 +12,8 @@ def includeme(config):
     config.include("pyramid_tm")
     config.include("pyramid_retry")
     config.include("myproject.db.after_transaction")
-    factory = sessionmaker(engine_outside(settings["sqlalchemy.url"]))
+    config.include("myproject.db.after_answer")
+    factory = sessionmaker(create_engine(settings["sqlalchemy.url"]))
     config.registry["dbsession_factory"] = factory
     config.add_request_method(lambda request: _get_tm_session(factory, request.tm), "dbsession", reify=True)
 

@@ -1,5 +1,8 @@
 """What introductions to SQLAlchemy show, through the Session of a request: the same code, and nobody commits."""
 
+import subprocess
+import sys
+
 import pytest
 import sqlalchemy
 from sqlalchemy import select
@@ -165,3 +168,60 @@ def test_an_error_undoes_all_of_it(probe, make_user, rows):
 
     probe(view, expect_errors=True)
     assert [(user.id, user.age) for user in rows(User)] == [(1, 30)]
+
+
+# The introductions' own code, in a process that imports nothing of the project but the models.
+
+MODELS_ALONE = """
+import sys
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import sessionmaker
+
+from myproject.models import Base, User
+
+url, made_by = sys.argv[1:]
+engine = create_engine(url)
+if made_by == "create_all":
+    Base.metadata.create_all(engine)
+Session = sessionmaker(bind=engine)
+session = Session()
+
+session.add(User(name="John Doe", age=30))
+session.commit()
+john = session.query(User).get(1)
+assert (john.name, john.age) == ("John Doe", 30)
+
+john.age = 31
+session.commit()
+assert [(user.name, user.age) for user in session.query(User).all()] == [("John Doe", 31)]
+
+session.delete(john)
+session.commit()
+assert session.query(User).all() == []
+session.close()
+
+with engine.connect() as conn:
+    conn.execute(text("INSERT INTO users (name) VALUES ('Jane')"))
+    conn.commit()
+    print(conn.execute(text("SELECT name FROM users")).scalars().all())
+engine.dispose()
+"""
+
+
+@pytest.fixture
+def url_without_tables(database_url, outside, tmp_path):
+    """The URL of a database without tables."""
+    if outside.dialect.name == "sqlite":
+        return f"sqlite:///{tmp_path / 'new.sqlite'}"
+    with outside.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    return database_url
+
+
+@pytest.mark.parametrize(("url", "made_by"), [("database_url", "initialize_db"), ("url_without_tables", "create_all")])
+def test_the_introductions_own_code_needs_only_the_models(url, made_by, database_url, request):
+    command = [sys.executable, "-c", MODELS_ALONE, request.getfixturevalue(url), made_by]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "['Jane']\n"), result.stderr

@@ -19,7 +19,6 @@ from alembic.runtime.migration import MigrationContext
 
 from myproject.models import Base, Post, User
 from tests import sqlite_only
-from tests.signed_in import engine_outside
 
 ROOT = Path(__file__).parents[1]
 
@@ -81,7 +80,7 @@ def new_database(request, tmp_path):
             server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             server.execute(f"CREATE DATABASE {name}")
             url = server.url(name)
-        engines.append(engine_outside(url))
+        engines.append(sqlalchemy.create_engine(url))
         return engines[-1]
 
     yield make

@@ -1,17 +1,20 @@
-"""Gives each request one Session and one transaction; `config.include("myproject.db")` is all it takes.
+"""Gives each request one Session and one transaction: `config.include("myproject.db")`.
 
 A request meets the files in this order:
 
     transaction.py        begins the request's transaction, and commits or aborts it by the answer
     session.py            makes `request.dbsession`, joined to that transaction
-    engine.py             what each database needs in order to keep its word
+    engine.py             connects to the database; sqlite.py and postgresql.py hold what each one needs
     failure.py            what a failed statement means: try again, come back later, or a defect
-    retry.py              tries a request again when the database undid it in favour of another
-    after_transaction.py  what waits for its end: `request.after_commit`, `request.in_own_transaction`
+    retry.py              tries a request again after the database has rolled it back in favour of another one
+    after_transaction.py  work after the transaction: `request.after_commit`, `request.in_own_transaction`
+    after_answer.py       writes after the answer was sent: `request.after_answer`
 
-and, beside requests, stream.py, for answers of any length, lookup.py, for the row behind a URL, and base.py: `Base`
-for the models, and the type of a moment in time.
+Outside requests: stream.py reads rows for answers of any length, lookup.py loads the row that a URL names, base.py has
+`Base` for the models and the type of a moment in time, folding.py folds text for searches.
 """
+
+from pyramid.config import Configurator
 
 from .base import Base, UTCDateTime
 from .engine import get_engine
@@ -36,13 +39,14 @@ __all__ = [
 ]
 
 
-def includeme(config):
-    """Add `request.tm`, `request.dbsession`, `request.after_commit` and `request.in_own_transaction`.
+def includeme(config: Configurator) -> None:
+    """Add to each request `tm`, `dbsession`, `after_commit`, `in_own_transaction` and `after_answer`.
 
-    Settings: `sqlalchemy.url`, the database; `reading.longest_seconds`, for which a safe request may read;
+    Settings: `sqlalchemy.url`, the database; `reading.longest_seconds`, the time limit of a safe request's statements;
     `retry.attempts` and `retry.longest_wait`, see retry.py.
     """
     config.include(".retry")
     config.include(".transaction")
     config.include(".session")
     config.include(".after_transaction")
+    config.include(".after_answer")

@@ -1,66 +1,77 @@
-"""What waits for the end of the request's transaction: work after its commit, and records that survive its abort."""
+"""Work that waits for the end of the request's transaction: after its commit, or however it ends."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import transaction
+from pyramid.config import Configurator
+from pyramid.registry import Registry
+from pyramid.request import Request
+from pyramid.response import Response
 from pyramid.tweens import EXCVIEW
 from pyramid_retry import IRetryableError, is_error_retryable
+from sqlalchemy.orm import Session, sessionmaker
 
-from .retry import ATTEMPTS, pause
+from .retry import DEFAULT_ATTEMPTS, pause
 from .session import get_tm_session
 
 log = logging.getLogger(__name__)
 
-IN_OWN_TRANSACTION = "myproject.in_own_transaction"
+WRITES_KEY = "myproject.in_own_transaction"
+
+Write = Callable[[Session], Any]
 
 
-def includeme(config):
+def includeme(config: Configurator) -> None:
     """Add `request.after_commit` and `request.in_own_transaction`."""
     config.add_request_method(after_commit)
     config.add_request_method(in_own_transaction)
-    # Around the exception views, which may write in a transaction of their own too.
+    # Around the exception views, which may ask for a write in its own transaction too.
     config.add_tween(f"{__name__}.own_transactions_tween_factory", over=EXCVIEW)
 
 
-def after_commit(request, function, *args, **kwargs):
-    """Call `function(*args, **kwargs)` once the request's transaction has committed; not at all where it aborts.
+def after_commit(request: Request, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """Call `function(*args, **kwargs)` after the request's transaction has committed; never if it aborts.
 
-    For what cannot be undone, such as mail: a request that is tried again calls it once. The answer is not sent yet,
-    so it delays the person, and it may still change `request.session`. The request's Session has been closed: a write
-    goes through `request.in_own_transaction`. An error in it is logged; it cannot undo the commit.
+    For what cannot be undone, such as mail: a request that is tried again calls it once. It runs before the answer is
+    sent, so it delays the answer, and it may still change `request.session`. The request's Session is closed by then:
+    write through `request.in_own_transaction`. An error in it is logged; it cannot undo the commit.
     """
     request.tm.get().addAfterCommitHook(lambda committed: function(*args, **kwargs) if committed else None)
 
 
-def in_own_transaction(request, write):
+def in_own_transaction(request: Request, write: Write) -> None:
     """Call `write(dbsession)` in a short transaction of its own after the request's, whether that commits or aborts.
 
-    For what must be kept of a request that is refused: a failed sign-in, a denial. It runs once however often the
-    request is tried, before the answer is sent, and waits until then since on SQLite the request itself may hold the
-    one lock for writing; where the request has come to its end already, as in a response callback, it runs at once.
-    An error in it is logged and does not change the answer.
+    For what must be kept of a request that is refused, such as a failed sign-in. It runs once, after the last attempt
+    of the request and before the answer is sent. It cannot run earlier: on SQLite the request itself may hold the write
+    lock. If the request's transaction has ended already, as in a response callback, it runs at once. An error in it is
+    logged and does not change the answer.
     """
-    if IN_OWN_TRANSACTION in request.environ:
-        request.environ[IN_OWN_TRANSACTION].append(write)
+    if WRITES_KEY in request.environ:
+        request.environ[WRITES_KEY].append(write)
     else:
         _write_in_own_transaction(request.registry["dbsession_factory"], write)
 
 
-def own_transactions_tween_factory(handler, registry):
-    """Run what the last attempt of a request put off by `in_own_transaction`, after its transaction."""
+def own_transactions_tween_factory(
+    handler: Callable[[Request], Response], registry: Registry
+) -> Callable[[Request], Response]:
+    """Run the writes that the last attempt of a request gave to `in_own_transaction`, after its transaction."""
 
-    def own_transactions_tween(request):
-        request.environ[IN_OWN_TRANSACTION] = []
+    def own_transactions_tween(request: Request) -> Response:
+        request.environ[WRITES_KEY] = []
         error = None
         try:
             response = handler(request)
-            error = request.exception  # of which an exception view has made the response
+            error = request.exception  # Set if an exception view has made the response.
             return response
         except Exception as raised:
             error = raised
             raise
         finally:
-            writes = request.environ.pop(IN_OWN_TRANSACTION)
+            writes = request.environ.pop(WRITES_KEY)
             if error is None or not is_error_retryable(request, error):
                 for write in writes:
                     _write_in_own_transaction(registry["dbsession_factory"], write)
@@ -68,15 +79,15 @@ def own_transactions_tween_factory(handler, registry):
     return own_transactions_tween
 
 
-def _write_in_own_transaction(factory, write):
-    for attempt in range(ATTEMPTS):
+def _write_in_own_transaction(factory: sessionmaker[Session], write: Write) -> None:
+    for attempt in range(DEFAULT_ATTEMPTS):
         tm = transaction.TransactionManager(explicit=True)
         try:
             with tm:
                 write(get_tm_session(factory, tm))
             return
         except Exception as error:
-            if attempt == ATTEMPTS - 1 or not IRetryableError.providedBy(error):
-                log.exception("what was to be written in a transaction of its own was not")
+            if attempt == DEFAULT_ATTEMPTS - 1 or not IRetryableError.providedBy(error):
+                log.exception("a write in its own transaction failed")
                 return
         pause(attempt)

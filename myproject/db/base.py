@@ -1,30 +1,33 @@
-"""What every model stands on: `Base`, and `UTCDateTime`, the type of a moment in time."""
+"""The base of every model, and `UTCDateTime`, the type of its moments in time."""
 
 import datetime
+from collections.abc import Callable
+from typing import Any
 
-from sqlalchemy import DateTime, MetaData, TypeDecorator
+from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
 
 
-class UTCDateTime(TypeDecorator):
+class UTCDateTime(TypeDecorator[datetime.datetime]):
     """A moment in time: aware and in UTC when read, on every database; a naive datetime is refused when written."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
     python_type = datetime.datetime
 
-    def process_bind_param(self, value, dialect):
-        """Return `value` in UTC. Raises `ValueError` where it is naive."""
+    def process_bind_param(self, value: datetime.datetime | None, dialect: Dialect) -> datetime.datetime | None:
+        """Return `value` in UTC. Raises `ValueError` if it is naive."""
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value!r} has no time zone: is it UTC?")
         return value.astimezone(datetime.UTC)
 
-    def result_processor(self, dialect, coltype):
-        """Return what makes a value of the driver aware, in UTC: text without zone on SQLite, a moment on PostgreSQL.
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], datetime.datetime | None]:
+        """Return the function that makes a driver's value aware, in UTC.
 
-        Not `process_result_value`, which gets what SQLAlchemy has read already: that takes twice as long on SQLite.
+        The value is text without a zone on SQLite, a datetime on PostgreSQL. `process_result_value` would get what
+        SQLAlchemy has parsed already, which takes twice as long on SQLite.
         """
         if dialect.name == "sqlite":
             return lambda value: None if value is None else datetime.datetime.fromisoformat(f"{value}+00:00")
@@ -32,7 +35,7 @@ class UTCDateTime(TypeDecorator):
 
 
 class Base(DeclarativeBase):
-    """The base of every model; its constraints and indexes have names, so that migrations can name them."""
+    """The base of every model; it names constraints and indexes, so that migrations can name them too."""
 
     metadata = MetaData(
         naming_convention={
@@ -46,6 +49,6 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime.datetime: UTCDateTime}
 
 
-def utcnow():
-    """Return this moment, aware, in UTC."""
+def utcnow() -> datetime.datetime:
+    """Return the present moment, aware, in UTC."""
     return datetime.datetime.now(datetime.UTC)

@@ -1,116 +1,124 @@
-"""What a failed statement means: try again at once, come back later, or mend the code."""
+"""What a failed statement means: try again now, come back later, or a defect of the code."""
 
 import sqlite3
+from collections.abc import Callable
 
 from pyramid.interfaces import IException
 from pyramid_retry import mark_error_retryable
-from sqlalchemy import event
+from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from zope.interface import alsoProvides, classImplements
 
-# SQLSTATE classes, https://www.postgresql.org/docs/current/errcodes-appendix.html
-ROLLED_BACK = "40"  # serialization failures and deadlocks
+# SQLSTATEs and their classes, https://www.postgresql.org/docs/current/errcodes-appendix.html
+TRANSACTION_ROLLBACK_CLASS = "40"  # serialization failures and deadlocks
 LOCK_NOT_AVAILABLE = "55P03"
 READ_ONLY_SERVER = "25006"
 NOT_SUPPORTED = "0A000"
 QUERY_CANCELED = "57014"
-SHUT_DOWN = ("57P01", "57P02")
+SHUTDOWN_STATES = ("57P01", "57P02")
 # No connection; no disk, memory or connection left; the server stops or starts; a failure of its files.
-SERVER_CANNOT = ("08", "53", "57P", "58")
+UNAVAILABLE_CLASSES = ("08", "53", "57P", "58")
 
 # https://www.sqlite.org/rescode.html
-BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-FILE_CANNOT = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+LOCKED_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+UNUSABLE_FILE_CODES = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 
 class IDatabaseUnavailable(IException):
-    """An error that says nothing about the request: the database is away, busy or full."""
+    """The database is away, busy or full. The error says nothing about the request."""
 
 
 class IOutcomeUnknown(IDatabaseUnavailable):
-    """The connection broke during COMMIT: nobody knows whether the server has committed, so it is not tried again."""
+    """The connection broke during COMMIT. The server may have committed, so the request is not tried again."""
 
 
 class IReadingTookTooLong(IException):
-    """A request that only reads was stopped after its time: see `reading_seconds` of `get_engine`."""
+    """A read-only request was stopped after its time limit: see `reading_seconds` of `get_engine`."""
 
 
-# The pool's own: every connection was in use for too long.
-classImplements(NoConnectionFree, IDatabaseUnavailable)
+# Every connection of the pool was in use for too long.
+classImplements(PoolTimeoutError, IDatabaseUnavailable)
 
 
-def mark_failures(engine):
-    """Mark the errors of `engine` that another attempt may mend, and those that mean that the database is unavailable.
+def mark_failures(engine: Engine) -> None:
+    """Mark the errors of `engine` that another attempt may avoid, and those of a database that is unavailable.
 
-    At their source, so that they are known wherever they happen: also in COMMIT, when zope.sqlalchemy no longer looks.
+    Marked at the engine, they are known wherever they happen, also in COMMIT, which zope.sqlalchemy does not examine.
     """
     event.listen(engine, "handle_error", _mark)
-    event.listen(engine, "begin", _committing(False))
-    event.listen(engine, "commit", _committing(True))
+    event.listen(engine, "begin", _note_committing(False))
+    event.listen(engine, "commit", _note_committing(True))
 
 
-def _committing(flag):
-    def note(connection):
-        connection.info["committing"] = flag
+def _note_committing(is_committing: bool) -> Callable[[Connection], None]:
+    def note(connection: Connection) -> None:
+        connection.info["is_committing"] = is_committing
 
     return note
 
 
-def _mark(context):
-    error, connection = context.sqlalchemy_exception, context.connection
+def _mark(context: ExceptionContext) -> None:
+    error, cause = context.sqlalchemy_exception, context.original_exception
     if error is None:
         return
-    if _sqlstate(context.original_exception).startswith(SHUT_DOWN):
-        # The server has said goodbye, and the driver may not have noticed yet that it has gone.
+    if _sqlstate(cause).startswith(SHUTDOWN_STATES):
+        # The server has announced its end; the driver may not have noticed yet that the connection is closed.
         context.is_disconnect = True
-    reading = connection is not None and connection.get_execution_options().get("read_only", False)
-    committing = connection is not None and not connection.invalidated and connection.info.get("committing", False)
-    lost_race = _is_lost_race(context.original_exception)
-    if context.is_disconnect and committing and not reading:
+    if context.is_disconnect and _is_committing_writes(context.connection):
         alsoProvides(error, IOutcomeUnknown)
-    elif lost_race or context.is_disconnect:
+    elif context.is_disconnect or _is_lost_race(cause):
         alsoProvides(error, IDatabaseUnavailable)
         mark_error_retryable(error)
-    elif reading and _is_stopped(context.original_exception):
+    elif _is_read_only(context.connection) and _is_interrupted(cause):
         alsoProvides(error, IReadingTookTooLong)
-    elif _is_refused(context) or _is_unavailable(context.original_exception, reading):
+    elif _is_connection_refused(context) or _is_unavailable(cause, _is_read_only(context.connection)):
         alsoProvides(error, IDatabaseUnavailable)
 
 
-def _is_lost_race(error):
-    if isinstance(error, sqlite3.Error):
-        return _sqlite_code(error) in BUSY
-    state = _sqlstate(error)
-    return state.startswith(ROLLED_BACK) or state == LOCK_NOT_AVAILABLE
+def _is_committing_writes(connection: Connection | None) -> bool:
+    if connection is None or connection.invalidated or _is_read_only(connection):
+        return False
+    return connection.info.get("is_committing", False)
 
 
-def _is_stopped(error):
-    if isinstance(error, sqlite3.Error):
-        return _sqlite_code(error) == sqlite3.SQLITE_INTERRUPT
-    return _sqlstate(error) == QUERY_CANCELED
+def _is_read_only(connection: Connection | None) -> bool:
+    return connection is not None and connection.get_execution_options().get("read_only", False)
 
 
-def _is_refused(context):
-    # No connection was made. The reason (nobody listens, too many connections, the server starts) has no SQLSTATE.
+def _is_lost_race(cause: BaseException) -> bool:
+    if isinstance(cause, sqlite3.Error):
+        return _primary_code(cause) in LOCKED_CODES
+    state = _sqlstate(cause)
+    return state.startswith(TRANSACTION_ROLLBACK_CLASS) or state == LOCK_NOT_AVAILABLE
+
+
+def _is_interrupted(cause: BaseException) -> bool:
+    if isinstance(cause, sqlite3.Error):
+        return _primary_code(cause) == sqlite3.SQLITE_INTERRUPT
+    return _sqlstate(cause) == QUERY_CANCELED
+
+
+def _is_connection_refused(context: ExceptionContext) -> bool:
+    # The reasons (no server, too many connections, the server is starting) have no SQLSTATE.
     return context.connection is None and isinstance(context.sqlalchemy_exception, OperationalError)
 
 
-def _is_unavailable(error, reading):
-    if isinstance(error, sqlite3.Error):
-        code = _sqlite_code(error)
-        # A safe request that writes is refused as read-only too: that is a defect of ours.
-        return code in FILE_CANNOT and not (reading and code == sqlite3.SQLITE_READONLY)
-    state = _sqlstate(error)
+def _is_unavailable(cause: BaseException, is_read_only: bool) -> bool:
+    if isinstance(cause, sqlite3.Error):
+        code = _primary_code(cause)
+        # A safe request that writes is refused with SQLITE_READONLY too, but that is a defect of the code.
+        return code in UNUSABLE_FILE_CODES and not (is_read_only and code == sqlite3.SQLITE_READONLY)
+    state = _sqlstate(cause)
     if state == NOT_SUPPORTED:
-        # A standby, which cannot do SERIALIZABLE; anything else that is not supported is a defect of ours.
-        return "standby" in str(error).lower()
-    return state.startswith(SERVER_CANNOT) or (state == READ_ONLY_SERVER and not reading)
+        # A standby cannot do SERIALIZABLE. Anything else that is not supported is a defect of the code.
+        return "standby" in str(cause).lower()
+    return state.startswith(UNAVAILABLE_CLASSES) or (state == READ_ONLY_SERVER and not is_read_only)
 
 
-def _sqlite_code(error):
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code
+def _primary_code(cause: sqlite3.Error) -> int:
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF
 
 
-def _sqlstate(error):
-    return getattr(error, "sqlstate", None) or ""
+def _sqlstate(cause: BaseException) -> str:
+    return getattr(cause, "sqlstate", None) or ""

@@ -1,59 +1,65 @@
-"""Another attempt for a request that lost a race: the database undid it, and it may well succeed now."""
+"""Try a request again after the database has rolled it back in favour of another one."""
 
 import random
 import time
+from collections.abc import Callable
+from typing import Any
 
+from pyramid.config import Configurator
+from pyramid.registry import Registry
+from pyramid.request import Request
+from pyramid.response import Response
 from pyramid.tweens import EXCVIEW
 
-# The wait before attempt n + 1 is drawn from 0 to FIRST_WAIT * 2 ** n, and never longer than LONGEST_WAIT; seconds.
-# "Full jitter", https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-FIRST_WAIT = 0.02
-LONGEST_WAIT = 1.0
+# The wait before attempt n + 1 is drawn from 0 to FIRST_WAIT_SECONDS * 2 ** n, and never longer than
+# LONGEST_WAIT_SECONDS: "full jitter", https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+FIRST_WAIT_SECONDS = 0.02
+LONGEST_WAIT_SECONDS = 1.0
 
-ATTEMPTS = 20
-LONGEST_TOTAL = 10.0
+DEFAULT_ATTEMPTS = 20
+DEFAULT_DEADLINE_SECONDS = 10.0
 
 
-def includeme(config):
-    """Attempt a request up to `retry.attempts` times, as long as it has not taken `retry.longest_wait` seconds yet."""
+def includeme(config: Configurator) -> None:
+    """Run a request up to `retry.attempts` times; `retry.longest_wait` seconds after its start, no further time."""
     settings = config.get_settings()
-    settings["retry.attempts"] = int(settings.get("retry.attempts", ATTEMPTS))
-    settings["retry.longest_wait"] = float(settings.get("retry.longest_wait", LONGEST_TOTAL))
+    settings["retry.attempts"] = int(settings.get("retry.attempts", DEFAULT_ATTEMPTS))
+    settings["retry.longest_wait"] = float(settings.get("retry.longest_wait", DEFAULT_DEADLINE_SECONDS))
     config.include("pyramid_retry")
     config.add_tween(f"{__name__}.attempt_tween_factory", under=EXCVIEW, over="pyramid_tm.tm_tween_factory")
 
 
-def attempt_tween_factory(handler, registry):
-    """Wait before each further attempt, and make the one that fails after `retry.longest_wait` the last.
+def attempt_tween_factory(handler: Callable[[Request], Response], registry: Registry) -> Callable[[Request], Response]:
+    """Wait before each further attempt; an attempt that fails after `retry.longest_wait` is the last one.
 
-    So a person gets an answer.
+    So the client gets an answer in time.
     """
-    longest = registry.settings["retry.longest_wait"]
+    deadline_seconds = registry.settings["retry.longest_wait"]
 
-    def attempt_tween(request):
+    def attempt_tween(request: Request) -> Response:
         environ = request.environ
         started = environ.setdefault("myproject.started", time.monotonic())
         if environ.get("retry.attempt"):
             pause(environ["retry.attempt"] - 1)
-            _rewind(environ)
+            _rewind_body(environ)
         try:
             return handler(request)
         except Exception:
-            if "retry.attempt" in environ and time.monotonic() - started > longest:
+            if "retry.attempt" in environ and time.monotonic() - started > deadline_seconds:
                 environ["retry.attempts"] = environ["retry.attempt"] + 1
             raise
 
     return attempt_tween
 
 
-def pause(attempt):
-    """Wait after the failed `attempt`, the first of which is 0, before another one."""
-    longest = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)
-    # Spread the attempts; it is no secret.
+def pause(attempt: int) -> None:
+    """Wait after the failed `attempt`, counted from 0, before the next one."""
+    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt)
+    # It only spreads the attempts, so it need not be unpredictable.
     time.sleep(random.uniform(0, longest))  # nosec B311
 
 
-def _rewind(environ):
-    # WebOb keeps the parsed form for the next request over the same environ; its files have been read to their end.
+def _rewind_body(environ: dict[str, Any]) -> None:
+    # WebOb keeps the parsed form in the environ for the next request; the files in it have been read to their end.
     environ.pop("webob._parsed_post_vars", None)
     environ["wsgi.input"].seek(0)

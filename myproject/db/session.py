@@ -1,22 +1,35 @@
-"""The Session: made on first use, joined to the transaction before anything else, closed when that ends."""
+"""The Session of a transaction: made on first use, joined to the transaction at once, closed when that ends."""
 
 import threading
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import event
+from pyramid.config import Configurator
+from pyramid.request import Request
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import sessionmaker
-from transaction._transaction import Status
-from zope.sqlalchemy import mark_changed
-from zope.sqlalchemy.datamanager import STATUS_READONLY, join_transaction
+from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
+from transaction import TransactionManager
+from zope.sqlalchemy.datamanager import STATUS_CHANGED, STATUS_READONLY, SessionDataManager, SessionSavepoint
 
 from .engine import get_engine
 
-LAST = "\U0010ffff"
+# Data managers vote in the order of their keys; this is the last character of Unicode.
+LAST_SORT_KEY = "\U0010ffff"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 READING_SECONDS = 5
 
 
-def includeme(config):
+@dataclass
+class Owner:
+    """Who may use a Session: one thread; and its data manager alone begins and commits it."""
+
+    thread: int
+    may_begin: bool = False
+    may_commit: bool = False
+
+
+def includeme(config: Configurator) -> None:
     """Add `request.dbsession` and the factory behind it, `registry["dbsession_factory"]`."""
     settings = config.get_settings()
     reading_seconds = int(settings.get("reading.longest_seconds", READING_SECONDS))
@@ -25,88 +38,113 @@ def includeme(config):
     config.add_request_method(dbsession, reify=True)
 
 
-def dbsession(request):
-    """Return the request's Session; for a safe request, one whose writes the database refuses.
+def dbsession(request: Request) -> Session:
+    """Return the request's Session; the database refuses the writes of a safe request's Session.
 
     Raises `transaction.interfaces.NoTransaction` before the request's transaction has begun and after it has ended.
     """
-    reading = request.method in SAFE_METHODS
-    return get_tm_session(request.registry["dbsession_factory"], request.tm, read_only=reading)
+    is_safe = request.method in SAFE_METHODS
+    return get_tm_session(request.registry["dbsession_factory"], request.tm, read_only=is_safe)
 
 
-def get_session_factory(engine):
+def get_session_factory(engine: Engine) -> sessionmaker[Session]:
     """Return a factory of Sessions on `engine` that only a transaction manager begins and ends."""
-    # Without autobegin, a session refuses to be used after its transaction has ended, instead of quietly taking a
-    # connection for a new one that nobody would commit.
+    # Without autobegin, a Session refuses to be used after its transaction has ended. With it, the Session would
+    # silently take a connection for a new transaction that nobody commits.
     factory = sessionmaker(engine, autobegin=False)
-    event.listen(factory, "after_transaction_create", _leave_begin_to_the_manager)
+    event.listen(factory, "after_transaction_create", _refuse_begin)
     event.listen(factory, "before_attach", lambda session, _: _refuse_other_threads(session))
     event.listen(factory, "before_flush", lambda session, *_: _refuse_other_threads(session))
     event.listen(factory, "do_orm_execute", lambda state: _refuse_other_threads(state.session))
-    # What goes past the session: a connection of it, handed to another thread.
+    # A view can give the Session's connection to another thread, and commit it: the Session's events do not see that.
     event.listen(engine, "before_cursor_execute", _refuse_connection_of_other_threads)
-    event.listen(engine, "commit", _leave_commit_to_the_manager)
+    event.listen(engine, "commit", _refuse_commit)
     return factory
 
 
-def get_tm_session(factory, tm, *, read_only=False):
-    """Return a new Session whose whole life is the current transaction of `tm`, the transaction manager.
+def get_tm_session(
+    factory: sessionmaker[Session], tm: TransactionManager, *, read_only: bool = False, wait_for_locks: bool = True
+) -> Session:
+    """Return a new Session that lives as long as the current transaction of `tm`, the transaction manager.
 
-    It takes a connection when it first needs one. When the transaction commits, the session flushes, commits and
-    closes; when it aborts, the session rolls back and closes. With `read_only`, the database refuses to write. Only
-    the thread that made the session may use it.
+    It takes a connection when it first needs one. When the transaction commits, the Session flushes, commits and
+    closes; when it aborts, the Session rolls back and closes. Only the thread that made the Session may use it.
+
+    With `read_only`, the database refuses to write. Without `wait_for_locks`, a statement that meets a lock of
+    somebody else fails at once (SQLite) or after 10 ms (PostgreSQL), as a lost race.
     """
-    thread = threading.get_ident()
-    options = {"tm": tm, "read_only": read_only, "thread": thread}
-    session = factory(execution_options=options, info={"thread": thread})
-    join(session, tm, read_only=read_only)
+    owner = Owner(threading.get_ident())
+    options = {"owner": owner, "read_only": read_only, "wait_for_locks": wait_for_locks}
+    session = factory(execution_options=options, info={"owner": owner})
+    join_transaction(session, tm, read_only=read_only)
     return session
 
 
-def join(session, tm, *, read_only=False):
-    """Begin `session` as a part of the current transaction of `tm`."""
-    session.info["joining"] = True
+def join_transaction(session: Session, tm: TransactionManager, *, read_only: bool = False) -> None:
+    """Begin `session`, one of `get_tm_session`, in the current transaction of `tm`; nothing if it has begun already."""
+    if session.in_transaction():
+        return
+    owner = session.info["owner"]
+    owner.may_begin = True
     try:
-        if read_only:
-            # Of one snapshot, and the database refuses to write: there is nothing to commit, and it is only closed.
-            join_transaction(session, STATUS_READONLY, tm)
-        else:
-            # Joined as changed, it commits whatever was written and however: zope.sqlalchemy's listeners see what the
-            # ORM writes, but not a Core statement, a SELECT of a function that writes, or a raw cursor.
-            mark_changed(session, tm)
+        # Joined as changed, it commits whatever was written. zope.sqlalchemy's own listeners notice what the ORM
+        # writes, but not a Core statement, a SELECT of a function that writes, or a raw cursor. A read-only Session
+        # has nothing to commit: it is closed.
+        LastVoter(session, STATUS_READONLY if read_only else STATUS_CHANGED, tm)
     finally:
-        del session.info["joining"]
-    # It commits when it votes: whatever else takes part has to have voted by then, however it is called.
-    tm.get()._resources[-1].sortKey = lambda: LAST
+        owner.may_begin = False
 
 
-def _leave_begin_to_the_manager(session, transaction):
+class LastVoter(SessionDataManager):
+    """Commits a Session with its transaction, in the last vote: nothing can fail after the database has committed."""
+
+    def sortKey(self) -> str:
+        """Return the key that makes this data manager vote after all others."""
+        return LAST_SORT_KEY
+
+    def tpc_vote(self, trans: Any) -> None:
+        """Commit the Session, and close it."""
+        if self.session is None:  # A read-only one has been closed already.
+            return
+        owner = self.session.info["owner"]
+        owner.may_commit = True
+        try:
+            super().tpc_vote(trans)
+        finally:
+            owner.may_commit = False
+
+    def savepoint(self) -> SessionSavepoint:
+        """Return a savepoint, on SQLite too, which zope.sqlalchemy takes for a database without them."""
+        return SessionSavepoint(self.session)
+
+
+def _refuse_begin(session: Session, transaction: SessionTransaction) -> None:
     if _is_other_thread(session.info):
-        transaction.close()  # a savepoint's or a bulk write's
+        transaction.close()  # of a savepoint or a bulk write
         _refuse_other_threads(session)
-    if transaction.parent is None and "joining" not in session.info:
+    if transaction.parent is None and not ("owner" in session.info and session.info["owner"].may_begin):
         transaction.close()
         raise InvalidRequestError(
             "This Session begins and ends with its transaction manager's transaction: get_tm_session()."
         )
 
 
-def _refuse_other_threads(session):
-    # The request may end before another thread does, and commit half of that one's work.
+def _refuse_other_threads(session: Session) -> None:
+    # The request may end before the other thread does, and would commit half of its work.
     if _is_other_thread(session.info):
         raise InvalidRequestError("A Session belongs to one thread; another one opens its own.")
 
 
-def _refuse_connection_of_other_threads(connection, *_):
+def _refuse_connection_of_other_threads(connection: Connection, *_: Any) -> None:
     if _is_other_thread(connection.get_execution_options()):
         raise InvalidRequestError("A Session's connection belongs to one thread; another one opens its own Session.")
 
 
-def _is_other_thread(info):
-    return info.get("thread") not in (None, threading.get_ident())
+def _is_other_thread(options: Any) -> bool:
+    return "owner" in options and options["owner"].thread != threading.get_ident()
 
 
-def _leave_commit_to_the_manager(connection):
-    tm = connection.get_execution_options().get("tm")
-    if tm is not None and tm.get().status != Status.COMMITTING:
+def _refuse_commit(connection: Connection) -> None:
+    owner = connection.get_execution_options().get("owner")
+    if owner is not None and not owner.may_commit:
         raise InvalidRequestError("Leave the commit to the transaction manager; for a part of it, use begin_nested().")

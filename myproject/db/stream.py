@@ -1,18 +1,24 @@
-"""Rows for an answer of any length, read while it is sent, without a connection that a slow client could hold."""
+"""Rows for an answer of any length, read page by page, so that a slow client holds no connection."""
 
-from sqlalchemy import tuple_
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Row, Select, tuple_
+from sqlalchemy.orm import Session, sessionmaker
 from transaction import TransactionManager
 
 from .session import get_tm_session
 
 
-def stream_rows(factory, query, keys, size=1000):
-    """Yield the rows of `query`, a select of columns, in the order of `keys`, `size` of them in memory at a time.
+def stream_rows(
+    factory: sessionmaker[Session], query: Select[Any], keys: Sequence[Any], size: int = 1000
+) -> Iterator[Sequence[Any]]:
+    """Yield the rows of `query`, a select of columns, in the order of `keys`, with at most `size` rows in memory.
 
-    `keys` are columns of `query`, together unique and not null. Each page of rows is read in a short read-only
-    transaction of its own and its connection is given back before the first row of it is yielded: a client that
-    stalls or vanishes holds none. The answer is consistent in this sense: a row that is there from the first page to
-    the last, its keys unchanged, comes exactly once; each page shows one moment, later pages later ones.
+    `keys` are columns of `query`, together unique and not null. Each page of `size` rows is read in a short read-only
+    transaction of its own, and its connection is returned before the first of its rows is yielded. A row that exists
+    from the first page to the last with unchanged keys is yielded exactly once. Each page shows one snapshot, later
+    pages show later ones.
     """
     query = query.add_columns(*keys).order_by(*keys).limit(size)
     page = read_rows(factory, query)
@@ -23,8 +29,8 @@ def stream_rows(factory, query, keys, size=1000):
         page = read_rows(factory, query.where(tuple_(*keys) > tuple_(*page[-1][-len(keys) :])))
 
 
-def read_rows(factory, query):
-    """Return the rows of `query`, a select of columns, read in a short transaction of its own, beside any other."""
+def read_rows(factory: sessionmaker[Session], query: Select[Any]) -> Sequence[Row[Any]]:
+    """Return the rows of `query`, a select of columns, read in a short read-only transaction of its own."""
     tm = TransactionManager(explicit=True)
     with tm:
         return get_tm_session(factory, tm, read_only=True).execute(query).all()

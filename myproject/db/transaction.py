@@ -1,44 +1,62 @@
-"""One request is one transaction: begun before the view, ended by what the view answered."""
+"""One request is one transaction: begun before the view, committed or aborted by the view's answer."""
 
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.request import Request
+from pyramid.response import Response
 from pyramid.tweens import EXCVIEW
 from sqlalchemy.exc import InvalidRequestError
 from transaction import TransactionManager
-from transaction._transaction import Status
 
 
-def includeme(config):
+def includeme(config: Configurator) -> None:
     """Add `request.tm`, and the tween that begins its transaction and commits or aborts it."""
     config.add_settings({"tm.manager_hook": RequestTransactionManager, "tm.commit_veto": commit_veto})
     config.include("pyramid_tm")
-    # pyramid_tm puts itself around the exception views. Here it stands inside them: whatever is raised aborts, and
-    # an error page is made after the transaction has ended, without the database, the doomed rows or the lock.
+    # pyramid_tm puts itself around the exception views. Here it is inside them: every exception aborts, and an error
+    # page is made after the transaction has ended, without the database, the aborted rows or the lock.
     config.add_tween("pyramid_tm.tm_tween_factory", under=EXCVIEW)
 
 
 class RequestTransactionManager(TransactionManager):
-    """The manager of one request's one transaction."""
+    """The manager of one request's only transaction."""
 
-    def __init__(self, request):
+    def __init__(self, request: Request) -> None:
+        """Take the request, as pyramid_tm's hook does."""
         super().__init__(explicit=True)
         self.is_answered = False
+        self.is_completed = False
+        # Its own synchronizer, to learn when the transaction completes.
+        self.registerSynch(self)
 
-    def commit(self):
-        """Commit once there is an answer. Raises `InvalidRequestError` before: the answer may yet be a no."""
+    def commit(self) -> None:
+        """Commit once the view has answered. Raises `InvalidRequestError` before: the answer may be an error."""
         if not self.is_answered:
             raise InvalidRequestError("Leave the commit to the request: it comes after the answer, and depends on it.")
         try:
             super().commit()
         except BaseException:
-            # A hook that fails before the commit itself leaves the transaction open, and its connection taken.
-            if self.get().status != Status.COMMITFAILED:
+            # A hook that fails before the commit itself leaves the transaction open, and its connection taken. After
+            # a failed commit, pyramid_tm still asks the transaction whether the error can be retried.
+            if not self.is_completed:
                 self.abort()
             raise
 
+    def newTransaction(self, transaction: Any) -> None:
+        """Do nothing: the transaction has only begun."""
 
-def commit_veto(request, response):
-    """Return whether to abort although the view has answered: after an error, raised and caught or returned.
+    beforeCompletion = newTransaction
 
-    A response that says `X-Tm: commit` is committed whatever its status, one that says anything else there is not.
+    def afterCompletion(self, transaction: Any) -> None:
+        """Remember that the transaction has committed, aborted or failed to commit."""
+        self.is_completed = True
+
+
+def commit_veto(request: Request, response: Response) -> bool:
+    """Return whether to abort although the view has answered: after an error, whether raised, caught or returned.
+
+    A response with `X-Tm: commit` is committed whatever its status; one with any other `X-Tm` is aborted.
     """
     request.tm.is_answered = True
     if request.exception is not None:

@@ -57,7 +57,7 @@ def identify(request):
     request.dbsession.info["sign_in"] = identity.sign_in
     if utcnow() - seen_at > SEEN_EVERY:
         seen = update(SignIn).where(SignIn.id == identity.sign_in).values(seen_at=utcnow())
-        request.in_own_transaction(lambda dbsession: dbsession.execute(seen))
+        request.after_answer(lambda dbsession: dbsession.execute(seen))
     return identity
 
 

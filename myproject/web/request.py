@@ -24,6 +24,7 @@ class Request(pyramid.request.Request):
     tm: TransactionManager
     after_commit: Callable[..., None]
     in_own_transaction: Callable[[Callable[[Session], Any]], None]
+    after_answer: Callable[[Callable[[Session], Any]], None]
     # web
     id: str
     form_token: str

@@ -51,7 +51,7 @@ def server(chromium, migrated_sqlite, tmp_path_factory):
 @pytest.fixture
 def database_url(server):
     """The URL of the server's database, emptied for this test but for the administrator."""
-    engine = signed_in.engine_outside(server.database_url)
+    engine = sqlalchemy.create_engine(server.database_url)
     with engine.begin() as connection:
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(table.delete())

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from sqlalchemy import event, func, select
 
-from myproject.db.sqlite import add_functions
+from myproject.db.sqlite import prepare_for_triggers
 from myproject.models import User
 
 
@@ -63,7 +63,7 @@ def impatient(engine):
 def writer(engine):
     """Somebody else's connection to the SQLite database; with `BEGIN IMMEDIATE` it holds the write lock."""
     connection = sqlite3.connect(engine.url.database, timeout=0.1)
-    add_functions(connection)
+    prepare_for_triggers(connection)
     yield connection
     connection.close()
 

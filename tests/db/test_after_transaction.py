@@ -30,7 +30,7 @@ def called():
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
     """Another attempt comes at once."""
-    monkeypatch.setattr("myproject.db.retry.FIRST_WAIT", 0)
+    monkeypatch.setattr("myproject.db.retry.FIRST_WAIT_SECONDS", 0)
 
 
 def returned(status):

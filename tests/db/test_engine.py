@@ -1,13 +1,16 @@
 """The database keeps its word: no update is lost, no rule is forgotten, nothing of a failed COMMIT stays."""
 
+import sqlite3
 import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import delete, event, insert, select, text, update
+from sqlalchemy import create_engine, delete, event, insert, select, text, update
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool, QueuePool
 
 from myproject.models import Post, User
 from tests import sqlite_only
@@ -169,3 +172,20 @@ def test_a_raw_connection_of_the_engine_begins_with_the_write_lock(engine, write
     writer.execute("UPDATE users SET name = 'x'")
     with engine.connect() as connection, pytest.raises(OperationalError, match="locked"):
         connection.scalar(select(1))
+
+
+# Engines that the application did not make.
+
+
+@pytest.mark.parametrize("options", [{}, {"poolclass": NullPool}, {"creator": lambda: sqlite3.connect(":memory:")}])
+def test_every_sqlite_engine_of_the_process_has_the_function_of_the_triggers(options):
+    with create_engine("sqlite://", **options).connect() as connection:
+        assert connection.exec_driver_sql(
+            "SELECT folded('José'), recursive_triggers FROM pragma_recursive_triggers"
+        ).one() == ("jose", 1)
+
+
+def test_connections_of_other_drivers_are_left_alone():
+    pool = QueuePool(lambda: other_driver)
+    other_driver = SimpleNamespace(rollback=lambda: None, close=lambda: None)
+    assert pool.connect().dbapi_connection is other_driver

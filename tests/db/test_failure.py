@@ -396,7 +396,7 @@ DIE_AT_COMMIT = """
 @pytest.fixture
 def unmarked(monkeypatch):
     """The control: a lost answer to COMMIT is no other than any lost connection."""
-    monkeypatch.setattr("myproject.db.failure._committing", lambda flag: lambda connection: None)
+    monkeypatch.setattr("myproject.db.failure._note_committing", lambda is_committing: lambda connection: None)
 
 
 @POSTGRESQL

@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.orm import Session, sessionmaker
 
 from myproject.db import get_engine, get_session_factory, get_tm_session
-from myproject.db.session import join
+from myproject.db.session import join_transaction
 from myproject.models import User
 
 
@@ -101,7 +101,7 @@ def test_a_session_without_a_manager_refuses_to_begin(use, factory):
 def test_a_session_that_was_joined_twice_ends_with_its_transaction_too(factory):
     with transaction.manager:
         session = get_tm_session(factory, transaction.manager)
-        join(session, transaction.manager)
+        join_transaction(session, transaction.manager)
     with pytest.raises(InvalidRequestError, match="transaction manager"):
         session.begin()
 

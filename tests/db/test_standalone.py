@@ -40,7 +40,7 @@ HELLO = insert(NOTES).values(text="Hello")
 @pytest.fixture
 def other(outside, database_url, monkeypatch):
     """Call `other(view, method="POST")`: run `view(request)` in the other application; return the response."""
-    monkeypatch.setattr("myproject.db.retry.FIRST_WAIT", 0)
+    monkeypatch.setattr("myproject.db.retry.FIRST_WAIT_SECONDS", 0)
     Base.metadata.create_all(outside)
     with Configurator(settings={"sqlalchemy.url": database_url}) as config:
         config.include("myproject.db")

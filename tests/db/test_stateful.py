@@ -11,7 +11,6 @@ from sqlalchemy import delete, insert, text, update
 from sqlalchemy.exc import OperationalError
 
 from myproject.models import User
-from tests.signed_in import engine_outside
 
 SETTINGS = settings(
     max_examples=20,
@@ -178,7 +177,7 @@ class World:
     def __init__(self, probe, url):
         self.probe = probe
         # Where SQLite is locked, somebody else does not wait.
-        self.engine = engine_outside(url, connect_args={"timeout": 0} if url.startswith("sqlite") else {})
+        self.engine = sqlalchemy.create_engine(url, connect_args={"timeout": 0} if url.startswith("sqlite") else {})
 
     def forget(self):
         """Delete every user."""

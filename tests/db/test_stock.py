@@ -18,8 +18,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError, PendingRollbackError
 from transaction.interfaces import NoTransaction
 from zope.sqlalchemy import mark_changed
 
-from myproject import flash
 from myproject.models import Post, User
+from myproject.web import flash
 from tests import postgresql_only, sqlite_only
 
 from . import late

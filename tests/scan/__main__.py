@@ -47,7 +47,7 @@ def main(argv=None):
 
 def scan(folder, seconds):
     """Scan a site made in `folder`, each half for at most `seconds`; return a sentence for each thing that is wrong."""
-    engine = signed_in.engine_outside(f"sqlite:///{folder / 'scan.sqlite'}")
+    engine = sqlalchemy.create_engine(f"sqlite:///{folder / 'scan.sqlite'}")
     migrate(str(engine.url))
     fill(engine)
     with served(ROOT / "production.ini", str(engine.url), folder / "printed", MYPROJECT_SECRET=SECRET) as server:

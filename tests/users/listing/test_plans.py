@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from myproject.db import IReadingTookTooLong, get_engine
 from myproject.db.folding import fold
-from myproject.db.sqlite import add_functions
 from myproject.models import User
 from myproject.users.listing import finding
 from myproject.users.listing.counting import choices, count
@@ -200,8 +199,6 @@ def fill(engine, rows):
 def filled(database_url):
     """An engine of a database with MANY people, as it is after some use."""
     engine = create_engine(database_url)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", add_functions)
     fill(engine, people(1, MANY))
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
