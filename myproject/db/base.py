@@ -2,7 +2,7 @@
 
 import datetime
 
-from sqlalchemy import DateTime, MetaData, TypeDecorator
+from sqlalchemy import DateTime, MetaData, TypeDecorator, inspect
 from sqlalchemy.orm import DeclarativeBase
 
 
@@ -44,6 +44,11 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime.datetime: UTCDateTime}
+
+    def __repr__(self) -> str:
+        """Return the class and the primary key, `<User 7>`: never the record's values, which end up in logs."""
+        key = inspect(self).identity
+        return f"<{type(self).__name__} {'new' if key is None else ' '.join(map(str, key))}>"
 
 
 def utcnow():
