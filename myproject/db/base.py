@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator
+from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator, inspect
 from sqlalchemy.orm import DeclarativeBase
 
 
@@ -47,6 +47,11 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime.datetime: UTCDateTime}
+
+    def __repr__(self) -> str:
+        """Return the class and the primary key, `<User 7>`: never the record's values, which end up in logs."""
+        key = inspect(self).identity
+        return f"<{type(self).__name__} {'new' if key is None else ' '.join(map(str, key))}>"
 
 
 def utcnow() -> datetime.datetime:

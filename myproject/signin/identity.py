@@ -54,7 +54,6 @@ def identify(request):
         return None
     *values, seen_at = row
     identity = Identity(*values)
-    request.dbsession.info["sign_in"] = identity.sign_in
     if utcnow() - seen_at > SEEN_EVERY:
         seen = update(SignIn).where(SignIn.id == identity.sign_in).values(seen_at=utcnow())
         request.after_answer(lambda dbsession: dbsession.execute(seen))
@@ -97,7 +96,8 @@ def confirm(request, password):
 
 def set_password(request, user, password):
     """Give `user` a password; their sign-ins elsewhere end with the old one."""
-    user.password_hash = request.registry["hasher"].hash(password)
+    password_hash = request.registry["hasher"].hash(password)
+    user.set_password(password_hash, keep_sign_in=request.identity.sign_in if request.identity else None)
     request.after_commit(log_event, request, "password set", user=user.id)
 
 

@@ -4,7 +4,7 @@ import datetime
 import hashlib
 import secrets
 
-from sqlalchemy import ForeignKey, Index, String, and_, bindparam, delete, event, func, inspect, select
+from sqlalchemy import ForeignKey, Index, String, and_, bindparam, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Base
@@ -111,7 +111,8 @@ def let_in(dbsession, email, name, password_hash):
     if user is None:
         user = User(email=email, name=email[:NAME_LENGTH])
         dbsession.add(user)
-    user.name, user.role, user.active, user.password_hash = name or user.name, "admin", True, password_hash
+    user.change({"name": name or user.name, "role": "admin", "active": True})
+    user.set_password(password_hash)
     dbsession.flush()
     return user
 
@@ -119,12 +120,3 @@ def let_in(dbsession, email, name, password_hash):
 def anybody_can_sign_in(dbsession):
     """Return whether there is a user who can sign in; until then, the first administrator is to be set up."""
     return dbsession.scalar(select(User.id).where(CAN_SIGN_IN).limit(1)) is not None
-
-
-@event.listens_for(User, "after_update")
-def _end_sign_ins(_mapper, connection, user):
-    # Whoever was signed in with the old password or role is no longer; but for the browser that has just changed it.
-    if any(inspect(user).attrs[name].history.has_changes() for name in ("password_hash", "role", "active")):
-        kept = inspect(user).session.info.get("sign_in")
-        connection.execute(delete(SignIn).where(SignIn.user_id == user.id, SignIn.id != kept))
-        connection.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))

@@ -2,15 +2,11 @@
 
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
-from sqlalchemy import select
 
 from ..web.events import log_event
 from ..web.flash import flash
 from ..web.forms import ChoiceField, ConfirmForm
 from ..web.i18n import _
-from .models import User
-
-FORMER = "Former member"
 
 
 class EraseForm(ConfirmForm):
@@ -35,20 +31,8 @@ def erase(user, request):
     form, number = EraseForm(request), user.id
     if not form.validate():
         return form.invalid(request, user=user)
-    if form.posts.data == "keep" and user.posts:
-        user.leave_posts_to(former_member(request.dbsession, other_than=user))
-    request.dbsession.delete(user)
+    user.erase(keep_posts=form.posts.data == "keep")
     request.after_commit(log_event, request, "erased", user=number)
     # Without their name: the message travels in a cookie.
     flash(request, _("The person was erased."))
     return HTTPSeeOther(request.route_path("users.list"))
-
-
-def former_member(dbsession, other_than):
-    """Return the user under whom the posts of erased people stay."""
-    query = select(User).where(User.name == FORMER, User.email.is_(None), User.password_hash.is_(None), ~User.active)
-    former = dbsession.scalar(query.where(User.id != other_than.id).limit(1))
-    if former is None:
-        former = User(name=FORMER, active=False)
-        dbsession.add(former)
-    return former

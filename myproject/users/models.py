@@ -1,7 +1,8 @@
 """A person of the organisation."""
 
 import datetime
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 from pyramid.authorization import Allow
 from sqlalchemy import (
@@ -10,15 +11,18 @@ from sqlalchemy import (
     String,
     Text,
     and_,
+    delete,
     event,
     false,
     func,
+    inspect,
     literal_column,
     select,
     text,
     true,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import Mapped, Session, mapped_column, object_session, relationship
 
 from ..db import Base
 from ..db.base import utcnow
@@ -31,6 +35,7 @@ ROLES = ("member", "editor", "admin")
 NAME_LENGTH = 200
 EMAIL_LENGTH = 320
 OLDEST = 150
+FORMER_MEMBER_NAME = "Former member"
 
 
 # Korean and Latin each in the order of their alphabet; SQLite compares code points, in which folded text has it too.
@@ -65,12 +70,56 @@ class User(Base):
         back_populates="author", cascade="all, delete-orphan", order_by="Post.id.desc()"
     )
 
-    def leave_posts_to(self, other):
-        """Make `other` the author of the user's posts."""
-        for post in list(self.posts):
-            post.author = other
+    def change(self, values: Mapping[str, Any], *, keep_sign_in: int | None = None) -> None:
+        """Set columns of the record to `values`, a mapping from their names.
 
-    def __acl__(self):
+        A change of the role or of the activity signs the user out everywhere except in the sign-in with the id
+        `keep_sign_in`, the browser that makes the change.
+        """
+        before = self.role, self.active
+        for name, value in values.items():
+            setattr(self, name, value)
+        if (self.role, self.active) != before:
+            self.end_sign_ins(keep=keep_sign_in)
+
+    def activate(self, *, keep_sign_in: int | None = None) -> None:
+        """Let the user sign in again."""
+        self.change({"active": True}, keep_sign_in=keep_sign_in)
+
+    def deactivate(self, *, keep_sign_in: int | None = None) -> None:
+        """Keep the record, but let the user no longer sign in."""
+        self.change({"active": False}, keep_sign_in=keep_sign_in)
+
+    def change_role(self, role: str, *, keep_sign_in: int | None = None) -> None:
+        """Give the user another one of ROLES."""
+        self.change({"role": role}, keep_sign_in=keep_sign_in)
+
+    def set_password(self, password_hash: str, *, keep_sign_in: int | None = None) -> None:
+        """Replace the hash of the user's password, and sign the user out everywhere except in `keep_sign_in`."""
+        self.password_hash = password_hash
+        self.end_sign_ins(keep=keep_sign_in)
+
+    def end_sign_ins(self, *, keep: int | None = None) -> None:
+        """Sign the user out everywhere except in the sign-in with the id `keep`, and make their password link invalid.
+
+        A user who is not stored yet has neither.
+        """
+        dbsession = object_session(self)
+        if dbsession is not None and inspect(self).persistent:
+            end_sign_ins(dbsession, [self.id], keep=keep)
+
+    def erase(self, *, keep_posts: bool) -> None:
+        """Delete the record for good, and the user's posts with it, or `keep_posts` under the name "Former member"."""
+        dbsession = object_session(self)
+        if dbsession is None:
+            raise InvalidRequestError("Only a stored user can be erased.")
+        if keep_posts and self.posts:
+            former_member = get_former_member(dbsession, other_than=self)
+            for post in list(self.posts):
+                post.author = former_member
+        dbsession.delete(self)
+
+    def __acl__(self) -> list[tuple[str, str, list[str]]]:
         """Return who may do what to the record: the person themself may edit it and manage their account."""
         return [*SITE, (Allow, f"user:{self.id}", ["edit", "account", "own"])]
 
@@ -107,6 +156,28 @@ BY_JOINED = (users.c.created_at, users.c.id)
 BY_ADDED = (users.c.id,)
 # Few people, or many: these tell apart the twelve kinds that filters ask for.
 KINDS = (users.c.role, users.c.active, users.c.has_posts)
+
+
+def end_sign_ins(dbsession: Session, user_ids: Collection[int], *, keep: int | None = None) -> None:
+    """Sign these users out, except in the sign-in with the id `keep`, and make their password links invalid.
+
+    The tables belong to `signin`, which imports this module and is therefore not imported here.
+    """
+    sign_ins, password_links = (User.metadata.tables[name] for name in ("sign_ins", "password_links"))
+    ended = delete(sign_ins).where(sign_ins.c.user_id.in_(user_ids), sign_ins.c.id.is_distinct_from(keep))
+    dbsession.execute(ended)
+    dbsession.execute(delete(password_links).where(password_links.c.user_id.in_(user_ids)))
+
+
+def get_former_member(dbsession: Session, *, other_than: User) -> User:
+    """Return the user under whom posts of erased users are kept; create them the first time."""
+    conditions = (User.name == FORMER_MEMBER_NAME, User.email.is_(None), User.password_hash.is_(None), ~User.active)
+    query = select(User).where(*conditions, User.id != other_than.id).limit(1)
+    former_member = dbsession.scalar(query)
+    if former_member is None:
+        former_member = User(name=FORMER_MEMBER_NAME, active=False)
+        dbsession.add(former_member)
+    return former_member
 
 
 def has_administrator(dbsession):

@@ -118,8 +118,11 @@ def store(request, form, user):
     before = account_of(user)
     try:
         with request.dbsession.begin_nested():
-            form.populate_obj(user)
             request.dbsession.add(user)
+            values = {
+                field.name: field.data for field in form if field.name in User.__table__.c and field.name != "version"
+            }
+            user.change(values, keep_sign_in=request.identity.sign_in)
     except LastAdministrator:
         field_that_takes_them(form).errors = [LAST_ADMINISTRATOR]
         return False
