@@ -8,7 +8,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
 
 from ..db.base import utcnow
-from ..scripts.demo import add_missing, make_people
+from ..demo import add_demo_people
 from ..web.events import log_event
 from ..web.flash import flash
 from ..web.i18n import _
@@ -43,7 +43,7 @@ def set_up(request):
     user = let_in(request.dbsession, form.email.data, form.name.data, password_hash)
     begin(request, user)
     if form.demo.data:
-        add_missing(request.dbsession, make_people(utcnow()))
+        add_demo_people(request.dbsession, utcnow())
     flash(request, _("Welcome, ${name}. You are the first administrator.", mapping={"name": user.name}))
     return HTTPSeeOther("/")
 

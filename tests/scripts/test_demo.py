@@ -1,4 +1,4 @@
-"""The people of `make demo`."""
+"""`python -m myproject.scripts.demo INI`, and the people that it adds."""
 
 import datetime
 import re
@@ -6,6 +6,7 @@ import re
 import pytest
 import sqlalchemy
 
+from myproject.demo import DAYS_SINCE_FIRST
 from myproject.models import Post, User
 from myproject.scripts import demo
 from tests.conftest import INI
@@ -29,7 +30,7 @@ def test_200_people_are_added_with_their_posts(run, rows):
     assert len(rows(Post)) > 200
 
 
-def test_run_twice_it_adds_nothing(run, rows):
+def test_the_second_run_adds_nothing(run, rows):
     run()
     before = {post.id for post in rows(Post)}
     assert run() == "0 people were added.\n"
@@ -37,7 +38,7 @@ def test_run_twice_it_adds_nothing(run, rows):
     assert {post.id for post in rows(Post)} == before
 
 
-def test_people_who_were_deleted_come_back(run, rows, outside):
+def test_deleted_people_are_added_again(run, rows, outside):
     run()
     deleted = [next(user for user in rows(User) if user.email is None), *rows(User)[:5]]
     ids = {user.id for user in deleted}
@@ -48,7 +49,7 @@ def test_people_who_were_deleted_come_back(run, rows, outside):
     assert len({user.name for user in rows(User)}) == len(rows(User)) == 200
 
 
-def test_a_person_is_known_by_the_address_whatever_else_was_changed(run, rows, make_user):
+def test_a_person_with_a_known_email_is_not_added_again(run, rows, make_user):
     make_user(name="Somebody else", email="Chulsoo.Kim@example.com")
     make_user(name="Somebody else", email="Chulsoo.Kim@example.net")
     make_user(name="Somebody else", email="Chulsoo.Kim@example.org")
@@ -69,18 +70,18 @@ def test_the_people_are_believable(run, rows):
     assert 150 < sum(user.role == "member" for user in people) < 200
 
 
-def test_they_joined_in_24_months_that_end_today(run, rows, app):
+def test_they_joined_in_the_last_24_months(run, rows, app):
     run()
     joined = sorted(user.created_at for user in rows(User))
     now = datetime.datetime.now(datetime.UTC)
-    assert now - datetime.timedelta(days=demo.DAYS) <= joined[0] < now - datetime.timedelta(days=600)
+    assert now - datetime.timedelta(days=DAYS_SINCE_FIRST) <= joined[0] < now - datetime.timedelta(days=600)
     assert now - datetime.timedelta(days=2) < joined[-1] <= now
     months = app.get("/overview").html.find(id="month-title").parent.table.tbody
-    # And the administrator who looks.
+    # The 200 and the administrator who opens the page.
     assert sum(int(row.td.text) for row in months("tr")) == 200 + 1
 
 
-def test_they_wrote_in_their_language_after_they_had_joined(run, rows):
+def test_posts_are_in_the_authors_language_and_later_than_the_author(run, rows):
     run()
     authors = {user.id: user for user in rows(User)}
     for post in rows(Post):
@@ -96,7 +97,7 @@ def test_the_newest_posts_are_listed_first(run, rows, app):
     assert app.get("/posts").html.tbody.th.text.strip() == newest.title
 
 
-def test_a_database_without_tables_is_refused_by_a_sentence(tmp_path, monkeypatch):
+def test_a_database_without_tables_is_refused_with_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'new.sqlite'}")
     with pytest.raises(SystemExit, match=r"has no tables yet; run `initialize_db .*` first\.$"):
         demo.main([INI])

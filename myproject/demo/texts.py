@@ -1,12 +1,24 @@
-"""The names and the texts of the people of demo.py. Any likeness to somebody is chance."""
+"""The names of the demo people, and the sentences that their posts are made of."""
+
+from typing import TypedDict
 
 
-def listed(text):
-    """Return the items of a list with commas."""
+class Texts(TypedDict):
+    """Parts of posts in one language; `{topic}` stands for one of the topics."""
+
+    topics: list[str]
+    titles: list[str]
+    openings: list[str]
+    middles: list[str]
+    closings: list[str]
+
+
+def split_list(text: str) -> list[str]:
+    """Return the items of a comma-separated list."""
     return [item.strip() for item in text.split(",")]
 
 
-ENGLISH_NAMES = listed("""
+ENGLISH_NAMES = split_list("""
 José García, Fiona O'Neil, Amelia Carter, Oliver Bennett, Priya Sharma, Zoë Baker, Chloë Martin, François Dubois,
 Hannah Schmidt, Jürgen Vogel, Sofía Hernández, Liam Doherty, Aoife O'Brien, Noah Williams, Grace Okafor, Chidi Eze,
 Maya Cohen, Daniel Levi, Yuki Tanaka, Haruto Sato, Mei Lin, Wei Zhang, Nguyen Thi Lan, Tran Minh, Fatima Zahra,
@@ -22,8 +34,8 @@ Katharina Weber, Lukas Braun, Nina Petrova, Ivan Dimitrov, Ana Horvat, Marko Jur
 Kwame Mensah, Abena Owusu, Thandiwe Dlamini, Sipho Ndlovu, Aisha Bello, Tunde Adeyemi, Rohan Mehta
 """)
 
-# With what stands in front of the @ of their address.
-KOREAN_NAMES = listed("""
+# Each name is followed by the part of the person's email before the @.
+KOREAN_NAMES = split_list("""
 김철수 chulsoo.kim, 김민준 minjun.kim, 이서연 seoyeon.lee, 박지훈 jihoon.park, 최수아 sua.choi,
 정하은 haeun.jung, 강도윤 doyun.kang, 조예준 yejun.cho, 윤지우 jiwoo.yoon, 장서준 seojun.jang,
 임채원 chaewon.lim, 한지율 jiyul.han, 오승현 seunghyun.oh, 서유진 yujin.seo, 신동혁 donghyuk.shin,
@@ -46,8 +58,8 @@ KOREAN_NAMES = listed("""
 서정아 junga.seo, 선우진아 jina.sunwoo, 황보라미 rami.hwangbo, 신예담 yedam.shin, 권혁재 hyukjae.kwon
 """)
 
-ENGLISH = {
-    "topics": listed("""
+ENGLISH: Texts = {
+    "topics": split_list("""
         the autumn newsletter, the summer picnic, the new meeting room, the volunteer rota, the website,
         the annual report, the reading evening, the budget for next year, the first-aid course, the welcome pack,
         the garden project, the spring concert, the car-sharing list, the tool shed, the Friday breakfast,
@@ -106,8 +118,8 @@ ENGLISH = {
     ],
 }
 
-KOREAN = {
-    "topics": listed("""
+KOREAN: Texts = {
+    "topics": split_list("""
         가을 소식지, 여름 야유회, 새 회의실, 자원봉사 당번표, 홈페이지, 연간 보고서, 독서 모임, 내년 예산,
         응급처치 교육, 신입 안내 책자, 텃밭 가꾸기, 봄 음악회, 카풀 명단, 공구 보관함, 금요일 아침 식사, 사진 자료실,
         커피 머신, 언어 교환 모임, 보드게임의 밤, 멘토링 프로그램, 자전거 거치대, 공개 행사, 분실물 보관함, 겨울 시간표
