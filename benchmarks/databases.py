@@ -1,11 +1,13 @@
-"""Databases with the same users in each, on SQLite and, where its server is installed, on PostgreSQL."""
+"""Databases with the same users, on SQLite and, if its server is installed, on PostgreSQL."""
 
 import contextlib
 import os
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import sqlalchemy
@@ -19,18 +21,20 @@ from .filling import fill
 from .people import people
 
 ROOT = Path(__file__).parent.parent
-# So many users stand in the databases, unless there are to be many.
+# Number of users in the small databases.
 SMALL = 10_000
-# For millions of users. What is lost in a crash of the machine is filled again.
-LARGE = {"shared_buffers": "1GB", "max_wal_size": "8GB", "wal_level": "minimal", "max_wal_senders": 0}
+# Settings of PostgreSQL for millions of users. Durability does not matter: a lost database is filled again.
+LARGE_SERVER_SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "wal_level": "minimal", "max_wal_senders": 0}
+
+# `{kind of database: maker}`, where `maker(name)` returns the URL of a new database.
+Makers = dict[str, Callable[[str], str]]
 
 
 @contextlib.contextmanager
-def databases(journal):
-    """Yield the maker of new databases for each kind: `{"SQLite": copy, …}`, where `copy(name)` returns a URL.
+def databases(journal: str) -> Iterator[Makers]:
+    """Yield the makers of new databases, each with SMALL users and the administrator who signs in.
 
-    Each has SMALL users, and the administrator who visits the pages. `journal` is that of SQLite's files, which
-    they remember: `initialize_db` leaves "wal", and the driver alone would make "delete". Our engine sets its own.
+    `journal` is the journal mode of SQLite's files, "wal" or "delete", for the stock wiring. Our engine sets WAL.
     """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="myproject-bench-")))
@@ -41,30 +45,32 @@ def databases(journal):
 
 
 @contextlib.contextmanager
-def large_databases(sizes, cache=None, kinds=("SQLite", "PostgreSQL")):
-    """Yield `{(kind, size): URL}` of databases of so many users each, with the administrator.
+def large_databases(
+    sizes: Sequence[int], cache: Path | None = None, kinds: Sequence[str] = ("SQLite", "PostgreSQL")
+) -> Iterator[dict[tuple[str, int], str]]:
+    """Yield `{(kind, size): URL}` of databases with `size` users each and the administrator who signs in.
 
-    They stand in the folder `cache`, where they stay for the next time, or in one that is removed in the end.
+    They are in the folder `cache`, which keeps them for the next run, or in a temporary one.
     """
     with contextlib.ExitStack() as stack:
         if cache is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="myproject-bench-")))
-            folder.chmod(0o755)  # PostgreSQL's own user passes through
+            folder.chmod(0o755)  # The user who runs PostgreSQL must be able to enter.
         else:
             folder = cache.absolute()
-        urls = {}
+        urls: dict[tuple[str, int], str] = {}
         if "SQLite" in kinds:
             folder.mkdir(parents=True, exist_ok=True)
             urls |= {("SQLite", size): _large_sqlite(folder, size) for size in sizes}
         if "PostgreSQL" in kinds and binaries():
             cluster = folder / "postgresql"
             cluster.mkdir(parents=True, exist_ok=True)
-            server = stack.enter_context(running_server(cluster, **LARGE))
+            server = stack.enter_context(running_server(cluster, **LARGE_SERVER_SETTINGS))
             urls |= {("PostgreSQL", size): _large_postgresql(server, size) for size in sizes}
         yield urls
 
 
-def _sqlite(folder, journal):
+def _sqlite(folder: Path, journal: str) -> Callable[[str], str]:
     filled = folder / "filled.sqlite"
     _make(f"sqlite:///{filled}", SMALL)
     with contextlib.closing(sqlite3.connect(filled)) as connection:
@@ -72,29 +78,29 @@ def _sqlite(folder, journal):
     return lambda name: f"sqlite:///{shutil.copy(filled, folder / f'{name}.sqlite')}"
 
 
-def _postgresql(server):
+def _postgresql(server: Any) -> Callable[[str], str]:
     server.execute("CREATE DATABASE filled")
     _make(server.url("filled"), SMALL)
 
-    def copy(name):
+    def copy(name: str) -> str:
         server.execute(f"CREATE DATABASE {name} TEMPLATE filled")
-        return server.url(name)
+        return str(server.url(name))
 
     return copy
 
 
-def _large_sqlite(folder, rows):
+def _large_sqlite(folder: Path, rows: int) -> str:
     path, unfinished = folder / f"users_{rows}.sqlite", folder / "unfinished.sqlite"
     if not path.exists():
-        for rest in folder.glob("unfinished.sqlite*"):
-            rest.unlink()
+        for leftover in folder.glob("unfinished.sqlite*"):
+            leftover.unlink()
         _make(f"sqlite:///{unfinished}", rows)
         unfinished.rename(path)
     return f"sqlite:///{path}"
 
 
-def _large_postgresql(server, rows):
-    url = server.url(f"users_{rows}")
+def _large_postgresql(server: Any, rows: int) -> str:
+    url = str(server.url(f"users_{rows}"))
     try:
         sqlalchemy.create_engine(url, poolclass=NullPool).connect().close()
     except sqlalchemy.exc.OperationalError:
@@ -105,7 +111,7 @@ def _large_postgresql(server, rows):
     return url
 
 
-def _make(url, rows):
+def _make(url: str, rows: int) -> None:
     with mock.patch.dict(os.environ, DATABASE_URL=url):
         initialize_db.upgrade(ROOT / "development.ini")
     signed_in.add_administrator(url)

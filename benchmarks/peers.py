@@ -1,6 +1,6 @@
-"""python -m benchmarks.peers > ours.json: serves ours, signed in, for a program that times admin interfaces on SQLite.
+"""python -m benchmarks.peers > ours.json: serve ours for a program that times admin interfaces on SQLite.
 
-It writes where to ask and for what, and serves until Ctrl-C.
+Prints the URLs and the cookie of the administrator as JSON, and serves until Ctrl-C.
 """
 
 import argparse
@@ -9,7 +9,9 @@ import json
 import logging
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from myproject.db import get_engine
 
@@ -19,11 +21,11 @@ from .lists import cursor
 from .servers import application, serving
 
 
-def main(argv=None):
-    """Make or take up the database, write the JSON, and serve."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Create or reuse the database, print the JSON, and serve."""
     parser = argparse.ArgumentParser(prog="benchmarks.peers", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="users in the database (%(default)s)")
-    parser.add_argument("--cache", type=Path, help="the folder in which the database stays for the next time")
+    parser.add_argument("--cache", type=Path, help="folder that keeps the database for the next run")
     options = parser.parse_args(argv)
     logging.disable(logging.INFO)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -36,10 +38,10 @@ def main(argv=None):
                 signal.pause()
 
 
-def ours(port, url, rows):
-    """Return what the other program has to know."""
+def ours(port: int, url: str, rows: int) -> dict[str, Any]:
+    """Return the URLs and headers that the other program sends."""
     engine = get_engine(url)
-    # 1,000 pages of 25 before the end, or else the second page.
+    # 1,000 pages of 25 before the end; the second page if there are not so many.
     deep = cursor(engine, {}, offset=max(rows - 1000 * 25, 25))
     engine.dispose()
     return {

@@ -1,4 +1,4 @@
-"""Seconds for each request, as a browser sees them: a list of 25 users, and an edit, server beside server."""
+"""Seconds for each request, as a browser sees them: the list of 25 users, and an edit, server beside server."""
 
 import contextlib
 import itertools
@@ -6,17 +6,20 @@ import statistics
 import time
 
 from .client import Client
+from .databases import Makers
 from .servers import application, bare, serving
 
-KINDS = {"GET": 200, "POST": 303}
+# The pages by their method, and the status that each answers.
+PAGES = {"GET": "GET, the list", "POST": "POST, an edit"}
+STATUSES = {"GET": 200, "POST": 303}
 WIRINGS = ["stock", "ours"]
 
 
-def measure(makers, rounds, batch):
+def measure(makers: Makers, rounds: int, batch: int) -> dict[tuple[str, str, str], float]:
     """Return `{(method, kind of database, wiring): seconds}`, each the median of `rounds` batches of `batch` requests.
 
-    Each round has one batch for every server, so that whatever else the machine does falls upon all of them. "bare"
-    stands under each kind of database.
+    Each round has one batch for every server, so that other load on the machine affects all of them alike. The wiring
+    "bare" has no database: its figure is repeated for each kind.
     """
     with contextlib.ExitStack() as stack:
         clients = {}
@@ -25,28 +28,28 @@ def measure(makers, rounds, batch):
             clients[kind, wiring] = Client(port)
         ours = clients["SQLite", "ours"]
         answers = {"GET": ours.send(ours.gets(1)[0], 200), "POST": ours.send(ours.posts(1)[0], 303)}
-        # To read its first page, the client of the bare server would need an application.
+        # The bare server has no page from which a client could read a CSRF token.
         port, _ = stack.enter_context(serving(bare, answers))
         clients["", "bare"] = ours.at(port)
         times = _rounds(clients, rounds, batch)
-    for method, kind in itertools.product(KINDS, makers):
+    for method, kind in itertools.product(PAGES, makers):
         times[method, kind, "bare"] = times[method, "", "bare"]
     return {key: statistics.median(batches) for key, batches in times.items()}
 
 
-def _rounds(clients, rounds, batch):
-    times = {}
+def _rounds(clients: dict[tuple[str, str], Client], rounds: int, batch: int) -> dict[tuple[str, str, str], list[float]]:
+    times: dict[tuple[str, str, str], list[float]] = {}
     for number in range(rounds + 1):
-        for method, (place, client) in itertools.product(KINDS, clients.items()):
+        for method, (place, client) in itertools.product(PAGES, clients.items()):
             seconds = _batch(client, method, batch)
-            if number:  # the first round warms up
+            if number:  # The first round warms up.
                 times.setdefault((method, *place), []).append(seconds / batch)
     return times
 
 
-def _batch(client, method, count):
+def _batch(client: Client, method: str, count: int) -> float:
     requests = client.gets(count) if method == "GET" else client.posts(count)
     started = time.perf_counter()
     for request in requests:
-        client.send(request, KINDS[method])
+        client.send(request, STATUSES[method])
     return time.perf_counter() - started

@@ -1,0 +1,128 @@
+"""The tables that `python -m benchmarks` prints, in Markdown, each figure beside its target."""
+
+from .memory import EARLY_REQUESTS
+from .requests import PAGES
+
+# Upper limits, as ratios of times.
+LIMITS = {
+    ("GET", "SQLite", "bare"): 10,
+    ("GET", "SQLite", "stock"): 1.2,
+    ("GET", "PostgreSQL", "stock"): 1.2,
+    ("POST", "SQLite", "stock"): 1.0,
+    ("POST", "PostgreSQL", "stock"): 1.0,
+}
+GROWTH_LIMIT = 1.5  # from few users to many
+GROWTH_LIMITS = {"search for several words": 3}
+MEMORY_GROWTH_LIMIT_MB = 10
+
+# Groups of the operations of `lists`, by how their names begin; the first that fits counts.
+GROUPS = {
+    "by ": "pages of the list, by any column",
+    "search, four": "search for several words",
+    "search and filter": "search with a filter",
+    "search": "search for one word or letter",
+    "filters": "two filters",
+    "filter": "one filter",
+    "how many": "counts beside the filters",
+}
+
+Place = tuple[str, int]  # kind of database, number of users
+
+
+def print_requests(seconds: dict[tuple[str, str, str], float]) -> None:
+    """Print requests per second and the ratios of times, from `{(method, kind of database, wiring): seconds}`."""
+    head("Requests per second", "", "bare", "stock", "ours", "ours / bare", "target", "ours / stock", "target")
+    for method, kind in _places(seconds):
+        bare, stock, ours = (seconds[method, kind, wiring] for wiring in ("bare", "stock", "ours"))
+        to_bare, to_stock = round(ours / bare, 1), round(ours / stock, 2)
+        row(
+            f"{PAGES[method]}, {kind}",
+            *(f"{1 / value:,.0f}" for value in (bare, stock, ours)),
+            f"{to_bare:.1f}",
+            verdict(to_bare, LIMITS.get((method, kind, "bare"))),
+            f"{to_stock:.2f}",
+            verdict(to_stock, LIMITS.get((method, kind, "stock"))),
+        )
+
+
+def print_sessions(seconds: dict[tuple[str, str, str], float]) -> None:
+    """Print microseconds of session and transaction, from `{(method, kind of database, wiring): seconds}`."""
+    head("Session and transaction of one request, µs", "", "stock", "ours", "ours / stock")
+    for method, kind in _places(seconds):
+        stock, ours = (seconds[method, kind, wiring] for wiring in ("stock", "ours"))
+        row(f"{method}, {kind}", f"{stock * 1e6:.0f}", f"{ours * 1e6:.0f}", f"{ours / stock:.2f}")
+
+
+def _places(seconds: dict[tuple[str, str, str], float]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((method, kind) for method, kind, _ in seconds if kind))
+
+
+def print_memory(megabytes: dict[str, tuple[float, float]], count: int) -> None:
+    """Print resident memory after few and after `count` requests, from `{kind of database: (early, late)}`."""
+    head("Resident memory, MB", "", f"after {EARLY_REQUESTS:,}", f"after {count:,}", "growth", "target")
+    for kind, (early, late) in megabytes.items():
+        growth = round(late - early, 1)
+        row(kind, f"{early:.1f}", f"{late:.1f}", f"{growth:.1f}", verdict(growth, MEMORY_GROWTH_LIMIT_MB))
+
+
+def print_lists(seconds: dict[str, dict[Place, float]]) -> None:
+    """Print each operation among few users and many, then a summary by group, from `{operation: {place: seconds}}`."""
+    sizes = _sizes(next(iter(seconds.values())))
+    title = "Lists: milliseconds of a request, by the number of users"
+    head(title, "", *(cell for kind in sizes for cell in _size_titles(kind, sizes[kind])), "target")
+    for operation, times in seconds.items():
+        growths = [round(times[kind, many] / times[kind, few], 2) for kind, (few, *_, many) in sizes.items()]
+        cells = [
+            cell
+            for (kind, both), growth in zip(sizes.items(), growths, strict=True)
+            for cell in [*(f"{times[kind, size] * 1000:.1f}" for size in both), f"{growth:.2f}"]
+        ]
+        row(operation, *cells, verdict(max(growths), GROWTH_LIMITS.get(group_of(operation), GROWTH_LIMIT)))
+    _print_groups(seconds, sizes)
+
+
+def _print_groups(seconds: dict[str, dict[Place, float]], sizes: dict[str, list[int]]) -> None:
+    groups: dict[str, list[dict[Place, float]]] = {}
+    for operation, times in seconds.items():
+        groups.setdefault(group_of(operation), []).append(times)
+    titles = [cell for kind, (*_, many) in sizes.items() for cell in (f"{kind}, {many:,}", "largest ratio")]
+    head("Lists by group: milliseconds of its fastest and slowest operation", "", "operations", *titles, "target")
+    for group, members in groups.items():
+        cells, growths = [], []
+        for kind, (few, *_, many) in sizes.items():
+            milliseconds = [times[kind, many] * 1000 for times in members]
+            growths.append(round(max(times[kind, many] / times[kind, few] for times in members), 2))
+            cells += [f"{min(milliseconds):.1f} to {max(milliseconds):.1f}", f"{growths[-1]:.2f}"]
+        row(group, str(len(members)), *cells, verdict(max(growths), GROWTH_LIMITS.get(group, GROWTH_LIMIT)))
+
+
+def _sizes(times: dict[Place, float]) -> dict[str, list[int]]:
+    """Return `{kind of database: [few, many]}`."""
+    kinds = dict.fromkeys(kind for kind, _ in times)
+    return {kind: sorted(size for each, size in times if each == kind) for kind in kinds}
+
+
+def _size_titles(kind: str, both: list[int]) -> list[str]:
+    return [f"{kind}, {both[0]:,}", *(f"{size:,}" for size in both[1:]), "ratio"]
+
+
+def group_of(operation: str) -> str:
+    """Return the group of an operation of `lists`; an operation that fits none is a group of its own."""
+    return next((group for beginning, group in GROUPS.items() if operation.startswith(beginning)), operation)
+
+
+def verdict(value: float, limit: float | None) -> str:
+    """Return whether `value` is within `limit`, as text; nothing if there is no limit."""
+    return f"≤ {limit}: {'met' if value <= limit else 'missed'}" if limit else ""
+
+
+def head(title: str, *cells: str) -> None:
+    """Print the title and the heading of a table."""
+    print(f"\n{title}\n", flush=True)
+    row(*cells)
+    row("---", *["--:"] * (len(cells) - 1))
+
+
+def row(*cells: str) -> None:
+    """Print a row of a table."""
+    print("| " + " | ".join(cells) + " |", flush=True)
