@@ -1,7 +1,7 @@
 """Rows for an answer of any length, read page by page, so that a slow client holds no connection."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import Row, Select, tuple_
 from sqlalchemy.orm import Session, sessionmaker
@@ -9,9 +9,11 @@ from transaction import TransactionManager
 
 from .session import get_tm_session
 
+Columns = TypeVarTuple("Columns")
+
 
 def stream_rows(
-    factory: sessionmaker[Session], query: Select[Any], keys: Sequence[Any], size: int = 1000
+    factory: sessionmaker[Session], query: Select[*tuple[Any, ...]], keys: Sequence[Any], size: int = 1000
 ) -> Iterator[Sequence[Any]]:
     """Yield the rows of `query`, a select of columns, in the order of `keys`, with at most `size` rows in memory.
 
@@ -29,7 +31,7 @@ def stream_rows(
         page = read_rows(factory, query.where(tuple_(*keys) > tuple_(*page[-1][-len(keys) :])))
 
 
-def read_rows(factory: sessionmaker[Session], query: Select[Any]) -> Sequence[Row[Any]]:
+def read_rows(factory: sessionmaker[Session], query: Select[*Columns]) -> Sequence[Row[*Columns]]:
     """Return the rows of `query`, a select of columns, read in a short read-only transaction of its own."""
     tm = TransactionManager(explicit=True)
     with tm:
