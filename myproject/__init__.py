@@ -1,18 +1,19 @@
 """User records of an organisation, managed in a browser: one request is one transaction."""
 
 from pyramid.config import Configurator
+from pyramid.router import Router
 
 from .settings import read_settings
 
 
-def main(global_config, **settings):
-    """Return the WSGI application for the settings of an ini file; the includes stand as a request meets them."""
+def main(global_config: dict[str, str], **settings: str) -> Router:
+    """Return the WSGI application for the settings of an ini file."""
     with Configurator(settings=read_settings(settings)) as config:
+        config.include(".tweens")
         config.include(".web.request")
         config.include(".db")
         config.include(".security")
         config.include(".web.cookies")
-        config.include(".web.headers")
         config.include(".web.limits")
         config.include(".web.i18n")
         config.include(".web.rendering")

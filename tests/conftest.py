@@ -16,8 +16,8 @@ from myproject.models import Post, SavedView, SignIn, User
 from myproject.scripts import initialize_db
 
 from . import signed_in
+from . import stock as stock_wiring
 from .postgresql import binaries, running_server
-from .stock import includeme as stock_includeme
 
 HERE = os.path.dirname(__file__)
 INI = os.path.join(HERE, os.pardir, "development.ini")
@@ -99,7 +99,7 @@ def wsgi(settings):
 
 def configured(settings):
     """Return the application for `settings`: to configure it takes longer than most tests, so it is kept for others."""
-    if myproject.db.includeme is stock_includeme:
+    if myproject.db.includeme is stock_wiring.includeme:
         return main({}, **settings)
     key = frozenset(item for item in settings.items() if item[0] != "sqlalchemy.url")
     if key not in APPLICATIONS:
@@ -204,5 +204,6 @@ def _stored(engine, row):
 
 @pytest.fixture
 def stock(monkeypatch):
-    """Put the starter template's wiring in place of ours; ask for it before `wsgi`, `app` or `probe`."""
-    monkeypatch.setattr("myproject.db.includeme", stock_includeme)
+    """Replace our wiring by the starter template's; ask for it before `wsgi`, `app` or `probe`."""
+    monkeypatch.setattr("myproject.db.includeme", stock_wiring.includeme)
+    monkeypatch.setattr("myproject.tweens.ORDER", stock_wiring.TWEENS)

@@ -1,11 +1,26 @@
-"""The control: the wiring of the Pylons starter template, in place of `myproject.db`, for what it loses."""
+"""The control: the wiring of the Pylons starter template instead of `myproject.db`. Tests show what it loses."""
 
 import zope.sqlalchemy
+from pyramid.config import Configurator
+from pyramid.request import Request
+from pyramid.tweens import EXCVIEW
 from sqlalchemy import create_engine
-from sqlalchemy.orm import sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
+from transaction import TransactionManager
+
+# pyramid_tm adds itself around the exception views.
+TWEENS = [
+    "myproject.web.errors.refuse_undecodable_path",
+    "myproject.web.headers.headers_tween_factory",
+    "pyramid_tm.tm_tween_factory",
+    "myproject.web.receipts.deleted_already_tween_factory",
+    "myproject.db.after_transaction.own_transactions_tween_factory",
+    EXCVIEW,
+    "myproject.web.limits.refuse_other_hosts",
+]
 
 
-def includeme(config):
+def includeme(config: Configurator) -> None:
     """Do what `models/__init__.py:includeme` of the template does."""
     settings = config.get_settings()
     settings["tm.manager_hook"] = "pyramid_tm.explicit_manager"
@@ -15,10 +30,14 @@ def includeme(config):
     config.include("myproject.db.after_answer")
     factory = sessionmaker(create_engine(settings["sqlalchemy.url"]))
     config.registry["dbsession_factory"] = factory
-    config.add_request_method(lambda request: _get_tm_session(factory, request.tm), "dbsession", reify=True)
+
+    def dbsession(request: Request) -> Session:
+        return _get_tm_session(factory, request.tm)
+
+    config.add_request_method(dbsession, reify=True)
 
 
-def _get_tm_session(factory, tm):
+def _get_tm_session(factory: sessionmaker[Session], tm: TransactionManager) -> Session:
     dbsession = factory()
     zope.sqlalchemy.register(dbsession, transaction_manager=tm)
     return dbsession

@@ -6,7 +6,6 @@ import uuid
 from pyramid.exceptions import BadCSRFToken, PredicateMismatch
 from pyramid.httpexceptions import HTTPClientError, HTTPServerError
 from pyramid.i18n import TranslationString
-from pyramid.tweens import EXCVIEW, INGRESS
 from pyramid.view import exception_view_config
 from pyramid_retry import IRetryableError
 
@@ -38,11 +37,6 @@ PAGES = {
 def includeme(config):
     """Answer errors by a page, and give each request an `id`, by which the log can be searched."""
     config.add_request_method(request_id, "id", property=True)
-    config.add_tween(
-        "myproject.web.errors.refuse_undecodable_path",
-        under=INGRESS,
-        over=["pyramid_debugtoolbar.toolbar_tween_factory", EXCVIEW],
-    )
     config.scan(__name__)
 
 

@@ -1,7 +1,5 @@
 """The headers that every answer carries."""
 
-from pyramid.tweens import EXCVIEW, INGRESS
-
 YEAR = 365 * 24 * 60 * 60
 
 HEADERS = {
@@ -18,13 +16,6 @@ HEADERS = {
 }
 FOR_THIS_BROWSER = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"}
 HEADERS_OVER_TLS = {**HEADERS, "Strict-Transport-Security": f"max-age={YEAR}; includeSubDomains"}
-
-
-def includeme(config):
-    """Add the security headers to every response."""
-    # Below the debug toolbar, which is only there in development: its own pages need inline scripts and styles.
-    toolbar = "pyramid_debugtoolbar.toolbar_tween_factory"
-    config.add_tween(f"{__name__}.headers_tween_factory", under=[toolbar, INGRESS], over=EXCVIEW)
 
 
 def headers_tween_factory(handler, registry):

@@ -5,7 +5,6 @@ import re
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge, HTTPUnsupportedMediaType
-from pyramid.tweens import EXCVIEW
 
 from .events import log_event
 from .i18n import _
@@ -23,7 +22,6 @@ log = logging.getLogger(__name__)
 
 def includeme(config):
     """Refuse other hosts, forms of other sites, and bodies that are too large, unreadable or ambiguous."""
-    config.add_tween(f"{__name__}.refuse_other_hosts", under=EXCVIEW)
     config.add_view_deriver(refuse_other_requests, over="csrf_view", under="secured_view")
 
 

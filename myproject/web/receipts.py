@@ -41,7 +41,6 @@ def includeme(config):
     """Do every form that carries a `form_token` at most once, and let templates make one."""
     config.add_request_method(lambda request: secrets.token_hex(16), FIELD, property=True)
     config.add_view_deriver(do_once, under="csrf_view", over="rendered_view")
-    config.add_tween(f"{__name__}.deleted_already_tween_factory", under="pyramid_tm.tm_tween_factory")
 
 
 def do_once(view, info):

@@ -21,6 +21,7 @@ from zope.sqlalchemy import mark_changed
 from myproject.models import Post, User
 from myproject.web import flash
 from tests import postgresql_only, sqlite_only
+from tests import stock as stock_wiring
 
 from . import late
 from .increments import NUMBER, post
@@ -69,6 +70,7 @@ def reader(writer):
 def without_error_pages(monkeypatch):
     """Leave errors to the server, as the starter template does."""
     monkeypatch.setattr("myproject.web.errors.includeme", lambda config: None)
+    monkeypatch.setattr("myproject.tweens.ORDER", stock_wiring.TWEENS[1:])
 
 
 @pytest.fixture
