@@ -1,9 +1,10 @@
-"""What every test stands on: the real application, over a database of its own, read again from outside."""
+"""Fixtures for every test: the real application, a database for this test only, and a second connection to it."""
 
 import itertools
 import os
 import shutil
 
+import hypothesis
 import pytest
 import sqlalchemy
 from sqlalchemy.orm import Session, undefer
@@ -22,16 +23,24 @@ from .postgresql import binaries, running_server
 HERE = os.path.dirname(__file__)
 INI = os.path.join(HERE, os.pardir, "development.ini")
 
-NUMBERS = itertools.count()
+DATABASE_NUMBERS = itertools.count()
 APPLICATIONS = {}
 
-# What this machine is set to must not choose the database of the tests.
+# A busy machine makes examples slow, and the examples of a test share one database and one application.
+hypothesis.settings.register_profile(
+    "tests",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("tests")
+
+# The environment of this machine must not choose the database of the tests.
 for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
     os.environ.pop(variable, None)
 
 
 def migrate(url):
-    """Bring the database of `url` to the newest revision, with nobody in it but the administrator of the tests."""
+    """Migrate the database of `url` to the newest revision, and add the administrator of the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", url)
         initialize_db.upgrade(INI)
@@ -40,7 +49,7 @@ def migrate(url):
 
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory):
-    """The path of an SQLite database with every migration and no rows, to copy from."""
+    """The path of a migrated SQLite database, to copy from; its only user is the administrator of the tests."""
     path = tmp_path_factory.mktemp("migrated") / "empty.sqlite"
     migrate(f"sqlite:///{path}")
     return path
@@ -48,7 +57,7 @@ def migrated_sqlite(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def postgresql():
-    """A PostgreSQL server with a database `migrated`, with every migration and no rows, to copy from."""
+    """A PostgreSQL server with the migrated database `migrated`, to copy from; its only user is the administrator."""
     if not binaries():
         (pytest.fail if os.environ.get("CI") else pytest.skip)("PostgreSQL's server binaries were not found")
     with running_server() as server:
@@ -59,13 +68,13 @@ def postgresql():
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request, tmp_path):
-    """The URL of a migrated, empty database that only this test uses."""
+    """The URL of a migrated database that only this test uses; its only user is the administrator of the tests."""
     if request.param == "sqlite":
         path = shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "test.sqlite")
         yield f"sqlite:///{path}"
     else:
         server = request.getfixturevalue("postgresql")
-        name = f"test_{next(NUMBERS)}"
+        name = f"test_{next(DATABASE_NUMBERS)}"
         server.execute(f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY file_copy")
         yield server.url(name)
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -73,23 +82,23 @@ def database_url(request, tmp_path):
 
 @pytest.fixture
 def settings(database_url):
-    """The settings of the application under test; a test may change them before it asks for `wsgi` or `app`."""
+    """The settings of the application; a test may change them before it requests `wsgi` or `app`."""
     return {
         "sqlalchemy.url": database_url,
         "myproject.secret": signed_in.SECRET,
-        # No TLS in front of the tests.
+        # The tests use http.
         "myproject.development": "true",
         **{f"argon2.{name}": str(cost) for name, cost in signed_in.COSTS.items()},
         "retry.attempts": "5",
         "pyramid.includes": "tests.probe",
-        # A template compiled for one test serves them all.
+        # All tests share the compiled templates.
         "jinja2.bytecode_caching": "true",
     }
 
 
 @pytest.fixture
 def wsgi(settings):
-    """The WSGI application, over an engine of this test's own."""
+    """The WSGI application, with an engine for this test only."""
     application = configured(settings)
     yield application
     engine = application.registry["dbsession_factory"].kw["bind"]
@@ -98,7 +107,7 @@ def wsgi(settings):
 
 
 def configured(settings):
-    """Return the application for `settings`: to configure it takes longer than most tests, so it is kept for others."""
+    """Return the application for `settings`; tests share it, because configuring it takes longer than most tests."""
     if myproject.db.includeme is stock_wiring.includeme:
         return main({}, **settings)
     key = frozenset(item for item in settings.items() if item[0] != "sqlalchemy.url")
@@ -107,7 +116,7 @@ def configured(settings):
     registry = APPLICATIONS[key].registry
     seconds = registry.settings["reading.longest_seconds"]
     registry["dbsession_factory"] = get_session_factory(get_engine(settings["sqlalchemy.url"], reading_seconds=seconds))
-    # What another test has put there.
+    # Remove what another test has left.
     registry.pop("probe", None)
     registry.get("late", {}).clear()
     return APPLICATIONS[key]
@@ -115,7 +124,7 @@ def configured(settings):
 
 @pytest.fixture
 def app(wsgi):
-    """A browser without scripts on the application, in English, in which an administrator is signed in."""
+    """A browser without scripts, in English, in which the administrator of the tests is signed in."""
     return signed_in.browser(wsgi)
 
 
@@ -138,7 +147,7 @@ def probe(app, wsgi):
 
 @pytest.fixture
 def outside(database_url):
-    """A second connection to the database, with nothing of ours on it: what it sees has been committed."""
+    """An engine of plain SQLAlchemy on the same database, as another program has it: it sees what is committed."""
     engine = sqlalchemy.create_engine(database_url)
     yield engine
     engine.dispose()
@@ -146,7 +155,7 @@ def outside(database_url):
 
 @pytest.fixture
 def rows(outside):
-    """Call `rows(User)`: the stored rows of a model, by id, through the second connection; none of `signed_in`."""
+    """Call `rows(User)`: return the committed rows of a model, by id, without the administrator of the tests."""
 
     def read(model):
         with Session(outside, expire_on_commit=False) as session:
@@ -158,7 +167,7 @@ def rows(outside):
 
 @pytest.fixture
 def nobody(outside):
-    """Take the administrator out of the database: for tests of all that is in it, and of what is no page."""
+    """Delete the administrator of the tests, for tests that count all rows or visit no page."""
     with outside.begin() as connection:
         connection.execute(sqlalchemy.delete(SignIn))
         connection.execute(sqlalchemy.delete(User))
@@ -166,7 +175,7 @@ def nobody(outside):
 
 @pytest.fixture
 def make_user(outside):
-    """Call `make_user(name=…)`: store a user through the second connection; return it."""
+    """Call `make_user(name=…)`: store a user by `outside`, and return it."""
 
     def make(name="John Doe", **values):
         return _stored(outside, User(name=name, **values))
@@ -176,7 +185,7 @@ def make_user(outside):
 
 @pytest.fixture
 def make_post(outside, make_user):
-    """Call `make_post(title=…, author=user)`: store a post through the second connection; return it."""
+    """Call `make_post(title=…, author=user)`: store a post by `outside`, and return it."""
 
     def make(title="Hello", body="World", author=None, **values):
         author = author or make_user("Ada Lovelace")
@@ -187,7 +196,7 @@ def make_post(outside, make_user):
 
 @pytest.fixture
 def make_view(outside):
-    """Call `make_view(user, name=…, query=…)`: store a saved view through the second connection; return it."""
+    """Call `make_view(user, name=…, query=…)`: store a saved view by `outside`, and return it."""
 
     def make(user, name="Admins", query="role=admin", **values):
         return _stored(outside, SavedView(user_id=user.id, name=name, query=query, **values))
@@ -204,6 +213,6 @@ def _stored(engine, row):
 
 @pytest.fixture
 def stock(monkeypatch):
-    """Replace our wiring by the starter template's; ask for it before `wsgi`, `app` or `probe`."""
+    """Replace our wiring by the starter template's; request it before `wsgi`, `app` or `probe`."""
     monkeypatch.setattr("myproject.db.includeme", stock_wiring.includeme)
     monkeypatch.setattr("myproject.tweens.ORDER", stock_wiring.TWEENS)

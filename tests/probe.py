@@ -1,10 +1,10 @@
-"""A page of the real application that runs whatever view a test puts there."""
+"""A page of the real application, `/probe`, whose view each test chooses."""
 
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 
 def includeme(config):
-    """Add `/probe`; a test reaches it by the fixture `probe`."""
+    """Add `/probe`; tests use it through the fixture `probe`."""
     config.add_route("probe", "/probe")
     config.add_view(_run, route_name="probe", renderer="string", require_csrf=False, permission=NO_PERMISSION_REQUIRED)
 

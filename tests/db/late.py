@@ -23,7 +23,9 @@ def around_everything(config):
     """Add the same but for the last tween, which has no place in the starter template's order of tweens."""
     config.registry["late"] = {}
     outermost = "myproject.db.after_transaction.own_transactions_tween_factory"
-    config.add_tween("tests.db.late.first_tween", under=INGRESS, over=[outermost, EXCVIEW, "pyramid_tm.tm_tween_factory"])
+    config.add_tween(
+        "tests.db.late.first_tween", under=INGRESS, over=[outermost, EXCVIEW, "pyramid_tm.tm_tween_factory"]
+    )
     config.add_subscriber(add_callbacks, "pyramid.events.NewRequest")
     config.add_subscriber(lambda event: arrive(event.request, "new response"), "pyramid.events.NewResponse")
     for error in Forgiven, IntegrityError:

@@ -2,7 +2,7 @@
 
 import pytest
 import sqlalchemy
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from pyramid.response import Response
@@ -12,13 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from myproject.models import User
 
-SETTINGS = settings(
-    max_examples=20,
-    stateful_step_count=15,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+SETTINGS = settings(max_examples=20, stateful_step_count=15, derandomize=True)
 
 USERS = User.__table__
 

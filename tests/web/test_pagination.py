@@ -10,7 +10,7 @@ from unittest.mock import patch
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyramid.httpexceptions import HTTPBadRequest
 from sqlalchemy import select
@@ -429,8 +429,7 @@ def test_a_cursor_may_name_a_row_that_is_not_there(app, crowd):
     assert ids(app.get("/users", {"cursor": above})) == crowd[-25:]
 
 
-# One application, or one database, for all examples of a test.
-bounded = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+bounded = settings(max_examples=200)
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=4)

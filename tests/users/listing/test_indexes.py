@@ -223,7 +223,7 @@ def test_both_databases_fold_any_text_alike(outside):
     known = st.text(characters, min_size=1, max_size=30)
     with outside.connect():
 
-        @settings(max_examples=10, deadline=None, database=None)
+        @settings(max_examples=10, database=None)
         @given(st.lists(known, min_size=50, max_size=50))
         def compare(texts):
             assert differences(outside, texts) == []

@@ -5,7 +5,7 @@ import random
 from unittest.mock import patch
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
@@ -136,7 +136,7 @@ def test_the_last_day_of_a_term_is_in_it():
     assert Term("joined", (day(2026, 1, 1), None)).last_day is None
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.text() | st.text('-:".0129 aâge김ﬀole\u0301role:age:joined:', max_size=40))
 @example("age:" + "9" * 5000)
 @example("joined:" + "9" * 5000)
@@ -272,7 +272,7 @@ def people(nobody, outside):
 
 
 @pytest.mark.usefixtures("people")
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120)
 @given(
     searched=st.lists(terms, min_size=1, max_size=3),
     sort=st.none() | st.sampled_from(SORTS),
