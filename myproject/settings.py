@@ -1,34 +1,41 @@
-"""The settings: read from the ini file and the environment, checked, or a refusal to start that names the culprit."""
+"""Checked settings, from the ini file and the environment. A wrong setting stops the start with one sentence."""
 
 import os
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import sqlalchemy
 
-# The drivers whose transactions myproject.db knows how to keep.
+# The drivers that myproject.db supports.
 DRIVERS = {"pysqlite", "psycopg"}
+SHORTEST_SECRET = 32
+
+Settings = Mapping[str, Any]
+Environ = Mapping[str, str]
 
 
 class SettingsError(SystemExit):
-    """A setting is missing or malformed. Its one sentence is all that a person sees when the start is refused."""
+    """A setting is missing or malformed. Its one sentence is all that is printed when the start is refused."""
 
-    def __init__(self, sentence):
+    def __init__(self, sentence: str) -> None:
+        """Take the sentence, without its full stop."""
         super().__init__(f"myproject does not start: {sentence}.")
 
 
-def read_settings(settings, environ=os.environ):
-    """Return `settings`, a dictionary of strings as in an ini file, with what the environment overrides, checked.
+def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str, Any]:
+    """Return `settings`, strings as in an ini file, with the checked settings of the application replaced by values.
 
-    Raises `SettingsError`.
+    Some variables of the environment override the ini file. Raises `SettingsError`.
     """
     checks = {
         "sqlalchemy.url": database_url,
         "myproject.secret": _secret,
-        "myproject.development": _yes_or_no("myproject.development"),
+        "myproject.development": _boolean("myproject.development"),
         "myproject.hosts": _hosts,
         "signin.idle_hours": _whole_number("signin.idle_hours", 12, 720),
         "signin.absolute_hours": _whole_number("signin.absolute_hours", 168, 9999),
         "argon2.time_cost": _whole_number("argon2.time_cost", 2, 100),
-        # At least 8 KiB for each lane, by RFC 9106, 3.1.
+        # KiB: at least 8 for each lane, by RFC 9106, section 3.1.
         "argon2.memory_cost": _whole_number("argon2.memory_cost", 19456, 4_194_304, 128),
         "argon2.parallelism": _whole_number("argon2.parallelism", 1, 16),
         "reading.longest_seconds": _whole_number("reading.longest_seconds", 5, 600),
@@ -38,8 +45,8 @@ def read_settings(settings, environ=os.environ):
     return {**settings, **{name: check(settings, environ) for name, check in checks.items()}}
 
 
-def database_url(settings, environ=os.environ):
-    """Return the URL of the database: all that a migration needs to know. Raises `SettingsError`."""
+def database_url(settings: Settings, environ: Environ = os.environ) -> str:
+    """Return the URL of the database, the only setting that migrations need. Raises `SettingsError`."""
     url = environ.get("DATABASE_URL") or settings.get("sqlalchemy.url")
     if not url:
         raise SettingsError("sqlalchemy.url is missing; set DATABASE_URL, for instance to sqlite:////srv/users.sqlite")
@@ -48,28 +55,30 @@ def database_url(settings, environ=os.environ):
     except (sqlalchemy.exc.ArgumentError, ValueError):
         driver = None
     if driver not in DRIVERS:
-        # Without the URL itself: it may hold a password, and this may go to a log.
+        # Without the URL: it may contain a password, and this sentence may get into a log.
         raise SettingsError("sqlalchemy.url (DATABASE_URL) is not a URL like sqlite:///… or postgresql+psycopg://…")
     return url
 
 
-def _secret(settings, environ):
+def _secret(settings: Settings, environ: Environ) -> str:
     secret = environ.get("MYPROJECT_SECRET") or settings.get("myproject.secret", "")
-    if len(secret) < 32:
-        raise SettingsError("myproject.secret is missing or short; set MYPROJECT_SECRET to 32 characters or more")
+    if len(secret) < SHORTEST_SECRET:
+        raise SettingsError(
+            f"myproject.secret is missing or short; set MYPROJECT_SECRET to {SHORTEST_SECRET} characters or more"
+        )
     return secret
 
 
-def _hosts(settings, environ):
+def _hosts(settings: Settings, environ: Environ) -> frozenset[str]:
     text = environ.get("MYPROJECT_HOSTS") or settings.get("myproject.hosts", "localhost 127.0.0.1 [::1]")
     hosts = frozenset(text.lower().split())
     if not hosts:
-        raise SettingsError("myproject.hosts (MYPROJECT_HOSTS) is empty; name the hosts that people ask for")
+        raise SettingsError("myproject.hosts (MYPROJECT_HOSTS) is empty; list the host names of this site")
     return hosts
 
 
-def _yes_or_no(name):
-    def check(settings, environ):
+def _boolean(name: str) -> Callable[[Settings, Environ], bool]:
+    def check(settings: Settings, _environ: Environ) -> bool:
         text = str(settings.get(name, "false")).lower()
         if text not in ("true", "false"):
             raise SettingsError(f"{name} is {text!r}, and should be true or false")
@@ -78,8 +87,8 @@ def _yes_or_no(name):
     return check
 
 
-def _whole_number(name, default, highest, lowest=1):
-    def check(settings, environ):
+def _whole_number(name: str, default: int, highest: int, lowest: int = 1) -> Callable[[Settings, Environ], int]:
+    def check(settings: Settings, _environ: Environ) -> int:
         text = str(settings.get(name, default))
         if not (text.isascii() and text.isdecimal() and len(text) <= 7 and lowest <= int(text) <= highest):
             raise SettingsError(f"{name} is {text!r}, and should be a whole number from {lowest} to {highest}")

@@ -72,7 +72,7 @@ def test_reading_all(probe, make_user):
     assert probe(view, "GET").text == "Ada Lovelace, John Doe"
 
 
-def test_reading_those_that_a_condition_holds_for(probe, make_user):
+def test_reading_rows_that_meet_a_condition(probe, make_user):
     for name, age in [("John Doe", 30), ("Ada Lovelace", 36), ("Bob", None)]:
         make_user(name, age=age)
 
@@ -82,7 +82,7 @@ def test_reading_those_that_a_condition_holds_for(probe, make_user):
     assert probe(view, "GET").text == "Ada Lovelace"
 
 
-def test_reading_by_the_older_query(probe, make_user):
+def test_reading_with_the_legacy_query(probe, make_user):
     make_user("John Doe", age=30)
     assert probe(lambda request: request.dbsession.query(User).filter_by(age=30).one().name, "GET").text == "John Doe"
 
@@ -97,7 +97,7 @@ def test_deleting_an_object(probe, make_user, rows):
     assert [user.id for user in rows(User)] == [kept.id]
 
 
-def test_objects_changed_after_a_query_are_written_back_by_themselves(probe, make_user, rows):
+def test_objects_changed_after_a_query_are_saved_automatically(probe, make_user, rows):
     for age in (30, 40, 50):
         make_user(age=age)
 
@@ -109,7 +109,7 @@ def test_objects_changed_after_a_query_are_written_back_by_themselves(probe, mak
     assert [user.age for user in rows(User)] == [31, 41, 51]
 
 
-def test_a_query_sees_what_was_added_before_it(probe):
+def test_a_query_sees_objects_added_before_it(probe):
     def view(request):
         request.dbsession.add(User(name="John Doe"))
         return request.dbsession.scalars(select(User.name)).one()
@@ -127,7 +127,7 @@ def test_following_a_relationship_both_ways(probe, make_post):
     assert probe(view, "GET").text == "Ada Lovelace: ['Hello']"
 
 
-def test_adding_an_object_adds_what_belongs_to_it(probe, rows):
+def test_adding_an_object_adds_related_objects(probe, rows):
     def view(request):
         request.dbsession.add(User(name="John Doe", posts=[Post(title="Hello", body="World")]))
 
@@ -135,7 +135,7 @@ def test_adding_an_object_adds_what_belongs_to_it(probe, rows):
     assert [(post.title, post.author_id) for post in rows(Post)] == [("Hello", rows(User)[0].id)]
 
 
-def test_plain_core_in_the_same_transaction_sees_and_is_seen(probe, rows):
+def test_core_and_orm_share_one_transaction(probe, rows):
     def view(request):
         request.dbsession.add(User(name="John Doe", age=30))
         request.dbsession.flush()
@@ -147,7 +147,7 @@ def test_plain_core_in_the_same_transaction_sees_and_is_seen(probe, rows):
     assert [(user.name, user.age) for user in rows(User)] == [("John Doe", 31), ("Ada Lovelace", 36)]
 
 
-def test_plain_sql_on_the_connection_in_the_same_transaction(probe, make_user, rows):
+def test_plain_sql_joins_the_transaction(probe, make_user, rows):
     make_user(age=30)
 
     def view(request):
@@ -158,7 +158,7 @@ def test_plain_sql_on_the_connection_in_the_same_transaction(probe, make_user, r
     assert rows(User)[0].age == 32
 
 
-def test_an_error_undoes_all_of_it(probe, make_user, rows):
+def test_an_error_rolls_back_all_writes(probe, make_user, rows):
     make_user(age=30)
 
     def view(request):

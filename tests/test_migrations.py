@@ -336,7 +336,7 @@ def differences(engine):
 
 
 def is_of_this_database(item, name, kind, *_):
-    """Return whether Alembic should compare it: what `is_ours` of env.py does not leave out."""
+    """Return whether Alembic should compare it: what `is_compared` of env.py does not leave out."""
     return not name.startswith(("users_trigrams", "users_kinds", "ix_users_trigrams", "ix_users_letters"))
 
 

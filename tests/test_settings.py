@@ -38,44 +38,44 @@ def refusal(**changes):
         "mysql://localhost/users",
     ],
 )
-def test_a_database_url_is_needed(url):
+def test_a_database_url_is_required(url):
     sentence = refusal(**{"sqlalchemy.url": url})
     assert "sqlalchemy.url" in sentence
     assert "DATABASE_URL" in sentence
 
 
 @pytest.mark.parametrize("secret", [None, "", "short", "x" * 31])
-def test_a_secret_of_32_characters_is_needed(secret):
+def test_a_secret_of_32_characters_is_required(secret):
     sentence = refusal(**{"myproject.secret": secret})
     assert "myproject.secret" in sentence
     assert "MYPROJECT_SECRET" in sentence
 
 
 @pytest.mark.parametrize("attempts", ["", "0", "101", "-1", "2.5", "many", "５", " 5", "1e1"])
-def test_the_attempts_are_a_whole_number_from_1_to_100(attempts):
+def test_attempts_must_be_a_whole_number_from_1_to_100(attempts):
     assert "retry.attempts" in refusal(**{"retry.attempts": attempts})
 
 
 @pytest.mark.parametrize("attempts", ["1", "5", "100"])
-def test_the_attempts_are_read_as_a_number(attempts):
+def test_attempts_are_read_as_a_number(attempts):
     assert read_settings({**GOOD, "retry.attempts": attempts})["retry.attempts"] == int(attempts)
 
 
-def test_the_attempts_need_not_be_given():
+def test_attempts_have_a_default():
     without = {name: value for name, value in GOOD.items() if name != "retry.attempts"}
     assert read_settings(without)["retry.attempts"] == 20
 
 
 @pytest.mark.parametrize("seconds", ["", "0", "601", "-1", "2.5", "long"])
-def test_the_time_to_read_is_a_whole_number_from_1_to_600(seconds):
+def test_the_reading_limit_must_be_a_whole_number_from_1_to_600(seconds):
     assert "reading.longest_seconds" in refusal(**{"reading.longest_seconds": seconds})
 
 
-def test_the_time_to_read_need_not_be_given():
+def test_the_reading_limit_has_a_default():
     assert read_settings(GOOD)["reading.longest_seconds"] == 5
 
 
-def test_the_environment_wins(monkeypatch):
+def test_the_environment_overrides_the_ini_file(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "sqlite:///from-the-environment.sqlite")
     monkeypatch.setenv("MYPROJECT_SECRET", "from-the-environment-from-the-env")
     settings = main({}, **GOOD).registry.settings
@@ -89,24 +89,24 @@ def test_the_environment_is_enough(monkeypatch):
     assert main({})
 
 
-def test_an_empty_variable_counts_as_none(monkeypatch):
+def test_an_empty_variable_is_ignored(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "")
     monkeypatch.setenv("MYPROJECT_SECRET", "")
     assert read_settings(GOOD)["sqlalchemy.url"] == "sqlite://"
     assert read_settings(GOOD)["myproject.secret"] == SECRET
 
 
-def test_a_malformed_variable_is_refused_where_the_ini_file_is_good(monkeypatch):
+def test_a_malformed_variable_is_refused_even_if_the_ini_file_is_valid(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "users.sqlite")
     assert "DATABASE_URL" in refusal()
 
 
-def test_a_short_secret_in_the_environment_is_refused_where_the_ini_file_is_good(monkeypatch):
+def test_a_short_secret_in_the_environment_is_refused_even_if_the_ini_file_is_valid(monkeypatch):
     monkeypatch.setenv("MYPROJECT_SECRET", "short")
     assert "MYPROJECT_SECRET" in refusal()
 
 
-def test_other_settings_are_left_alone():
+def test_other_settings_are_not_changed():
     assert read_settings({**GOOD, "pyramid.includes": "tests.probe"})["pyramid.includes"] == "tests.probe"
 
 
@@ -129,7 +129,7 @@ def test_a_refusal_never_shows_the_password_of_the_database(url):
 
 
 @pytest.mark.parametrize("name", ["MYPROJECT_SECRET", "DATABASE_URL"])
-def test_production_needs_the_environment(name, monkeypatch):
+def test_production_ini_requires_the_environment(name, monkeypatch):
     monkeypatch.setenv("MYPROJECT_SECRET", SECRET)
     monkeypatch.setenv("DATABASE_URL", "sqlite://")
     monkeypatch.delenv(name)

@@ -72,7 +72,7 @@ def _mark(context: ExceptionContext) -> None:
         mark_error_retryable(error)
     elif _is_read_only(context.connection) and _is_interrupted(cause):
         alsoProvides(error, IReadingTookTooLong)
-    elif _is_connection_refused(context) or _is_unavailable(cause, _is_read_only(context.connection)):
+    elif _is_unavailable(context):
         alsoProvides(error, IDatabaseUnavailable)
 
 
@@ -99,12 +99,11 @@ def _is_interrupted(cause: BaseException) -> bool:
     return _sqlstate(cause) == QUERY_CANCELED
 
 
-def _is_connection_refused(context: ExceptionContext) -> bool:
-    # The reasons (no server, too many connections, the server is starting) have no SQLSTATE.
-    return context.connection is None and isinstance(context.sqlalchemy_exception, OperationalError)
-
-
-def _is_unavailable(cause: BaseException, is_read_only: bool) -> bool:
+def _is_unavailable(context: ExceptionContext) -> bool:
+    if context.connection is None and isinstance(context.sqlalchemy_exception, OperationalError):
+        # The connection was refused. The reasons (no server, too many connections, ...) have no SQLSTATE.
+        return True
+    cause, is_read_only = context.original_exception, _is_read_only(context.connection)
     if isinstance(cause, sqlite3.Error):
         code = _primary_code(cause)
         # A safe request that writes is refused with SQLITE_READONLY too, but that is a defect of the code.

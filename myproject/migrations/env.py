@@ -1,8 +1,10 @@
-"""Runs the migrations on the database of the ini file, each in a transaction of its own unless it says otherwise."""
+"""Run the migrations on the database of the ini file, each in its own transaction unless it says otherwise."""
 
 import warnings
+from typing import Any, Literal
 
 from alembic import context
+from alembic.runtime.migration import MigrationContext
 from pyramid.paster import get_appsettings, setup_logging
 from sqlalchemy.pool import NullPool
 
@@ -11,40 +13,46 @@ from myproject.models import Base
 from myproject.settings import database_url
 
 
-def plain_type(kind, item, _context):
-    """Write a migration with the database's own types: the project's may change later, a migration may not."""
+def database_type(kind: str, item: Any, _context: Any) -> str | Literal[False]:
+    """Return the database's own type to write into a migration: a type of the project may change later."""
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UTCDateTime) else False
 
 
-def is_ours(item, name, kind, *_):
-    """Leave out what only one database has: tables that SQLite's triggers keep, PostgreSQL's own kinds of indexes."""
-    if kind == "table":
+def is_compared(item: Any, name: str | None, kind: str, *_: Any) -> bool:
+    """Return whether Alembic should compare `item`: both databases have it.
+
+    Only SQLite has tables for its triggers, only PostgreSQL has several kinds of indexes.
+    """
+    if kind == "table" and name is not None:
         return not name.startswith(("users_trigrams", "users_kinds"))
     if kind == "index" and context.get_context().dialect.name == "sqlite":
         return not item.dialect_options["postgresql"]["using"]
     return True
 
 
-def refuse_orphans(ctx, step, heads, run_args):
-    """Raise an error, before the migration commits, where it leaves rows on SQLite that point to nothing."""
+def refuse_orphans(ctx: MigrationContext, step: Any, heads: Any, run_args: Any) -> None:
+    """Raise an error before the migration commits if it leaves rows on SQLite whose foreign keys name no row."""
     if ctx.dialect.name == "sqlite":
+        assert ctx.connection is not None
         orphans = ctx.connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         if orphans:
-            raise RuntimeError(f"the migration left rows that point to nothing: {orphans}")
+            raise RuntimeError(f"the migration left rows whose foreign keys name no row: {orphans}")
 
 
-def run_migrations():
-    """Bring the database to the revision asked for; a migration that fails leaves it as it was before that one."""
+def run_migrations() -> None:
+    """Migrate the database to the requested revision; a migration that fails changes nothing."""
     ini = context.config.config_file_name
+    assert ini is not None
     setup_logging(ini)
     engine = get_engine(database_url(get_appsettings(ini)), poolclass=NullPool)
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
-            # SQLite changes a table by making a new one and dropping the old: with foreign keys on, that would
-            # delete or refuse the rows that point to it, and what names the table, as triggers of others do, would
-            # be looked at while it is away. It can be switched only outside a transaction.
-            connection.connection.execute("PRAGMA foreign_keys = OFF")
-            connection.connection.execute("PRAGMA legacy_alter_table = ON")
+            # SQLite changes a table by making a new one and dropping the old one. With foreign keys on, that would
+            # delete the rows that refer to it, or be refused. Without legacy_alter_table, SQLite would check the
+            # triggers that name the table while it does not exist. Both can be set only outside a transaction.
+            driver: Any = connection.connection
+            driver.execute("PRAGMA foreign_keys = OFF")
+            driver.execute("PRAGMA legacy_alter_table = ON")
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,
@@ -52,8 +60,8 @@ def run_migrations():
             transactional_ddl=True,
             transaction_per_migration=True,
             on_version_apply=refuse_orphans,
-            include_object=is_ours,
-            render_item=plain_type,
+            include_object=is_compared,
+            render_item=database_type,
         )
         # Alembic cannot compare indexes over expressions on SQLite; tests/test_migrations.py does.
         warnings.filterwarnings("ignore", ".*expression-based index")

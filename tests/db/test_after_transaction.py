@@ -76,7 +76,7 @@ ABORTED = [
 ]
 
 
-def test_after_the_commit_the_rows_are_there_for_everybody(probe, names, called):
+def test_after_commit_runs_when_the_rows_are_committed(probe, names, called):
     def view(request):
         request.dbsession.execute(JANE)
         request.after_commit(lambda: called.append(names()))
@@ -86,7 +86,7 @@ def test_after_the_commit_the_rows_are_there_for_everybody(probe, names, called)
     assert called == ["view", ["Jane Doe"]]
 
 
-def test_what_waits_for_the_commit_gets_its_arguments_in_turn(probe, called):
+def test_after_commit_passes_arguments_and_keeps_the_order(probe, called):
     def view(request):
         request.after_commit(called.extend, ["first", "second"])
         request.after_commit(called.append, "third")
@@ -96,7 +96,7 @@ def test_what_waits_for_the_commit_gets_its_arguments_in_turn(probe, called):
 
 
 @pytest.mark.parametrize(("answer", "status"), ABORTED)
-def test_nothing_waits_for_an_abort(answer, status, probe, names, called):
+def test_after_commit_does_not_run_after_an_abort(answer, status, probe, names, called):
     def view(request):
         request.dbsession.execute(JANE)
         request.after_commit(called.append, "mail")
@@ -106,7 +106,7 @@ def test_nothing_waits_for_an_abort(answer, status, probe, names, called):
     assert (called, names()) == ([], [])
 
 
-def test_a_refused_answer_that_says_commit_is_a_commit(probe, called):
+def test_after_commit_runs_for_an_error_with_x_tm_commit(probe, called):
     def view(request):
         request.after_commit(called.append, "mail")
         return Response(status=422, headers={"X-Tm": "commit"})
@@ -115,7 +115,7 @@ def test_a_refused_answer_that_says_commit_is_a_commit(probe, called):
     assert called == ["mail"]
 
 
-def test_a_request_that_is_tried_again_sends_its_mail_once(probe, called):
+def test_after_commit_runs_once_for_a_retried_request(probe, called):
     attempts = []
 
     def view(request):
@@ -128,7 +128,7 @@ def test_a_request_that_is_tried_again_sends_its_mail_once(probe, called):
     assert called == [3]
 
 
-def test_a_request_that_loses_every_race_sends_no_mail(probe, called):
+def test_after_commit_does_not_run_if_every_attempt_fails(probe, called):
     def view(request):
         request.after_commit(called.append, "mail")
         raise RetryableException
@@ -137,7 +137,7 @@ def test_a_request_that_loses_every_race_sends_no_mail(probe, called):
     assert called == []
 
 
-def test_an_error_after_the_commit_is_logged_and_changes_nothing(probe, names, called, caplog):
+def test_an_error_in_after_commit_is_logged_and_changes_nothing(probe, names, called, caplog):
     def view(request):
         request.dbsession.execute(JANE)
         request.after_commit(int, "the mail server is away")
@@ -150,7 +150,7 @@ def test_an_error_after_the_commit_is_logged_and_changes_nothing(probe, names, c
 
 
 @pytest.mark.parametrize("used", [False, True])
-def test_after_the_commit_the_session_is_refused(used, probe, names, called, checkouts):
+def test_after_commit_cannot_use_the_session(used, probe, names, called, checkouts):
     def write(request):
         with pytest.raises((InvalidRequestError, NoTransaction, ValueError)):
             request.dbsession.execute(DENIED)
@@ -166,7 +166,7 @@ def test_after_the_commit_the_session_is_refused(used, probe, names, called, che
 
 
 @pytest.mark.parametrize("place", [*late.AFTER, late.EXCEPTION_VIEW])
-def test_after_the_transaction_nothing_can_wait_for_its_commit(place, probe, places, called):
+def test_after_commit_is_refused_after_the_transaction(place, probe, places, called):
     def too_late(request):
         with pytest.raises(NoTransaction):
             request.after_commit(called.append, "mail")
@@ -182,7 +182,7 @@ def test_after_the_transaction_nothing_can_wait_for_its_commit(place, probe, pla
 
 
 @pytest.mark.parametrize(("answer", "status"), ABORTED)
-def test_what_is_put_apart_is_stored_though_the_request_is_not(answer, status, probe, names):
+def test_a_write_in_its_own_transaction_survives_an_abort(answer, status, probe, names):
     def view(request):
         request.dbsession.execute(JANE)  # and holds SQLite's lock
         request.in_own_transaction(lambda session: session.add(User(name="Denied")))
@@ -192,7 +192,7 @@ def test_what_is_put_apart_is_stored_though_the_request_is_not(answer, status, p
     assert names() == ["Denied"]
 
 
-def test_what_is_put_apart_follows_what_the_request_commits(probe, names):
+def test_a_write_in_its_own_transaction_follows_the_request_s_commit(probe, names):
     def view(request):
         request.in_own_transaction(lambda session: session.execute(DENIED))
         request.dbsession.execute(JANE)
@@ -201,12 +201,12 @@ def test_what_is_put_apart_follows_what_the_request_commits(probe, names):
     assert names() == ["Jane Doe", "Denied"]
 
 
-def test_a_safe_request_can_put_something_apart(probe, names):
+def test_a_safe_request_can_write_in_its_own_transaction(probe, names):
     probe(lambda request: request.in_own_transaction(lambda session: session.execute(DENIED)), method="GET", status=200)
     assert names() == ["Denied"]
 
 
-def test_a_request_that_is_tried_again_stores_what_it_put_apart_once(probe, names):
+def test_a_retried_request_writes_in_its_own_transaction_once(probe, names):
     attempts = []
 
     def view(request):
@@ -221,7 +221,7 @@ def test_a_request_that_is_tried_again_stores_what_it_put_apart_once(probe, name
     assert names() == ["Denied 3"]
 
 
-def test_the_attempt_that_is_the_last_one_stores_what_it_put_apart(probe, names):
+def test_the_last_failed_attempt_writes_in_its_own_transaction(probe, names):
     def view(request):
         request.in_own_transaction(lambda session: session.execute(DENIED))
         raise RetryableException
@@ -230,7 +230,7 @@ def test_the_attempt_that_is_the_last_one_stores_what_it_put_apart(probe, names)
     assert names() == ["Denied"]
 
 
-def test_an_error_behind_its_page_that_is_tried_again_stores_it_once(probe, names, places):
+def test_a_retried_error_with_a_page_writes_in_its_own_transaction_once(probe, names, places):
     attempts = []
 
     def view(request):
@@ -246,7 +246,7 @@ def test_an_error_behind_its_page_that_is_tried_again_stores_it_once(probe, name
 
 
 @pytest.mark.parametrize("place", [*late.BEFORE, *late.AFTER, late.EXCEPTION_VIEW])
-def test_nothing_is_lost_when_something_is_put_apart_outside_the_transaction(place, probe, places, names):
+def test_in_own_transaction_works_outside_the_transaction(place, probe, places, names):
     def view(request):
         request.dbsession.scalar(select(1))
         if place == late.EXCEPTION_VIEW:
@@ -257,7 +257,7 @@ def test_nothing_is_lost_when_something_is_put_apart_outside_the_transaction(pla
     assert names() == ["Denied"]
 
 
-def test_nothing_is_lost_when_something_is_put_apart_after_the_commit(probe, names):
+def test_in_own_transaction_works_after_the_commit(probe, names):
     probe(
         lambda request: request.after_commit(request.in_own_transaction, lambda session: session.execute(DENIED)),
         status=200,
@@ -265,7 +265,7 @@ def test_nothing_is_lost_when_something_is_put_apart_after_the_commit(probe, nam
     assert names() == ["Denied"]
 
 
-def test_an_error_in_what_is_put_apart_is_logged_and_changes_nothing(probe, names, caplog):
+def test_an_error_in_its_own_transaction_is_logged_and_changes_nothing(probe, names, caplog):
     def view(request):
         request.dbsession.execute(JANE)
         request.in_own_transaction(lambda session: session.add(User(name="")))
@@ -279,7 +279,7 @@ def test_an_error_in_what_is_put_apart_is_logged_and_changes_nothing(probe, name
     ]
 
 
-def test_what_is_put_apart_is_written_whole_or_not_at_all(probe, names):
+def test_a_failed_write_in_its_own_transaction_is_rolled_back(probe, names):
     def write(session):
         session.execute(DENIED)
         raise ValueError
@@ -288,7 +288,7 @@ def test_what_is_put_apart_is_written_whole_or_not_at_all(probe, names):
     assert names() == []
 
 
-def test_what_is_put_apart_gives_its_connection_back(probe, engine):
+def test_a_failed_write_in_its_own_transaction_returns_its_connection(probe, engine):
     def write(session):
         session.execute(DENIED)
         raise ValueError
@@ -297,7 +297,7 @@ def test_what_is_put_apart_gives_its_connection_back(probe, engine):
     assert engine.pool.checkedout() == 0
 
 
-def test_requests_that_put_apart_the_same_thing_at_once_lose_none(wsgi, app, make_user, names, monkeypatch):
+def test_concurrent_writes_in_their_own_transactions_lose_no_update(wsgi, app, make_user, names, monkeypatch):
     monkeypatch.undo()
     make_user("0")
     number, together = select(USERS.c.name).where(USERS.c.id == 1), Barrier(6)

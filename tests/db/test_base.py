@@ -11,14 +11,14 @@ SEOUL = datetime.timezone(datetime.timedelta(hours=9))
 MOMENT = datetime.datetime(2026, 1, 1, 12, tzinfo=SEOUL)
 
 
-def test_a_moment_comes_back_as_the_same_moment_in_utc(probe, rows):
+def test_a_moment_is_read_back_in_utc(probe, rows):
     probe(lambda request: request.dbsession.add(User(name="Jane Doe", created_at=MOMENT)), status=200)
     (user,) = rows(User)
     assert user.created_at == MOMENT
     assert user.created_at.tzinfo is datetime.UTC
 
 
-def test_a_moment_is_found_from_any_time_zone(probe, make_user):
+def test_a_moment_in_another_time_zone_finds_the_row(probe, make_user):
     make_user("Jane Doe", created_at=MOMENT)
     found = probe(
         lambda request: str(request.dbsession.query(User).filter_by(created_at=MOMENT.astimezone(datetime.UTC)).count())
@@ -26,7 +26,7 @@ def test_a_moment_is_found_from_any_time_zone(probe, make_user):
     assert found.text == "1"
 
 
-def test_a_moment_without_a_time_zone_is_refused(probe, names):
+def test_a_naive_datetime_is_refused(probe, names):
     user = User(name="Jane Doe", created_at=datetime.datetime(2026, 1, 1))
     probe(lambda request: request.dbsession.add(user), status=500)
     assert names() == []
@@ -35,14 +35,14 @@ def test_a_moment_without_a_time_zone_is_refused(probe, names):
 @pytest.mark.parametrize(
     "statement", [insert(User.__table__).values(name="J"), text("INSERT INTO users (name) VALUES ('J')")]
 )
-def test_a_row_written_without_the_orm_knows_its_moment(statement, probe, rows):
+def test_a_row_written_without_the_orm_has_created_at_and_updated_at(statement, probe, rows):
     probe(lambda request: request.dbsession.execute(statement), status=200)
     (user,) = rows(User)
     assert abs(datetime.datetime.now(datetime.UTC) - user.created_at) < datetime.timedelta(minutes=1)
     assert abs(user.updated_at - user.created_at) < datetime.timedelta(seconds=1)
 
 
-def test_a_change_is_dated(probe, make_user, rows):
+def test_a_change_sets_updated_at(probe, make_user, rows):
     user = make_user("John Doe", updated_at=MOMENT)
 
     def view(request):
@@ -67,14 +67,14 @@ def test_a_change_is_dated(probe, make_user, rows):
     ],
     ids=str,
 )
-def test_a_user_out_of_bounds_is_refused_by_the_table(values, probe, names):
+def test_the_table_refuses_invalid_values_of_a_user(values, probe, names):
     statement = insert(User.__table__).values({"name": "Jane Doe", **values})
     probe(lambda request: request.dbsession.execute(statement), status=500)
     assert names() == []
 
 
 @pytest.mark.parametrize("values", [{"title": ""}, {"title": "x" * 201}, {"body": ""}, {"body": "x" * 20_001}])
-def test_a_post_out_of_bounds_is_refused_by_the_table(values, probe, make_user, rows):
+def test_the_table_refuses_invalid_values_of_a_post(values, probe, make_user, rows):
     statement = insert(Post.__table__).values({"title": "T", "body": "B", "author_id": make_user().id, **values})
     probe(lambda request: request.dbsession.execute(statement), status=500)
     assert rows(Post) == []
@@ -86,7 +86,7 @@ def test_a_name_is_stored_exactly(name, probe, names):
     assert names() == [name]
 
 
-def test_an_address_is_taken_in_any_case(probe, make_user, names):
+def test_an_email_is_unique_without_regard_to_case(probe, make_user, names):
     make_user("Jane Doe", email="jane@example.com")
     other = insert(User.__table__).values(name="Jim Doe", email="JANE@example.com")
     probe(lambda request: request.dbsession.execute(other), status=500)

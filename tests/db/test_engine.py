@@ -70,13 +70,13 @@ def another_process(url, posts):
 
 
 @sqlite_only
-def test_a_page_is_read_while_somebody_writes(app, make_user, writer):
+def test_a_reader_does_not_wait_for_a_writer(app, make_user, writer):
     make_user("Jane Doe")
     writer.execute("UPDATE users SET name = 'Not committed'")
     app.get("/users", status=200).mustcontain("Jane Doe", no="Not committed")
 
 
-def test_somebody_writes_while_a_page_is_read(probe, make_user, names):
+def test_a_writer_does_not_wait_for_a_reader(probe, make_user, names):
     make_user("Jane Doe")
 
     def view(request):
@@ -88,7 +88,7 @@ def test_somebody_writes_while_a_page_is_read(probe, make_user, names):
     assert names() == ["Jane Doe", "Jim Doe"]
 
 
-def test_a_view_may_write_in_one_request_after_it_could_not_in_another(probe, names):
+def test_a_connection_changes_between_read_only_and_read_write(probe, names):
     def view(request):
         request.dbsession.execute(insert(User).values(name=request.method))
 
@@ -98,7 +98,7 @@ def test_a_view_may_write_in_one_request_after_it_could_not_in_another(probe, na
 
 
 @sqlite_only
-def test_a_failed_commit_leaves_nothing_for_the_next_request_to_commit(probe, names, rows):
+def test_the_next_request_does_not_commit_the_rows_of_a_failed_commit(probe, names, rows):
     def view(request):
         # Checked at COMMIT, which fails and leaves SQLite's transaction open.
         request.dbsession.execute(text("PRAGMA defer_foreign_keys = ON"))
@@ -111,7 +111,7 @@ def test_a_failed_commit_leaves_nothing_for_the_next_request_to_commit(probe, na
 
 
 @sqlite_only
-def test_a_failed_commit_locks_nobody_out(probe, writer, names):
+def test_a_failed_commit_releases_the_lock(probe, writer, names):
     def view(request):
         request.dbsession.execute(text("PRAGMA defer_foreign_keys = ON"))
         request.dbsession.add(Post(title="Orphan", body="Orphan", author_id=99))
@@ -133,7 +133,7 @@ def test_foreign_keys_are_on_for_every_pooled_connection(engine):
 
 
 @sqlite_only
-def test_a_connection_that_reads_again_keeps_its_prepared_statements(app, engine):
+def test_a_second_read_keeps_the_prepared_statements(app, engine):
     app.get("/users")
     sent = []
     event.listen(engine, "checkout", lambda driver, *_: driver.set_trace_callback(sent.append))
@@ -143,20 +143,20 @@ def test_a_connection_that_reads_again_keeps_its_prepared_statements(app, engine
     assert [statement for statement in sent if "query_only =" in statement] == []
 
 
-def test_an_orphan_is_refused(probe, rows):
+def test_a_row_with_an_unknown_foreign_key_is_refused(probe, rows):
     orphan = insert(Post).values(title="Hello", body="World", author_id=99)
     for _ in range(2):
         probe(lambda request: request.dbsession.execute(orphan), status=500)
     assert rows(Post) == []
 
 
-def test_an_author_cannot_go_without_their_posts(probe, make_post, rows):
+def test_an_author_with_posts_cannot_be_deleted_alone(probe, make_post, rows):
     make_post("Hello")
     probe(lambda request: request.dbsession.execute(delete(User.__table__)), status=500)
     assert [post.author_id for post in rows(Post)] == [user.id for user in rows(User)]
 
 
-def test_a_savepoint_of_the_transaction_rolls_back_what_came_after_it(probe, names):
+def test_a_savepoint_of_the_transaction_rolls_back_later_writes(probe, names):
     def view(request):
         request.dbsession.execute(insert(User).values(name="Jane Doe"))
         savepoint = request.tm.savepoint()
@@ -168,7 +168,7 @@ def test_a_savepoint_of_the_transaction_rolls_back_what_came_after_it(probe, nam
 
 
 @sqlite_only
-def test_a_raw_connection_of_the_engine_begins_with_the_write_lock(engine, writer, impatient):
+def test_a_connection_of_the_engine_begins_with_the_write_lock(engine, writer, impatient):
     writer.execute("UPDATE users SET name = 'x'")
     with engine.connect() as connection, pytest.raises(OperationalError, match="locked"):
         connection.scalar(select(1))

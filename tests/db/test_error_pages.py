@@ -65,7 +65,7 @@ def test_an_error_page_executes_no_statement(method, fail, status, probe, statem
 
 
 @pytest.mark.parametrize(("fail", "status"), FAILURES)
-def test_an_error_page_leaves_nothing_behind(fail, status, probe, names, checkouts):
+def test_an_error_page_keeps_no_rows_and_takes_no_connection(fail, status, probe, names, checkouts):
     def view(request):
         assert request.identity
         request.dbsession.execute(insert(User).values(name="Doomed"))
@@ -75,7 +75,7 @@ def test_an_error_page_leaves_nothing_behind(fail, status, probe, names, checkou
     assert (names(), len(checkouts)) == ([], 1)
 
 
-def test_an_error_page_shows_nothing_of_what_went_wrong(probe, names):
+def test_an_error_page_shows_no_details_of_the_error(probe, names):
     def view(request):
         request.dbsession.execute(insert(User).values(name="Doomed"))
         request.dbsession.execute(text("SELEKT 'secret'"))
@@ -84,7 +84,7 @@ def test_an_error_page_shows_nothing_of_what_went_wrong(probe, names):
     assert names() == []
 
 
-def test_the_page_of_a_failed_commit_executes_no_statement(probe, statements, names):
+def test_the_error_page_of_a_failed_commit_executes_no_statement(probe, statements, names):
     def view(request):
         request.dbsession.add(User(name="Doomed", age=151))
 
@@ -93,7 +93,7 @@ def test_the_page_of_a_failed_commit_executes_no_statement(probe, statements, na
     assert names() == []
 
 
-def test_the_page_of_an_unknown_row_executes_nothing_after_the_look_for_it(app, statements):
+def test_the_page_of_an_unknown_row_executes_only_two_queries(app, statements):
     app.get("/users/999", status=404)
     # PostgreSQL's driver begins by itself.
     who, row = [statement for statement in statements if not statement.startswith("BEGIN")]

@@ -56,7 +56,7 @@ def assert_unavailable(page):
 
 
 @POSTGRESQL
-def test_after_a_restart_the_next_requests_work_whatever_connection_they_get(probe, server, engine, names):
+def test_after_a_restart_every_pooled_connection_works(probe, server, engine, names):
     pooled = [engine.connect() for _ in range(3)]
     for connection in pooled:
         connection.close()
@@ -68,7 +68,7 @@ def test_after_a_restart_the_next_requests_work_whatever_connection_they_get(pro
 
 
 @POSTGRESQL
-def test_stock_answers_the_first_request_after_a_restart_by_an_error(stock, probe, server, names):
+def test_stock_answers_500_to_the_first_request_after_a_restart(stock, probe, server, names):
     probe(add_jane, status=200)
     server.stop()
     server.start()
@@ -78,7 +78,7 @@ def test_stock_answers_the_first_request_after_a_restart_by_an_error(stock, prob
 
 @POSTGRESQL
 @pytest.mark.parametrize("used_before", [False, True])
-def test_without_a_server_there_is_a_page_and_with_it_again_all_works(used_before, app, probe, server, names):
+def test_without_a_server_the_answer_is_503_until_it_is_back(used_before, app, probe, server, names):
     if used_before:
         app.get("/users", status=200)
     server.stop()
@@ -95,20 +95,20 @@ def test_without_a_server_there_is_a_page_and_with_it_again_all_works(used_befor
 
 
 @POSTGRESQL
-def test_stock_answers_that_the_fault_is_its_own_where_there_is_no_server(stock, app, server):
+def test_stock_answers_500_without_a_server(stock, app, server):
     server.stop()
     app.get("/users", status=500)
 
 
 @POSTGRESQL
-def test_a_server_that_is_away_is_one_error_in_the_log(app, server, caplog):
+def test_a_missing_server_is_logged_as_one_error(app, server, caplog):
     server.stop()
     app.get("/users", status=503)
     assert [record.levelname for record in caplog.records if record.name == "myproject.web.errors"] == ["ERROR"]
 
 
 @POSTGRESQL
-def test_a_connection_that_breaks_before_the_commit_is_replaced_and_the_request_written_once(probe, outside, names):
+def test_a_connection_that_breaks_before_the_commit_is_retried_on_another(probe, outside, names):
     attempts = []
 
     def view(request):
@@ -128,7 +128,7 @@ def end_session(outside, pid):
 
 
 @POSTGRESQL
-def test_a_standby_shows_what_there_is_and_saves_once_it_may_write(probe, server, app, make_user, outside, names):
+def test_a_standby_can_be_read_and_answers_503_to_writes(probe, server, app, make_user, outside, names):
     make_user("John Doe")
     outside.dispose()
     server.stop("fast")
@@ -158,7 +158,7 @@ def limited(settings, postgresql):
 
 
 @POSTGRESQL
-def test_where_the_server_has_no_connection_left_there_is_a_page_until_it_has(limited, probe, outside, names):
+def test_a_server_without_free_connections_is_answered_by_503(limited, probe, outside, names):
     other = psycopg.connect(limited)
     assert_unavailable(probe(add_jane, status=503))
     # Returns when the server no longer counts it, which a mere close() does not wait for.
@@ -168,7 +168,7 @@ def test_where_the_server_has_no_connection_left_there_is_a_page_until_it_has(li
     assert names() == ["Jane Doe"]
 
 
-def test_where_the_pool_has_no_connection_left_there_is_a_page_until_it_has(probe, engine, monkeypatch, names):
+def test_an_exhausted_pool_is_answered_by_503(probe, engine, monkeypatch, names):
     monkeypatch.setattr(engine.pool, "_timeout", 0.01)
     with contextlib.ExitStack() as others:
         for _ in range(engine.pool.size() + engine.pool._max_overflow):
@@ -182,7 +182,7 @@ def test_where_the_pool_has_no_connection_left_there_is_a_page_until_it_has(prob
 
 
 @POSTGRESQL
-def test_a_server_that_is_read_only_is_read_and_says_that_it_cannot_be_written(app, probe, engine, outside, make_user):
+def test_a_read_only_server_can_be_read_and_answers_503_to_writes(app, probe, engine, outside, make_user):
     make_user("Jim Doe")
     name = outside.url.database
     with outside.begin() as connection:
@@ -197,7 +197,7 @@ def test_a_server_that_is_read_only_is_read_and_says_that_it_cannot_be_written(a
 
 
 @SQLITE
-def test_a_file_that_is_read_only_is_read_and_says_that_it_cannot_be_written(settings, make_user, names, request):
+def test_a_read_only_file_can_be_read_and_answers_503_to_writes(settings, make_user, names, request):
     make_user("Jim Doe")
     path = settings["sqlalchemy.url"].removeprefix("sqlite:///")
     settings["sqlalchemy.url"] = f"sqlite:///file:{path}?mode=ro&uri=true"
@@ -207,7 +207,7 @@ def test_a_file_that_is_read_only_is_read_and_says_that_it_cannot_be_written(set
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_safe_request_that_writes_is_our_own_fault(method, probe, names):
+def test_a_safe_request_that_writes_is_answered_by_500(method, probe, names):
     probe(add_jane, method=method, status=500)
     assert names() == []
 
@@ -237,7 +237,7 @@ def in_a_savepoint(request):
 
 @SQLITE
 @pytest.mark.parametrize("fill", [fill, in_a_savepoint])
-def test_on_a_full_disk_nothing_is_half_written_and_with_room_again_all_works(fill, probe, disk, names):
+def test_a_full_disk_is_answered_by_503_and_nothing_is_written(fill, probe, disk, names):
     def view(request):
         add_jane(request)
         fill(request)
@@ -252,7 +252,7 @@ def test_on_a_full_disk_nothing_is_half_written_and_with_room_again_all_works(fi
 @SQLITE
 @pytest.mark.parametrize("fill", [fill, in_a_savepoint])
 @pytest.mark.parametrize("status", [200, 422])
-def test_a_view_that_swallows_that_the_disk_is_full_writes_nothing(status, fill, probe, disk, names):
+def test_a_view_that_swallows_the_error_of_a_full_disk_writes_nothing(status, fill, probe, disk, names):
     def view(request):
         add_jane(request)
         # SQLite now rolls back all by itself; what comes next would be committed at once, whatever the view answers.
@@ -266,7 +266,7 @@ def test_a_view_that_swallows_that_the_disk_is_full_writes_nothing(status, fill,
 
 
 @SQLITE
-def test_the_form_says_that_the_disk_is_full(app, disk, rows):
+def test_a_form_sent_to_a_full_disk_is_answered_by_503(app, disk, rows):
     form = app.get("/users/new").forms["record"]
     form["name"] = "J" * 200
     while (page := form.submit(status="*")).status_int == 303:
@@ -281,7 +281,7 @@ def test_the_form_says_that_the_disk_is_full(app, disk, rows):
 
 @SQLITE
 @pytest.mark.usefixtures("impatient")
-def test_a_file_that_another_process_keeps_locked_is_a_page_until_it_is_free(probe, writer, monkeypatch, names):
+def test_a_locked_file_is_answered_by_503_until_it_is_free(probe, writer, monkeypatch, names):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     writer.execute("BEGIN IMMEDIATE")
     assert_unavailable(probe(add_jane, status=503))
@@ -291,13 +291,13 @@ def test_a_file_that_another_process_keeps_locked_is_a_page_until_it_is_free(pro
 
 
 @SQLITE
-def test_stock_answers_that_a_lock_is_its_own_fault(stock, impatient, probe, writer):
+def test_stock_answers_500_to_a_locked_file(stock, impatient, probe, writer):
     writer.execute("BEGIN IMMEDIATE")
     probe(add_jane, status=500)
 
 
 @SQLITE
-def test_a_file_that_is_away_is_a_page_until_it_is_back(app, probe, engine, tmp_path, names):
+def test_a_missing_file_is_answered_by_503_until_it_is_back(app, probe, engine, tmp_path, names):
     here, away = tmp_path, tmp_path.with_name(f"{tmp_path.name}-away")
     here.rename(away)
     assert_unavailable(app.get("/users", status=503))
@@ -360,7 +360,7 @@ def form(app):
 
 
 @POSTGRESQL
-def test_a_form_whose_commit_was_not_answered_is_saved_once_when_it_is_sent_again(proxy, form, names):
+def test_a_form_sent_again_after_a_lost_commit_reply_is_saved_once(proxy, form, names):
     # That of the page with the form was one too.
     proxy.armed, proxy.commits = True, 0
     assert_unknown(form.submit(status=503))
@@ -371,7 +371,7 @@ def test_a_form_whose_commit_was_not_answered_is_saved_once_when_it_is_sent_agai
 
 
 @POSTGRESQL
-def test_a_form_whose_commit_the_server_did_not_survive_is_saved_once_when_it_is_sent_again(outside, form, names):
+def test_a_form_sent_again_after_the_server_died_in_commit_is_saved_once(outside, form, names):
     with outside.begin() as connection:
         connection.execute(text(DIE))
         connection.execute(text(DIE_AT_COMMIT))
@@ -400,14 +400,14 @@ def unmarked(monkeypatch):
 
 
 @POSTGRESQL
-def test_to_try_every_broken_connection_again_would_store_it_twice(proxy, unmarked, probe, names):
+def test_retrying_every_broken_connection_would_store_the_row_twice(proxy, unmarked, probe, names):
     proxy.armed = True
     probe(disarmed_in_the_second_attempt(proxy), status=200)
     assert names() == ["Jane Doe", "Jane Doe"]
 
 
 @POSTGRESQL
-def test_what_may_have_been_committed_is_not_tried_again(proxy, probe, names):
+def test_a_lost_commit_reply_is_not_retried(proxy, probe, names):
     proxy.armed = True
     assert_unknown(probe(disarmed_in_the_second_attempt(proxy), status=503))
     assert names() == ["Jane Doe"]
@@ -422,7 +422,7 @@ def disarmed_in_the_second_attempt(proxy):
 
 
 @POSTGRESQL
-def test_a_page_whose_commit_was_not_answered_is_simply_read_again(proxy, probe, make_user):
+def test_a_read_only_request_with_a_lost_commit_reply_is_retried(proxy, probe, make_user):
     make_user("Jane Doe")
     proxy.armed = True
 
@@ -471,11 +471,11 @@ def leave(probe, trace):
 
 @POSTGRESQL
 @pytest.mark.parametrize("trace", TRACES)
-def test_what_a_request_leaves_on_its_connection_does_not_meet_the_next(trace, probe):
+def test_the_next_request_gets_a_clean_connection(trace, probe):
     assert not leave(probe, trace)
 
 
 @POSTGRESQL
 @pytest.mark.parametrize("trace", TRACES)
-def test_with_stock_it_does(stock, trace, probe):
+def test_stock_leaves_traces_for_the_next_request(stock, trace, probe):
     assert leave(probe, trace)

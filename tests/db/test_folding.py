@@ -28,19 +28,19 @@ from myproject.db.folding import fold
         (None, None),
     ],
 )
-def test_case_accents_and_width_do_not_count(text, folded):
+def test_folding_removes_case_accents_and_width(text, folded):
     assert fold(text) == folded
 
 
 @pytest.mark.parametrize("beginning", ["ㄱ", "기", "김", "김ㅊ", "김처", "김철", "김철ㅅ", "김철수"])
-def test_a_korean_name_begins_with_what_is_typed_on_the_way_to_it(beginning):
+def test_each_step_of_entering_a_korean_name_is_a_prefix_of_it(beginning):
     assert fold("김철수").startswith(fold(beginning))
 
 
-def test_composed_and_decomposed_korean_are_the_same():
+def test_composed_and_decomposed_korean_fold_to_the_same():
     assert fold("\u1100\u1175\u11b7") == fold("김")
 
 
 @given(st.text())
-def test_what_is_folded_stays_so(text):
+def test_folding_twice_changes_nothing_more(text):
     assert fold(fold(text)) == fold(text)

@@ -27,7 +27,7 @@ def read_slowly(request):
     return str(request.dbsession.execute(text(SLOW[bind.dialect.name])).scalar())
 
 
-def test_a_request_that_reads_for_too_long_is_stopped_and_says_what_to_do(probe):
+def test_a_slow_read_is_stopped_with_advice(probe):
     started = time.monotonic()
     page = probe(read_slowly, method="GET", status=503)
     page.mustcontain("This takes too long", "Narrow the search")
@@ -35,7 +35,7 @@ def test_a_request_that_reads_for_too_long_is_stopped_and_says_what_to_do(probe)
     assert "Retry-After" not in page.headers
 
 
-def test_it_is_not_tried_again(probe):
+def test_a_stopped_read_is_not_retried(probe):
     attempts = []
 
     def view(request):
@@ -63,7 +63,7 @@ def test_a_request_that_reads_after_a_slow_write_is_limited_again(probe):
 
 
 @sqlite_only
-def test_the_limit_is_for_all_that_a_request_reads(probe):
+def test_the_limit_applies_to_the_whole_request(probe):
     def view(request):
         started = time.monotonic()
         while time.monotonic() - started < 1.5:
@@ -72,7 +72,7 @@ def test_the_limit_is_for_all_that_a_request_reads(probe):
     probe(view, method="GET", status=503)
 
 
-def test_what_runs_outside_a_transaction_is_not_limited(database_url):
+def test_a_statement_outside_a_transaction_is_not_limited(database_url):
     engine = get_engine(database_url, reading_seconds=1)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(SLOW[engine.dialect.name])

@@ -87,7 +87,7 @@ def test_a_request_waits_for_the_lock_and_is_written_once(probe, writer, waits, 
 
 @SQLITE
 @pytest.mark.usefixtures("impatient")
-def test_after_the_last_attempt_there_is_an_error_page_and_nothing_is_written(probe, writer, waits, names):
+def test_the_last_attempt_is_answered_by_503_and_nothing_is_written(probe, writer, waits, names):
     writer.execute("BEGIN IMMEDIATE")
     page = probe(add_jane, status=503)
     page.mustcontain("</html>", no=["Traceback", "locked", "sqlite"])
@@ -96,7 +96,7 @@ def test_after_the_last_attempt_there_is_an_error_page_and_nothing_is_written(pr
 
 @SQLITE
 @pytest.mark.usefixtures("impatient")
-def test_a_request_that_never_got_the_lock_leaves_the_next_one_alone(probe, writer, waits, names):
+def test_a_request_that_never_got_the_lock_does_not_affect_the_next(probe, writer, waits, names):
     writer.execute("BEGIN IMMEDIATE")
     probe(add_jane, status=503)
     writer.rollback()
@@ -105,14 +105,14 @@ def test_a_request_that_never_got_the_lock_leaves_the_next_one_alone(probe, writ
 
 
 @SQLITE
-def test_a_commit_that_finds_the_database_busy_is_tried_again(probe, reader, waits, names):
+def test_a_busy_commit_is_retried(probe, reader, waits, names):
     waits.then[2] = reader.rollback
     probe(add_jane, status=200)
     assert (len(waits), names()) == (2, ["Jane Doe"])
 
 
 @SQLITE
-def test_a_commit_that_is_busy_to_the_end_leaves_nothing_for_the_next(probe, reader, waits, names):
+def test_rows_of_a_commit_that_stays_busy_are_not_committed_by_the_next_request(probe, reader, waits, names):
     probe(add_jane, status=503)
     reader.rollback()
     probe(lambda request: request.dbsession.add(User(name="Jim Doe")), status=200)
@@ -149,7 +149,7 @@ IN_THE_STATEMENT, AT_COMMIT = "IMMEDIATE", "DEFERRED"
 @POSTGRESQL
 @pytest.mark.parametrize("when", [IN_THE_STATEMENT, AT_COMMIT])
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03"])  # serialization failure, deadlock, lock timeout
-def test_what_others_made_fail_is_tried_again(sqlstate, when, fail, probe, waits, names):
+def test_a_conflict_with_another_transaction_is_retried(sqlstate, when, fail, probe, waits, names):
     fail(sqlstate, when)
     probe(add_jane, status=200)
     assert (waits, names()) == ([0.02, 0.04], ["Jane Doe"])
@@ -157,7 +157,7 @@ def test_what_others_made_fail_is_tried_again(sqlstate, when, fail, probe, waits
 
 @POSTGRESQL
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
-def test_stock_does_not_try_again_what_failed_at_commit(stock, sqlstate, fail, probe, names):
+def test_stock_does_not_retry_a_failed_commit(stock, sqlstate, fail, probe, names):
     fail(sqlstate, AT_COMMIT)
     probe(add_jane, status=500)
     assert names() == []
@@ -166,7 +166,7 @@ def test_stock_does_not_try_again_what_failed_at_commit(stock, sqlstate, fail, p
 @POSTGRESQL
 @pytest.mark.parametrize("when", [IN_THE_STATEMENT, AT_COMMIT])
 @pytest.mark.parametrize("sqlstate", ["23505", "22012", "42501", "P0001"])
-def test_what_is_wrong_in_itself_is_not_tried_again(sqlstate, when, fail, probe, waits, names):
+def test_an_error_that_is_no_conflict_is_not_retried(sqlstate, when, fail, probe, waits, names):
     fail(sqlstate, when)
     probe(add_jane, status=500)
     assert (waits, names()) == ([], [])
@@ -174,7 +174,7 @@ def test_what_is_wrong_in_itself_is_not_tried_again(sqlstate, when, fail, probe,
 
 @POSTGRESQL
 @pytest.mark.parametrize("when", [IN_THE_STATEMENT, AT_COMMIT])
-def test_what_fails_to_the_end_is_answered_by_503_and_logged_once(when, fail, probe, waits, names, caplog):
+def test_a_request_whose_attempts_all_fail_is_answered_by_503_and_logged_once(when, fail, probe, waits, names, caplog):
     fail("40001", when, times=99)
     page = probe(add_jane, status=503)
     page.mustcontain("The database does not answer", "</html>")
@@ -184,7 +184,7 @@ def test_what_fails_to_the_end_is_answered_by_503_and_logged_once(when, fail, pr
 
 @POSTGRESQL
 @pytest.mark.usefixtures("nobody")
-def test_two_that_each_read_what_the_other_writes_come_one_after_the_other(probe, outside, waits, names):
+def test_a_serialization_failure_is_retried_on_the_new_snapshot(probe, outside, waits, names):
     counts = []
 
     def view(request):
@@ -201,7 +201,7 @@ def test_two_that_each_read_what_the_other_writes_come_one_after_the_other(probe
 
 
 @POSTGRESQL
-def test_of_two_that_wait_for_each_other_both_are_written_in_the_end(outside, wsgi, make_user, names):
+def test_both_requests_of_a_deadlock_are_committed(outside, wsgi, make_user, names):
     make_user("Jane"), make_user("Jim")
     with outside.begin() as connection:
         connection.execute(text(f"ALTER DATABASE {outside.url.database} SET deadlock_timeout = '50ms'"))
@@ -240,7 +240,7 @@ def test_200_read_then_write_posts_from_16_threads_are_all_acknowledged_and_coun
 
 
 @pytest.mark.usefixtures("as_installed")
-def test_of_30_forms_with_the_same_address_one_is_saved_and_29_are_told(request, rows):
+def test_of_30_forms_with_the_same_email_one_is_saved_and_29_are_answered_422(request, rows):
     wsgi, send = request.getfixturevalue("wsgi"), request.getfixturevalue("send_user")
     with ThreadPoolExecutor(15) as pool:
         answers = list(pool.map(lambda number: send(wsgi, f"Jane {number}", "jane@example.com"), range(30)))
@@ -283,7 +283,7 @@ def respond(wsgi, path, method="POST"):
 
 
 @pytest.mark.usefixtures("nobody")
-def test_each_attempt_starts_without_what_the_one_before_wrote(probe, waits, names):
+def test_an_attempt_does_not_see_the_writes_of_the_one_before(probe, waits, names):
     seen = []
 
     def view(request):
@@ -328,13 +328,13 @@ def test_stock_reads_nothing_of_an_upload_in_the_second_attempt(stock, app, prob
     assert upload(app, probe) == [b"Jane" * 50_000, b"", b""]
 
 
-def test_what_waits_for_the_commit_happens_once(probe, waits):
+def test_after_commit_runs_once(probe, waits):
     sent = []
     probe(twice_failing(lambda request: request.after_commit(sent.append, "a mail")), status=200)
     assert sent == ["a mail"]
 
 
-def test_what_waits_for_the_commit_does_not_happen_where_no_attempt_succeeds(probe, waits):
+def test_after_commit_does_not_run_if_no_attempt_succeeds(probe, waits):
     sent = []
 
     def view(request):
@@ -345,7 +345,7 @@ def test_what_waits_for_the_commit_does_not_happen_where_no_attempt_succeeds(pro
     assert sent == []
 
 
-def test_a_message_of_an_attempt_that_failed_is_not_shown(app, probe, waits):
+def test_the_flash_message_of_a_failed_attempt_is_not_shown(app, probe, waits):
     view = twice_failing(lambda request: flash(request, TranslationString(f"Attempt {view.attempts}")))
     probe(view, status=200)
     app.get("/users").mustcontain("Attempt 3", no=["Attempt 1", "Attempt 2"])
@@ -373,7 +373,7 @@ def test_the_waits_grow_and_are_bounded(settings, waits, request):
     assert waits == pytest.approx([0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1, 1, 1])
 
 
-def test_the_waits_are_drawn_from_zero_on(waits, probe, monkeypatch):
+def test_the_waits_are_random_from_zero(waits, probe, monkeypatch):
     drawn = []
     monkeypatch.setattr(random, "uniform", lambda *bounds: drawn.append(bounds) or 0.001)
     probe(fail_always, status=503)
@@ -385,7 +385,7 @@ def test_stock_does_not_wait(stock, waits, probe):
     assert waits == []
 
 
-def test_the_longest_wait_ends_the_attempts(settings, waits, request):
+def test_no_attempt_begins_after_the_deadline(settings, waits, request):
     settings |= {"retry.attempts": "100", "retry.longest_wait": "2"}
     page = request.getfixturevalue("probe")(fail_always, status=503)
     page.mustcontain("Please try again in a moment.", "</html>")
@@ -394,7 +394,7 @@ def test_the_longest_wait_ends_the_attempts(settings, waits, request):
 
 
 @POSTGRESQL
-def test_the_longest_wait_ends_the_attempts_that_fail_at_commit(settings, waits, fail, request, names):
+def test_no_attempt_begins_after_the_deadline_if_commits_fail(settings, waits, fail, request, names):
     settings |= {"retry.attempts": "100", "retry.longest_wait": "2"}
     fail("40001", AT_COMMIT, times=99)
     request.getfixturevalue("probe")(add_jane, status=503)
@@ -405,12 +405,12 @@ def errors(caplog):
     return [record.getMessage() for record in caplog.records if record.name == "myproject.web.errors"]
 
 
-def test_an_attempt_that_is_followed_by_another_is_no_error_in_the_log(probe, waits, caplog):
+def test_a_retried_attempt_is_not_logged_as_an_error(probe, waits, caplog):
     probe(twice_failing(add_jane), status=200)
     assert errors(caplog) == []
 
 
-def test_the_last_attempt_is_one_error_in_the_log_with_the_id_of_the_request(probe, waits, caplog):
+def test_the_last_attempt_is_logged_as_one_error_with_the_request_s_id(probe, waits, caplog):
     ids = []
 
     def view(request):
@@ -422,7 +422,7 @@ def test_the_last_attempt_is_one_error_in_the_log_with_the_id_of_the_request(pro
 
 
 @pytest.mark.parametrize("error", [ValueError, sqlite3.IntegrityError, sqlite3.OperationalError, psycopg.Error])
-def test_an_error_of_our_own_is_not_tried_again(error, probe, waits):
+def test_an_error_raised_by_a_view_is_not_retried(error, probe, waits):
     def view(request):
         raise error
 
@@ -430,7 +430,7 @@ def test_an_error_of_our_own_is_not_tried_again(error, probe, waits):
     assert waits == []
 
 
-def test_a_refused_value_is_not_tried_again(probe, waits):
+def test_a_value_that_the_table_refuses_is_not_retried(probe, waits):
     probe(lambda request: request.dbsession.add(User(name="")), status=500)
     assert waits == []
 
@@ -439,7 +439,7 @@ def test_a_refused_value_is_not_tried_again(probe, waits):
 
 
 @pytest.mark.parametrize("error", [TransientError, RetryableException])
-def test_an_error_that_says_so_is_tried_again(error, probe, waits, names):
+def test_an_error_marked_as_transient_is_retried(error, probe, waits, names):
     view = twice_failing(add_jane, error)
     probe(view, status=200)
     assert (view.attempts, names()) == (3, ["Jane Doe"])
@@ -509,25 +509,25 @@ KEYS = ["a", "~~~"]
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_what_another_refuses_is_not_stored(key, probe, names):
+def test_a_no_vote_of_another_data_manager_aborts(key, probe, names):
     probe(joined_by(Voter(key, no=1)), status=500)
     assert names() == []
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_what_another_refuses_for_the_moment_is_tried_again(key, probe, waits, names):
+def test_a_transient_no_vote_of_another_data_manager_is_retried(key, probe, waits, names):
     voter = Voter(key, no=2, error=TransientError)
     probe(joined_by(voter), status=200)
     assert (voter.calls, names()) == (["vote", "vote", "vote", "finish"], ["Jane Doe"])
 
 
-def test_stock_stores_what_another_refused(stock, probe, names):
+def test_stock_commits_in_spite_of_a_no_vote(stock, probe, names):
     probe(joined_by(Voter("~~~", no=1)), status=500)
     assert names() == ["Jane Doe"]
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_what_the_database_refuses_at_commit_is_finished_nowhere_else(key, probe, names):
+def test_another_data_manager_does_not_finish_if_the_database_refuses(key, probe, names):
     voter = Voter(key)
 
     def view(request):
@@ -538,7 +538,7 @@ def test_what_the_database_refuses_at_commit_is_finished_nowhere_else(key, probe
     assert ("finish" in voter.calls, names()) == (False, [])
 
 
-def test_a_manager_apart_from_requests_tries_again_too(engine, names):
+def test_a_transaction_manager_outside_requests_retries_too(engine, names):
     factory, tm, tries = get_session_factory(engine), transaction.TransactionManager(explicit=True), []
 
     def work():

@@ -47,21 +47,21 @@ def test_a_script_aborts_when_its_block_raises(factory, names):
     assert names() == []
 
 
-def test_a_script_may_have_a_manager_of_its_own(factory, names):
+def test_a_script_can_use_its_own_transaction_manager(factory, names):
     tm = transaction.TransactionManager(explicit=True)
     with tm:
         get_tm_session(factory, tm).add(User(name="Jane Doe"))
     assert names() == ["Jane Doe"]
 
 
-def test_a_script_works_in_one_transaction_after_another(factory, names):
+def test_a_script_can_use_several_transactions(factory, names):
     for name in "Jane Doe", "Jim Doe":
         with transaction.manager:
             get_tm_session(factory, transaction.manager).add(User(name=name))
     assert names() == ["Jane Doe", "Jim Doe"]
 
 
-def test_a_script_that_only_reads_cannot_write(factory, names):
+def test_a_read_only_session_of_a_script_cannot_write(factory, names):
     def script():
         with transaction.manager:
             session = get_tm_session(factory, transaction.manager, read_only=True)
@@ -80,7 +80,7 @@ def test_a_session_ends_with_its_transaction(factory):
         session.add(User(name="Jim Doe"))
 
 
-def test_a_session_leaves_the_commit_to_its_manager(factory, names):
+def test_a_session_cannot_commit_by_itself(factory, names):
     def script():
         with transaction.manager:
             session = get_tm_session(factory, transaction.manager)
@@ -93,12 +93,12 @@ def test_a_session_leaves_the_commit_to_its_manager(factory, names):
 
 
 @pytest.mark.parametrize("use", ["connection", "commit", "begin_nested"])
-def test_a_session_without_a_manager_refuses_to_begin(use, factory):
+def test_a_session_without_a_transaction_manager_cannot_begin(use, factory):
     with factory() as session, pytest.raises(InvalidRequestError):
         getattr(session, use)()
 
 
-def test_a_session_that_was_joined_twice_ends_with_its_transaction_too(factory):
+def test_a_session_that_joined_twice_ends_with_its_transaction(factory):
     with transaction.manager:
         session = get_tm_session(factory, transaction.manager)
         join_transaction(session, transaction.manager)
@@ -106,7 +106,7 @@ def test_a_session_that_was_joined_twice_ends_with_its_transaction_too(factory):
         session.begin()
 
 
-def test_a_session_without_a_manager_says_what_it_lacks(factory, names):
+def test_a_session_without_a_transaction_manager_says_so(factory, names):
     def script():
         with factory.begin() as session:
             session.add(User(name="Jane Doe"))
@@ -116,13 +116,13 @@ def test_a_session_without_a_manager_says_what_it_lacks(factory, names):
     assert names() == []
 
 
-def test_a_bare_session_commits_when_told_to(engine, names):
+def test_a_bare_session_commits_on_request(engine, names):
     with Session(bind=engine) as session, session.begin():
         session.add(User(name="Jane Doe"))
     assert names() == ["Jane Doe"]
 
 
-def test_a_bare_session_that_is_not_told_to_commit_does_not(engine, names):
+def test_a_bare_session_does_not_commit_by_itself(engine, names):
     with Session(bind=engine) as session:
         session.add(User(name="Jane Doe"))
         session.flush()

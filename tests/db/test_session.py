@@ -40,30 +40,30 @@ USES = [
 ]
 
 
-def test_a_request_that_never_asks_for_the_session_takes_no_connection(probe, checkouts):
+def test_a_request_that_never_uses_dbsession_takes_no_connection(probe, checkouts):
     probe(lambda request: "Hello", status=200)
     assert checkouts == []
 
 
-def test_a_session_that_is_not_used_takes_no_connection(probe, checkouts):
+def test_an_unused_session_takes_no_connection(probe, checkouts):
     probe(lambda request: str(request.dbsession), status=200)
     assert checkouts == []
 
 
 @pytest.mark.parametrize("path", ["/static/site.css", "/nowhere"])
-def test_a_page_for_everybody_without_rows_takes_no_connection(path, app, checkouts):
+def test_a_public_page_without_rows_takes_no_connection(path, app, checkouts):
     app.get(path, status="*")
     assert checkouts == []
 
 
 @pytest.mark.parametrize("path", ["/users", "/users/1", "/users/new", "/users/0", "/posts/new", "/overview"])
-def test_a_page_for_some_takes_no_connection_for_nobody(path, stranger, checkouts):
+def test_the_redirect_to_the_sign_in_page_takes_no_connection(path, stranger, checkouts):
     stranger.get(path, status=303)
     assert checkouts == []
 
 
 @pytest.mark.parametrize("path", ["/users/new", "/users/0"])
-def test_a_page_without_rows_takes_one_connection_for_one_look_at_who_asks(path, app, checkouts, statements):
+def test_a_page_without_rows_makes_one_query_for_the_identity(path, app, checkouts, statements):
     app.get(path, status="*")
     # PostgreSQL's driver begins by itself.
     looks = [statement for statement in statements if not statement.startswith("BEGIN")]
@@ -71,7 +71,7 @@ def test_a_page_without_rows_takes_one_connection_for_one_look_at_who_asks(path,
     assert "FROM users JOIN sign_ins" in looks[0]
 
 
-def test_a_request_takes_one_connection_and_gives_it_back(probe, checkouts, engine):
+def test_a_request_takes_one_connection_and_returns_it(probe, checkouts, engine):
     def view(request):
         request.dbsession.execute(JANE)
         request.dbsession.scalars(select(User)).all()
@@ -87,7 +87,7 @@ def test_a_safe_request_cannot_write(method, probe, names):
 
 
 @pytest.mark.parametrize("place", late.BEFORE)
-def test_a_session_is_refused_before_the_transaction(place, probe, places, checkouts, names):
+def test_dbsession_is_refused_before_the_transaction(place, probe, places, checkouts, names):
     refused = []
 
     def touch(request):
@@ -101,7 +101,7 @@ def test_a_session_is_refused_before_the_transaction(place, probe, places, check
 
 
 @pytest.mark.parametrize("place", late.AFTER)
-def test_a_session_first_asked_for_after_the_transaction_is_refused(place, probe, places, checkouts, names):
+def test_dbsession_is_refused_after_the_transaction(place, probe, places, checkouts, names):
     places[place] = lambda request: request.dbsession.execute(JANE)
     # What is raised below the exception views becomes a page, elsewhere it is the server's business.
     with contextlib.suppress(NoTransaction):
@@ -111,7 +111,7 @@ def test_a_session_first_asked_for_after_the_transaction_is_refused(place, probe
 
 @pytest.mark.parametrize("place", late.AFTER)
 @pytest.mark.parametrize("use", USES)
-def test_a_session_of_the_view_is_refused_after_the_transaction(use, place, probe, places, checkouts, names):
+def test_the_view_s_session_is_refused_after_the_transaction(use, place, probe, places, checkouts, names):
     places[place] = refused = Refused(use)
     probe(lambda request: str(request.dbsession.scalar(select(1))), status=200)
     assert (refused.errors, len(checkouts), names()) == (1, 1, [])
@@ -136,7 +136,7 @@ def test_the_exception_view_of_a_failed_commit_cannot_use_the_session(use, probe
 
 
 @pytest.mark.parametrize("use", USES)
-def test_a_session_kept_from_the_view_is_refused(use, probe, engine, names):
+def test_a_session_kept_after_the_request_is_refused(use, probe, engine, names):
     kept = []
     probe(lambda request: kept.append(request.dbsession), status=200)
     with pytest.raises(REFUSALS):
@@ -164,7 +164,7 @@ def test_a_thread_that_outlives_the_request_is_refused(probe, names):
 
 
 @pytest.mark.parametrize("use", [use for use in USES if use.id not in ("connection", "begin")])
-def test_a_thread_that_the_view_waits_for_is_refused(use, probe, names):
+def test_another_thread_cannot_use_the_session(use, probe, names):
     refused = Refused(use)
 
     def view(request):
@@ -177,7 +177,7 @@ def test_a_thread_that_the_view_waits_for_is_refused(use, probe, names):
     assert (refused.errors, names()) == (1, ["John Doe"])
 
 
-def test_a_thread_that_was_given_the_connection_is_refused(probe, names):
+def test_another_thread_cannot_use_the_session_s_connection(probe, names):
     def view(request):
         connection = request.dbsession.connection()
         thread = threading.Thread(target=use, args=[connection])
@@ -206,7 +206,7 @@ def test_a_write_in_an_after_commit_hook_is_refused(use, probe, checkouts, names
     assert (refused.errors, len(checkouts), names()) == (1, 1, ["Jane Doe"])
 
 
-def test_a_session_first_asked_for_in_an_after_commit_hook_is_refused(probe, checkouts):
+def test_dbsession_is_refused_in_an_after_commit_hook(probe, checkouts):
     refused = Refused(lambda session: session.execute(JANE), (*REFUSALS, ValueError))
 
     def view(request):
@@ -224,7 +224,7 @@ def test_a_write_in_a_before_commit_hook_is_committed(probe, names):
     assert names() == ["Jane Doe"]
 
 
-def test_an_error_in_a_before_commit_hook_aborts_and_keeps_no_connection(probe, engine, names):
+def test_an_error_in_a_before_commit_hook_aborts_and_returns_the_connection(probe, engine, names):
     def view(request):
         request.dbsession.execute(JANE)
         request.tm.get().addBeforeCommitHook(lambda: 1 / 0)
@@ -234,7 +234,7 @@ def test_an_error_in_a_before_commit_hook_aborts_and_keeps_no_connection(probe, 
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_mark_changed_without_the_manager_does_no_harm(when, probe, names):
+def test_mark_changed_without_the_transaction_manager_changes_nothing(when, probe, names):
     def view(request):
         if when == "before":
             mark_changed(request.dbsession)
@@ -249,7 +249,7 @@ def test_mark_changed_without_the_manager_does_no_harm(when, probe, names):
 
 @pytest.mark.parametrize("end", ["close", "rollback", "reset", "invalidate"])
 @pytest.mark.parametrize("flush", [False, True])
-def test_a_view_that_ends_its_session_is_told_so(flush, end, probe, names):
+def test_a_view_that_closes_its_session_is_answered_by_500(flush, end, probe, names):
     def view(request):
         request.dbsession.add(User(name="Jane Doe"))
         if flush:
@@ -260,7 +260,7 @@ def test_a_view_that_ends_its_session_is_told_so(flush, end, probe, names):
     assert names() == []
 
 
-def test_a_view_that_begins_anew_after_a_rollback_is_told_that_nothing_is_saved(probe, names):
+def test_a_view_that_begins_again_after_a_rollback_is_answered_by_500(probe, names):
     def view(request):
         request.dbsession.rollback()
         request.dbsession.begin()
@@ -292,7 +292,7 @@ def leave_a_begin_block(request):
 @pytest.mark.parametrize(
     "commit", [commit, commit_the_session_transaction, commit_within_a_savepoint, leave_a_begin_block]
 )
-def test_a_commit_by_the_view_is_refused(commit, probe, names):
+def test_a_view_cannot_commit_the_session(commit, probe, names):
     def view(request):
         request.dbsession.execute(JANE)
         commit(request)
@@ -302,7 +302,7 @@ def test_a_commit_by_the_view_is_refused(commit, probe, names):
 
 
 @pytest.mark.parametrize("wanted", [200, 500])
-def test_a_commit_of_the_connection_by_the_view_is_refused(wanted, probe, names):
+def test_a_view_cannot_commit_the_connection(wanted, probe, names):
     def view(request):
         connection = request.dbsession.connection()
         connection.execute(JANE)
@@ -314,7 +314,7 @@ def test_a_commit_of_the_connection_by_the_view_is_refused(wanted, probe, names)
 
 
 @pytest.mark.parametrize("status", [200, 422])
-def test_a_commit_of_the_transaction_by_the_view_is_refused(status, probe, names):
+def test_a_view_cannot_commit_the_transaction(status, probe, names):
     def view(request):
         request.dbsession.execute(JANE)
         request.response.status_int = status

@@ -99,7 +99,7 @@ def test_a_raised_error_aborts(other, notes):
     assert notes() == []
 
 
-def test_the_transaction_is_the_request_s(other, notes):
+def test_a_doomed_transaction_aborts(other, notes):
     def view(request):
         request.dbsession.execute(HELLO)
         request.tm.doom()
@@ -114,7 +114,7 @@ def test_a_get_request_cannot_write(other, notes):
     assert notes() == []
 
 
-def test_a_request_that_lost_a_race_is_tried_again(other, notes):
+def test_a_retryable_error_is_retried(other, notes):
     attempts = []
 
     def view(request):
@@ -128,7 +128,7 @@ def test_a_request_that_lost_a_race_is_tried_again(other, notes):
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_request_that_lost_a_real_race_is_tried_again(other, notes, outside):
+def test_a_serialization_failure_is_retried(other, notes, outside):
     attempts = []
 
     def view(request):
@@ -155,7 +155,7 @@ def test_rows_are_streamed(other, outside):
     assert other(view, method="GET", status=200).body == b"ABCDE"
 
 
-def test_work_waits_for_the_commit(other, notes):
+def test_after_commit_runs_after_the_commit(other, notes):
     seen = []
 
     def view(request):
@@ -166,7 +166,7 @@ def test_work_waits_for_the_commit(other, notes):
     assert seen == [["Hello"]]
 
 
-def test_what_is_put_apart_survives_the_abort(other, notes):
+def test_a_write_in_its_own_transaction_survives_the_abort(other, notes):
     def view(request):
         request.dbsession.execute(insert(NOTES).values(text="Doomed"))
         request.in_own_transaction(lambda session: session.execute(HELLO))
@@ -177,7 +177,7 @@ def test_what_is_put_apart_survives_the_abort(other, notes):
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.name)
-def test_a_module_imports_nothing_of_the_rest_of_the_package(path):
+def test_db_imports_nothing_else_of_the_project(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     imports = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
@@ -186,7 +186,7 @@ def test_a_module_imports_nothing_of_the_rest_of_the_package(path):
     assert [name for name in absolute if name.split(".")[0] == "myproject"] == []
 
 
-def test_nothing_else_of_the_package_is_loaded():
+def test_importing_db_loads_nothing_else_of_the_project():
     # The package's own front door, which every import passes, knows Pyramid and the settings.
     program = "import json, sys, myproject.db.postgresql; print(json.dumps([*sys.modules]))"
     result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)

@@ -201,12 +201,12 @@ def machine(probe, database_url):
     world.engine.dispose()
 
 
-def test_whatever_requests_do_the_database_agrees_with_a_dictionary(machine):
+def test_the_database_agrees_with_a_model_whatever_requests_do(machine):
     run_state_machine_as_test(machine, settings=SETTINGS)
 
 
 @pytest.mark.usefixtures("stock", "wsgi")
-def test_the_stock_wiring_is_found_out(machine):
+def test_the_stock_wiring_fails_the_same_test(machine):
     found = settings(SETTINGS, phases=[Phase.generate], report_multiple_bugs=False)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(machine, settings=found)

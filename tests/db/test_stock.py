@@ -95,7 +95,7 @@ def core_write(request):
 # A. Writes that vanish behind a 200
 
 
-def test_a1_to_a4_what_is_written_past_the_orm_is_lost(probe, make_user, outside, names, subtests):
+def test_a1_to_a4_writes_that_bypass_the_orm_are_lost(probe, make_user, outside, names, subtests):
     make_user("John Doe")
     for write, left in (case.values for case in WRITES):
         name = write.__name__
@@ -107,7 +107,7 @@ def test_a1_to_a4_what_is_written_past_the_orm_is_lost(probe, make_user, outside
 
 
 @postgresql_only
-def test_a2_what_a_selected_function_writes_is_lost(probe, writing_function, names):
+def test_a2_the_write_of_a_selected_function_is_lost(probe, writing_function, names):
     probe(lambda request: str(request.dbsession.scalar(writing_function)), status=200)
     assert names() == []
 
@@ -123,7 +123,7 @@ def test_a5_mark_changed_without_the_manager_loses_the_write_and_the_connection(
 
 
 @postgresql_only
-def test_a6_an_error_that_the_view_swallows_takes_the_whole_request_along(probe, names):
+def test_a6_a_swallowed_error_loses_the_whole_transaction(probe, names):
     def view(request):
         core_write(request)
         with contextlib.suppress(DBAPIError):
@@ -133,7 +133,7 @@ def test_a6_an_error_that_the_view_swallows_takes_the_whole_request_along(probe,
     assert names() == []
 
 
-def test_a7_what_was_not_flushed_is_lost_when_the_view_closes_the_session(probe, names):
+def test_a7_closing_the_session_loses_unflushed_objects(probe, names):
     def view(request):
         request.dbsession.add(User(name="Jane Doe"))
         request.dbsession.close()
@@ -164,7 +164,7 @@ def test_a8_half_of_the_work_of_a_thread_is_committed(probe, names, abandoned):
     assert names() == ["Jane Doe"]
 
 
-def test_a9_what_an_after_commit_hook_writes_is_lost(probe, names):
+def test_a9_the_write_of_an_after_commit_hook_is_lost(probe, names):
     def view(request):
         core_write(request)
         request.tm.get().addAfterCommitHook(lambda committed: core_write(request))
@@ -174,14 +174,14 @@ def test_a9_what_an_after_commit_hook_writes_is_lost(probe, names):
 
 
 @sqlite_only
-def test_a10_a_moment_comes_back_from_sqlite_without_its_time_zone(probe, make_user):
+def test_a10_sqlite_returns_naive_datetimes(probe, make_user):
     make_user("Jane Doe")
     moment = select(type_coerce(User.created_at, DateTime(timezone=True)))
     probe(lambda request: str(request.dbsession.scalar(moment).tzinfo), status=200).mustcontain("None")
 
 
 @sqlite_only
-def test_a10_sqlite_stores_what_no_check_refuses(probe, rows):
+def test_a10_sqlite_stores_values_of_any_length_and_type(probe, rows):
     def view(request):
         request.dbsession.connection().exec_driver_sql("PRAGMA ignore_check_constraints = ON")
         request.dbsession.add(User(name="J" * 201, age=30.5))
@@ -193,7 +193,7 @@ def test_a10_sqlite_stores_what_no_check_refuses(probe, rows):
 # B. Lost updates
 
 
-def test_b1_and_b3_of_two_updates_at_once_one_is_lost(wsgi, make_user, names):
+def test_b1_and_b3_one_of_two_concurrent_updates_is_lost(wsgi, make_user, names):
     make_user("0")
     wsgi.registry["probe"] = increment_when_both_have_read(NUMBER)
     assert post(wsgi, times=2, threads=2) == [200, 200]
@@ -201,7 +201,7 @@ def test_b1_and_b3_of_two_updates_at_once_one_is_lost(wsgi, make_user, names):
 
 
 @sqlite_only
-def test_b2_sqlite_knows_no_lock_of_a_row(wsgi, make_user, names):
+def test_b2_sqlite_has_no_row_locks(wsgi, make_user, names):
     make_user("0")
     wsgi.registry["probe"] = increment_when_both_have_read(NUMBER.with_for_update())
     assert post(wsgi, times=2, threads=2) == [200, 200]
@@ -220,7 +220,7 @@ def increment_when_both_have_read(query):
     return view
 
 
-def test_b5_what_another_saved_meanwhile_is_overwritten_by_the_next_attempt(probe, rows, overtaken):
+def test_b5_a_retry_overwrites_another_user_s_change(probe, rows, overtaken):
     def view(request):
         overtaken(request)
         request.dbsession.flush()
@@ -229,7 +229,7 @@ def test_b5_what_another_saved_meanwhile_is_overwritten_by_the_next_attempt(prob
     assert [(user.name, user.version) for user in rows(User)] == [("Jack Doe", 3)]
 
 
-def test_b6_of_two_who_take_an_address_at_once_one_is_answered_by_an_error(wsgi, rows):
+def test_b6_one_of_two_concurrent_inserts_of_an_email_is_answered_by_500(wsgi, rows):
     both = threading.Barrier(2, timeout=5)
 
     def view(request):
@@ -258,7 +258,7 @@ def test_c1_a_returned_error_commits(status, probe, names):
 
 @pytest.mark.parametrize(("error", "status"), [(late.Forgiven(), 200), (HTTPSeeOther("/users"), 303)])
 @pytest.mark.usefixtures("with_places", "default_veto")
-def test_c2_with_the_default_veto_a_raised_answer_commits(error, status, probe, names):
+def test_c2_with_the_default_veto_a_raised_response_commits(error, status, probe, names):
     def view(request):
         core_write(request)
         raise error
@@ -267,7 +267,7 @@ def test_c2_with_the_default_veto_a_raised_answer_commits(error, status, probe, 
     assert names() == ["Jane Doe"]
 
 
-def test_c2_with_the_default_veto_an_error_page_ends_the_attempts(default_veto, probe, names, overtaken):
+def test_c2_with_the_default_veto_an_error_page_prevents_retries(default_veto, probe, names, overtaken):
     def view(request):
         overtaken(request)
         request.dbsession.flush()
@@ -277,7 +277,7 @@ def test_c2_with_the_default_veto_an_error_page_ends_the_attempts(default_veto, 
 
 
 @sqlite_only
-def test_c3_what_a_failed_commit_was_to_store_is_stored_by_the_next_request(impatient, probe, reader, names):
+def test_c3_the_next_request_commits_the_rows_of_a_failed_commit(impatient, probe, reader, names):
     probe(core_write, status=500)
     reader.rollback()
     probe(lambda request: request.dbsession.add(User(name="Jim Doe")), status=200)
@@ -285,7 +285,7 @@ def test_c3_what_a_failed_commit_was_to_store_is_stored_by_the_next_request(impa
 
 
 @sqlite_only
-def test_c4_what_sqlites_driver_began_no_transaction_for_stays_after_an_error(probe, names, outside):
+def test_c4_writes_before_which_sqlite_s_driver_did_not_begin_survive_an_error(probe, names, outside):
     def fail(request):
         raise ValueError
 
@@ -299,7 +299,7 @@ def test_c6_a_safe_request_writes(method, probe, names):
     assert names() == ["Jane Doe"]
 
 
-def test_c7_what_a_subrequest_writes_stays_when_the_request_around_it_aborts(probe, names):
+def test_c7_a_subrequest_s_write_survives_the_abort_of_the_outer_request(probe, names):
     def view(request):
         request.registry["probe"] = core_write
         request.invoke_subrequest(type(request).blank("/probe", method="POST"), use_tweens=True)
@@ -310,7 +310,7 @@ def test_c7_what_a_subrequest_writes_stays_when_the_request_around_it_aborts(pro
     assert names() == ["Jane Doe"]
 
 
-def test_c8_a_message_left_before_the_commit_failed_is_shown_by_the_next_page(with_places, probe, app, names):
+def test_c8_the_flash_message_of_a_failed_commit_is_shown(with_places, probe, app, names):
     def view(request):
         request.session[flash.KEY] = "Saved!"
         request.dbsession.add(User(name=""))
@@ -324,7 +324,7 @@ def test_c8_a_message_left_before_the_commit_failed_is_shown_by_the_next_page(wi
 
 
 @sqlite_only
-def test_d1_a_commit_that_finds_sqlite_busy_is_not_tried_again(without_error_pages, impatient, probe, reader):
+def test_d1_a_busy_commit_on_sqlite_is_not_retried(without_error_pages, impatient, probe, reader):
     attempts = []
 
     def view(request):
@@ -337,7 +337,7 @@ def test_d1_a_commit_that_finds_sqlite_busy_is_not_tried_again(without_error_pag
 
 
 @postgresql_only
-def test_d1_a_serialization_failure_at_commit_is_tried_again_unless_a_page_hides_it(without_error_pages, probe, names):
+def test_d1_a_serialization_failure_at_commit_is_retried_without_error_pages(without_error_pages, probe, names):
     """Here stock does well, but for D2."""
     failure = text("DO $$ BEGIN RAISE 'as the test wants' USING ERRCODE = '40001'; END $$")
 
@@ -350,17 +350,17 @@ def test_d1_a_serialization_failure_at_commit_is_tried_again_unless_a_page_hides
     assert names() == ["Jane Doe"]
 
 
-def test_d2_a_page_for_every_error_ends_the_attempts_at_a_failed_commit(probe, names, overtaken):
+def test_d2_an_error_page_prevents_the_retry_of_a_failed_commit(probe, names, overtaken):
     probe(overtaken, status=500)
     assert names() == ["Johnny Doe"]
 
 
-def test_d2_without_such_a_page_there_is_another_attempt(without_error_pages, probe, names, overtaken):
+def test_d2_without_error_pages_a_failed_commit_is_retried(without_error_pages, probe, names, overtaken):
     probe(overtaken, status=200)
     assert names() == ["Jack Doe"]
 
 
-def test_d5_what_a_view_sends_is_sent_in_each_attempt(probe, names):
+def test_d5_a_side_effect_happens_in_each_attempt(probe, names):
     sent = []
 
     def view(request):
@@ -376,7 +376,7 @@ def test_d5_what_a_view_sends_is_sent_in_each_attempt(probe, names):
 # E. Leaks
 
 
-def test_e1_each_use_outside_the_transaction_leaves_a_connection_behind(places, probe, engine, abandoned):
+def test_e1_each_use_outside_the_transaction_leaks_a_connection(places, probe, engine, abandoned):
     def touch(request):
         abandoned.append(request.dbsession)
         request.dbsession.execute(text("SELECT 1"))
@@ -390,7 +390,7 @@ def test_e1_each_use_outside_the_transaction_leaves_a_connection_behind(places, 
 
 
 @pytest.mark.usefixtures("nobody")
-def test_e6_an_exception_view_shows_rows_that_are_never_stored(places, probe, names):
+def test_e6_an_exception_view_shows_rows_that_are_rolled_back(places, probe, names):
     def view(request):
         core_write(request)
         raise late.Forgiven
@@ -401,7 +401,7 @@ def test_e6_an_exception_view_shows_rows_that_are_never_stored(places, probe, na
     assert (seen, names()) == (["Jane Doe"], [])
 
 
-def test_e6_an_exception_view_fails_by_the_session_that_has_failed(places, probe):
+def test_e6_an_exception_view_cannot_use_a_failed_session(places, probe):
     def view(request):
         request.dbsession.add(User(name=""))
         request.dbsession.flush()
@@ -437,7 +437,7 @@ def test_f2_the_transaction_has_no_savepoints(probe, names, caplog):
 
 
 @sqlite_only
-def test_f4_a_page_being_read_keeps_a_writer_from_its_commit(impatient, probe, writer, make_user, engine, names):
+def test_f4_a_reader_blocks_a_writer_s_commit(impatient, probe, writer, make_user, engine, names):
     statuses = []
 
     def read(request):

@@ -109,7 +109,7 @@ def test_five_stalled_clients_hold_no_connection(server, people, engine):
 
 
 @pytest.mark.usefixtures("stock")
-def test_five_stalled_clients_of_a_session_for_the_whole_answer_hold_all_connections(server, people, engine):
+def test_five_stalled_clients_hold_all_connections_of_a_session_for_the_whole_answer(server, people, engine):
     """The control."""
     people(*map(str, range(200)))
     port = server(read_in_one_go)
@@ -120,7 +120,7 @@ def test_five_stalled_clients_of_a_session_for_the_whole_answer_hold_all_connect
     assert settled(engine.pool.checkedout, 0) == 0
 
 
-def test_a_client_that_vanishes_leaves_nothing_behind(server, people, engine, caplog):
+def test_a_client_that_disconnects_leaks_no_connection(server, people, engine, caplog):
     people(*map(str, range(200)))
     ended = []
 
@@ -135,7 +135,7 @@ def test_a_client_that_vanishes_leaves_nothing_behind(server, people, engine, ca
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-def test_a_failed_read_ends_the_answer_short_and_is_logged(server, people, engine, outside, caplog):
+def test_a_failed_read_truncates_the_answer_and_is_logged(server, people, engine, outside, caplog):
     people(*map(str, range(30)))
 
     def read(request):
@@ -181,20 +181,20 @@ def test_an_answer_that_reads_by_the_request_s_session_is_refused(probe, people,
 
 
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 20, 25])
-def test_every_row_comes_once_and_in_order(count, factory, people):
+def test_every_row_is_yielded_once_and_in_order(count, factory, people):
     names = [str(number) for number in range(count)]
     if names:
         people(*names)
     assert list(stream_rows(factory, NAMES, [USERS.c.id], size=10)) == [(name,) for name in names]
 
 
-def test_the_keys_may_be_several(factory, people):
+def test_several_keys_are_supported(factory, people):
     people(*"CABACBA")
     rows = list(stream_rows(factory, select(USERS.c.name, USERS.c.id), [USERS.c.name, USERS.c.id], size=2))
     assert rows == [("A", 2), ("A", 4), ("A", 7), ("B", 3), ("B", 6), ("C", 1), ("C", 5)]
 
 
-def test_a_key_may_be_a_moment_in_time(factory, make_user):
+def test_a_key_can_be_a_moment_in_time(factory, make_user):
     for name in "ABCDE":
         make_user(name)
     rows = stream_rows(factory, NAMES, [User.created_at, User.id], size=2)
@@ -207,7 +207,7 @@ def test_the_query_keeps_its_own_conditions(factory, people):
     assert [name for (name,) in rows] == list("ABDEF")
 
 
-def test_rows_that_come_and_go_meanwhile_disturb_no_other(factory, people, outside):
+def test_rows_inserted_and_deleted_meanwhile_do_not_affect_others(factory, people, outside):
     people(*map(str, range(100)))
     seen = []
     for (name,) in stream_rows(factory, NAMES, [USERS.c.id], size=7):
@@ -222,7 +222,7 @@ def test_rows_that_come_and_go_meanwhile_disturb_no_other(factory, people, outsi
     assert [number for number in seen if number in stayed] == stayed
 
 
-def test_a_row_changed_meanwhile_comes_once(factory, people, outside):
+def test_a_row_changed_meanwhile_is_yielded_once(factory, people, outside):
     people(*"ABCD")
     rows = stream_rows(factory, NAMES, [USERS.c.id], size=2)
     seen = [next(rows)]
@@ -253,7 +253,7 @@ def test_a_stream_cannot_write(factory, people, names):
     assert names() == ["John Doe"]
 
 
-def test_a_stream_that_is_read_while_somebody_writes_waits_for_nobody(factory, people, outside):
+def test_a_stream_does_not_wait_for_a_writer(factory, people, outside):
     people(*"ABCD")
     with outside.begin() as connection:
         connection.execute(update(USERS).values(name="Z"))

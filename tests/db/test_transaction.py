@@ -46,13 +46,13 @@ def test_a_returned_error_aborts(status, probe, stored):
 
 
 @pytest.mark.parametrize("status", [200, 303, 404, 422, 500])
-def test_a_response_that_says_commit_commits_whatever_its_status(status, probe, stored):
+def test_x_tm_commit_commits_whatever_the_status(status, probe, stored):
     probe(writing(lambda request: Response(status=status, headers={"X-Tm": "commit"})), status=status)
     assert stored() == EVERYTHING
 
 
 @pytest.mark.parametrize("word", ["abort", "Abort", "no", ""])
-def test_a_response_that_says_anything_else_aborts(word, probe, stored):
+def test_any_other_x_tm_aborts(word, probe, stored):
     probe(writing(lambda request: Response("Hello", headers={"X-Tm": word})), status=200)
     assert stored() == NOTHING
 
@@ -63,7 +63,7 @@ def test_a_returned_redirect_commits(probe, stored):
 
 
 @pytest.mark.parametrize("error", [HTTPSeeOther("/users"), HTTPFound("/users"), HTTPNoContent()])
-def test_a_raised_answer_aborts_even_if_it_is_no_error(error, probe, stored):
+def test_a_raised_response_aborts_even_if_it_is_no_error(error, probe, stored):
     def answer(request):
         raise error
 
@@ -89,7 +89,7 @@ def test_an_error_shown_as_a_page_with_200_aborts(probe, stored):
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Tm": "commit"}])
-def test_an_error_that_the_view_hides_behind_its_page_aborts(headers, probe, stored):
+def test_an_error_whose_page_the_view_makes_itself_aborts(headers, probe, stored):
     def answer(request):
         try:
             raise late.Forgiven
@@ -106,7 +106,7 @@ def test_a_doomed_transaction_aborts(probe, stored):
     assert stored() == NOTHING
 
 
-def test_a_failed_savepoint_takes_nothing_else_along(probe, names):
+def test_a_failed_savepoint_does_not_affect_other_writes(probe, names):
     def view(request):
         request.dbsession.execute(JANE)
         with contextlib.suppress(IntegrityError), request.dbsession.begin_nested():
@@ -118,7 +118,7 @@ def test_a_failed_savepoint_takes_nothing_else_along(probe, names):
 
 
 @postgresql_only
-def test_an_error_that_the_view_swallows_is_refused_before_the_commit(probe, names, caplog):
+def test_a_commit_after_a_swallowed_error_is_refused(probe, names, caplog):
     def view(request):
         request.dbsession.execute(JANE)
         with contextlib.suppress(DBAPIError):
@@ -129,7 +129,7 @@ def test_an_error_that_the_view_swallows_is_refused_before_the_commit(probe, nam
     assert "A statement of this transaction has failed" in caplog.text
 
 
-def test_an_error_swallowed_around_a_savepoint_takes_nothing_else_along(probe, names):
+def test_an_error_in_a_savepoint_can_be_swallowed(probe, names):
     def view(request):
         request.dbsession.execute(JANE)
         with contextlib.suppress(DBAPIError), request.dbsession.begin_nested():
@@ -139,7 +139,7 @@ def test_an_error_swallowed_around_a_savepoint_takes_nothing_else_along(probe, n
     assert names() == ["Jane Doe"]
 
 
-def test_a_commit_that_fails_answers_an_error_and_leaves_nothing(probe, names, rows):
+def test_a_failed_commit_is_answered_by_an_error_and_stores_nothing(probe, names, rows):
     def view(request):
         request.dbsession.execute(JANE)
         request.dbsession.add(Post(title="Hello", body="World", author_id=99))
@@ -149,14 +149,14 @@ def test_a_commit_that_fails_answers_an_error_and_leaves_nothing(probe, names, r
     assert (names(), rows(Post)) == ([], [])
 
 
-def test_a_message_is_shown_once_after_the_commit(probe, app):
+def test_a_flash_message_is_shown_once_after_the_commit(probe, app):
     probe(lambda request: flash(request, SAVED), status=200)
     app.get("/users").mustcontain("Saved!")
     app.get("/users").mustcontain(no="Saved!")
 
 
 @pytest.mark.parametrize("status", [422, 500])
-def test_a_message_is_dropped_when_the_view_answers_an_error(status, probe, app):
+def test_a_flash_message_is_dropped_when_the_view_answers_an_error(status, probe, app):
     def view(request):
         flash(request, SAVED)
         return Response(status=status)
@@ -165,7 +165,7 @@ def test_a_message_is_dropped_when_the_view_answers_an_error(status, probe, app)
     app.get("/users").mustcontain(no="Saved!")
 
 
-def test_a_message_is_dropped_when_the_view_raises(probe, app):
+def test_a_flash_message_is_dropped_when_the_view_raises(probe, app):
     def view(request):
         flash(request, SAVED)
         raise late.Forgiven
@@ -174,7 +174,7 @@ def test_a_message_is_dropped_when_the_view_raises(probe, app):
     app.get("/users").mustcontain(no="Saved!")
 
 
-def test_a_message_is_dropped_when_the_commit_fails(probe, app, rows):
+def test_a_flash_message_is_dropped_when_the_commit_fails(probe, app, rows):
     def view(request):
         flash(request, SAVED)
         request.dbsession.add(Post(title="Hello", body="World", author_id=99))
@@ -184,7 +184,7 @@ def test_a_message_is_dropped_when_the_commit_fails(probe, app, rows):
     assert rows(Post) == []
 
 
-def test_no_code_of_ours_makes_a_subrequest():
+def test_the_project_makes_no_subrequest():
     # Through the tweens it would commit by itself, whatever becomes of the request around it.
     sources = Path(myproject.__file__).parent.rglob("*.py")
     assert [path for path in sources if "invoke_subrequest" in path.read_text(encoding="utf-8")] == []

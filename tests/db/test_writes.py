@@ -26,7 +26,7 @@ def test_a_write_is_committed(write, left, probe, names):
 
 
 @each_write
-def test_a_write_is_aborted_when_the_view_then_raises(write, left, probe, names):
+def test_a_write_is_rolled_back_when_the_view_then_raises(write, left, probe, names):
     seen = []
 
     def view(request):
@@ -39,20 +39,20 @@ def test_a_write_is_aborted_when_the_view_then_raises(write, left, probe, names)
 
 
 @each_write
-def test_a_write_is_refused_by_the_database_in_a_get_request(write, left, probe, names, caplog):
+def test_the_database_refuses_a_write_in_a_get_request(write, left, probe, names, caplog):
     probe(lambda request: write(request.dbsession), method="GET", status=500)
     assert names() == ["John Doe"]
     assert re.search("read-?only", caplog.text)
 
 
 @postgresql_only
-def test_what_a_selected_function_writes_is_committed(probe, writing_function, names):
+def test_the_write_of_a_selected_function_is_committed(probe, writing_function, names):
     probe(lambda request: str(request.dbsession.scalar(writing_function)), status=200)
     assert names() == ["John Doe", "Jane Doe"]
 
 
 @postgresql_only
-def test_what_a_selected_function_writes_is_aborted_when_the_view_then_raises(probe, writing_function, names):
+def test_the_write_of_a_selected_function_is_rolled_back_when_the_view_then_raises(probe, writing_function, names):
     def view(request):
         request.dbsession.execute(writing_function)
         raise ValueError

@@ -30,7 +30,7 @@ def pshell(database_url):
     return run
 
 
-def test_the_session_the_transaction_and_the_models_are_at_hand(pshell, make_user):
+def test_the_session_the_transaction_and_the_models_are_defined(pshell, make_user):
     make_user(name="John Doe", age=30)
     printed = pshell("dbsession.get(User, 1).age\nPost.__tablename__\nmodels.Base.metadata is Base.metadata\n")
     assert "30" in printed
@@ -45,7 +45,7 @@ def test_a_user_is_added_and_committed(pshell, rows):
     assert [(user.name, user.age) for user in rows(User)] == [("John Doe", 30)]
 
 
-def test_the_session_joins_each_transaction_that_is_begun(pshell, rows):
+def test_the_session_joins_each_new_transaction(pshell, rows):
     add = "dbsession.add(User(name='{}'))\n"
     core = "dbsession.execute(User.__table__.insert(), {'name': 'Core'})\n"
     pshell(add.format("One") + "tm.commit()\ntm.begin()\n" + core + "tm.commit()\ntm.begin()\n" + add.format("Two"))
@@ -61,7 +61,7 @@ def test_an_aborted_transaction_leaves_nothing_and_the_next_one_works(pshell, ro
 
 
 @pytest.mark.parametrize("leave", ["", "exit()\n"])
-def test_what_is_not_committed_at_the_end_is_not_stored(pshell, rows, leave):
+def test_uncommitted_changes_are_not_stored_at_the_end(pshell, rows, leave):
     pshell("dbsession.add(User(name='John Doe'))\ndbsession.flush()\n" + leave)
     assert rows(User) == []
 
