@@ -1,4 +1,4 @@
-"""What introductions to SQLAlchemy show, through the Session of a request: the same code, and nobody commits."""
+"""The code of introductions to SQLAlchemy: in a request, where nobody calls commit, and alone."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from sqlalchemy import select
 from myproject.models import Post, User
 
 users = User.__table__
-# As where introductions begin.
+# Introductions begin with an empty table.
 pytestmark = pytest.mark.usefixtures("nobody")
 
 
@@ -170,7 +170,7 @@ def test_an_error_rolls_back_all_writes(probe, make_user, rows):
     assert [(user.id, user.age) for user in rows(User)] == [(1, 30)]
 
 
-# The introductions' own code, in a process that imports nothing of the project but the models.
+# The introductions' own code, in a process that imports only the models.
 
 MODELS_ALONE = """
 import sys

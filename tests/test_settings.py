@@ -14,7 +14,7 @@ GOOD = {"sqlalchemy.url": "sqlite://", "myproject.secret": SECRET, "retry.attemp
 
 
 def refusal(**changes):
-    """Start with `GOOD` settings but for `changes`, where `None` is missing; return the sentence it ends with."""
+    """Start with `GOOD` settings and `changes`, where `None` removes a setting; return the sentence of the refusal."""
     settings = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
     with pytest.raises(SystemExit) as stop:
         main({}, **settings)
@@ -120,7 +120,7 @@ def test_a_refusal_never_shows_the_secret():
         "nosuch://user:hunter2@localhost/users",
         "postgresql+nosuch://user:hunter2@localhost/users",
         "user:hunter2@localhost/users",
-        # The password has an @: what follows is taken for the host, and what comes after its colon for the port.
+        # The password contains an @: its rest is read as the host, and what follows the colon as the port.
         "postgresql+psycopg://user:p@ss:hunter2@localhost/users",
     ],
 )

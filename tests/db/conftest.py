@@ -1,4 +1,4 @@
-"""What the tests of the request's transaction share."""
+"""Fixtures for the tests of the request's transaction."""
 
 import sqlite3
 
@@ -17,19 +17,19 @@ def engine(wsgi):
 
 @pytest.fixture
 def with_places(settings):
-    """Add the places outside the transaction, and the exception views, of late.py; ask for it before `wsgi`."""
+    """Add the places outside the transaction, and the exception views, of late.py; request it before `wsgi`."""
     settings["pyramid.includes"] = "tests.probe tests.db.late"
 
 
 @pytest.fixture
 def places(with_places, wsgi):
-    """What runs in the places outside the transaction, by their names in late.py."""
+    """The functions to run in the places outside the transaction, by the names of late.py."""
     return wsgi.registry["late"]
 
 
 @pytest.fixture
 def names(rows):
-    """Call `names()`: the names of the stored users, by id, read through the second connection."""
+    """Call `names()`: return the names of the committed users, by id."""
     return lambda: [user.name for user in rows(User)]
 
 
@@ -61,7 +61,7 @@ def impatient(engine):
 
 @pytest.fixture
 def writer(engine):
-    """Somebody else's connection to the SQLite database; with `BEGIN IMMEDIATE` it holds the write lock."""
+    """Another program's connection to the SQLite database; with `BEGIN IMMEDIATE` it takes the write lock."""
     connection = sqlite3.connect(engine.url.database, timeout=0.1)
     prepare_for_triggers(connection)
     yield connection
@@ -70,7 +70,7 @@ def writer(engine):
 
 @pytest.fixture
 def writing_function(outside):
-    """A SELECT of a function of PostgreSQL's that adds Jane Doe."""
+    """A SELECT of a PostgreSQL function that adds Jane Doe."""
     with outside.begin() as connection:
         connection.exec_driver_sql(
             "CREATE FUNCTION add_jane() RETURNS INTEGER LANGUAGE SQL AS "

@@ -1,4 +1,4 @@
-"""python -m tests.db.increments URL POSTS: another process of the application, which starts when told to."""
+"""python -m tests.db.increments URL POSTS: another process of the application; it starts at the first line of input."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +14,13 @@ NUMBER = select(USERS.c.name).where(USERS.c.id == 1)
 
 
 def increment(request):
-    """Read the number that is the first user's name, and write the next: a lost update waits to happen."""
+    """Read the number that is the first user's name, and write the next one: the pattern of a lost update."""
     number = int(request.dbsession.scalar(NUMBER))
     request.dbsession.execute(update(USERS).where(USERS.c.id == 1).values(name=str(number + 1)))
 
 
 def post(application, times, threads):
-    """Return the statuses of `times` POSTs to the probe, from `threads` at once."""
+    """Return the statuses of `times` POSTs to the probe, sent from `threads` threads at once."""
 
     def request(_number):
         return Request.blank("/probe", method="POST").get_response(application).status_int

@@ -1,4 +1,4 @@
-"""The places outside the request's transaction; a test puts code there by the fixture: `places[name] = code`."""
+"""Places outside the request's transaction; a test puts code there with the fixture: `places[name] = code`."""
 
 from pyramid.response import Response
 from pyramid.tweens import EXCVIEW, INGRESS
@@ -14,13 +14,13 @@ class Forgiven(Exception):
 
 
 def includeme(config):
-    """Add the places, and an exception view for `Forgiven` and for what the database refuses."""
+    """Add the places, and an exception view for `Forgiven` and for violated constraints."""
     config.include(around_everything)
     config.add_tween("tests.db.late.last_tween", under=EXCVIEW, over="pyramid_tm.tm_tween_factory")
 
 
 def around_everything(config):
-    """Add the same but for the last tween, which has no place in the starter template's order of tweens."""
+    """Add the same without the last tween, which has no place in the starter template's order of tweens."""
     config.registry["late"] = {}
     outermost = "myproject.db.after_transaction.own_transactions_tween_factory"
     config.add_tween(

@@ -1,4 +1,4 @@
-"""What waits for the end of the transaction: work after its commit, and records that survive its abort."""
+"""`request.after_commit` runs after the commit only; `request.in_own_transaction` writes however the request ends."""
 
 from threading import Barrier, Thread
 
@@ -23,13 +23,13 @@ DENIED = insert(User).values(name="Denied")
 
 @pytest.fixture
 def called():
-    """A list for what was called."""
+    """A list to record calls."""
     return []
 
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
-    """Another attempt comes at once."""
+    """Attempts follow each other without a wait."""
     monkeypatch.setattr("myproject.db.retry.FIRST_WAIT_SECONDS", 0)
 
 
@@ -45,7 +45,7 @@ def raised(error, status):
 
 
 def forbidden(request):
-    # Nobody is led to the page to sign in instead.
+    # Without an identity, the answer would be the sign-in page.
     assert request.identity
     raise HTTPForbidden
 

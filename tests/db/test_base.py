@@ -1,4 +1,4 @@
-"""What the tables take and give back is the same on every database."""
+"""The tables accept, refuse and return the same values on both databases."""
 
 import datetime
 

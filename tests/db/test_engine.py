@@ -1,4 +1,4 @@
-"""The database keeps its word: no update is lost, no rule is forgotten, nothing of a failed COMMIT stays."""
+"""No update is lost, constraints are enforced, and a failed COMMIT leaves nothing behind."""
 
 import sqlite3
 import subprocess
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def settings(settings):
-    """With as many attempts as the application makes by itself, and time enough for them on a busy machine."""
+    """The default number of attempts, and enough time for them on a busy machine."""
     return {**settings, "retry.attempts": "20", "retry.longest_wait": "60"}
 
 
@@ -139,7 +139,7 @@ def test_a_second_read_keeps_the_prepared_statements(app, engine):
     event.listen(engine, "checkout", lambda driver, *_: driver.set_trace_callback(sent.append))
     app.get("/users")
     assert "BEGIN" in sent
-    # https://www.sqlite.org/src/file/src/pragma.c: it expires all statements.
+    # Setting query_only expires all prepared statements: https://www.sqlite.org/src/file/src/pragma.c
     assert [statement for statement in sent if "query_only =" in statement] == []
 
 

@@ -1,4 +1,4 @@
-"""An error page is made after the transaction has ended, without the database and without what it held."""
+"""An error page is made after the transaction has ended, without the database and without aborted rows."""
 
 import pytest
 from pyramid.csrf import check_csrf_token
@@ -21,7 +21,7 @@ def broken(request):
 
 
 def forbidden(request):
-    # Where nobody has asked who is there, the answer is the page to sign in.
+    # Unless the identity has been looked up, the answer is the sign-in page.
     assert request.known_identity.name == signed_in.NAME
     raise HTTPForbidden
 
@@ -95,7 +95,7 @@ def test_the_error_page_of_a_failed_commit_executes_no_statement(probe, statemen
 
 def test_the_page_of_an_unknown_row_executes_only_two_queries(app, statements):
     app.get("/users/999", status=404)
-    # PostgreSQL's driver begins by itself.
+    # On SQLite, BEGIN is a statement too.
     who, row = [statement for statement in statements if not statement.startswith("BEGIN")]
     assert who.startswith("SELECT")
     assert "FROM users JOIN sign_ins" in who

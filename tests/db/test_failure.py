@@ -1,4 +1,4 @@
-"""The database is away, full or read-only: a page says so, nothing is half-written, and soon all is well again."""
+"""The database is away, full or read-only: the answer is a 503 page, nothing is partially written, and it recovers."""
 
 import contextlib
 import select as sockets
@@ -29,7 +29,7 @@ def add_jane(request):
 
 @pytest.fixture(scope="module")
 def postgresql(postgresql):
-    """A server of this module's own, which its tests may stop."""
+    """A server for this module only, which its tests may stop."""
     with running_server() as server:
         server.execute("CREATE DATABASE migrated")
         migrate(server.url("migrated"))
@@ -38,7 +38,7 @@ def postgresql(postgresql):
 
 @pytest.fixture
 def server(database_url, postgresql):
-    """The server of the test's database; it runs again afterwards, as it should."""
+    """The server of the test's database; it is running again after the test."""
     yield postgresql
     (postgresql.folder / "data" / "standby.signal").unlink(missing_ok=True)
     postgresql.stop()
@@ -84,7 +84,7 @@ def test_without_a_server_the_answer_is_503_until_it_is_back(used_before, app, p
     server.stop()
     assert_unavailable(app.get("/users", status=503))
     assert_unavailable(probe(add_jane, status=503))
-    # Who asks is to be looked up there too.
+    # The identity would be looked up there too.
     assert_unavailable(app.get("/users/new", status=503))
     app.get("/static/site.css", status=200)
     app.get("/nowhere", status=404)
@@ -148,7 +148,7 @@ def test_a_standby_can_be_read_and_answers_503_to_writes(probe, server, app, mak
 
 @pytest.fixture
 def limited(settings, postgresql):
-    """The application's role, of which one connection is allowed."""
+    """The application's role, with a limit of one connection."""
     postgresql.execute("CREATE ROLE limited LOGIN CONNECTION LIMIT 1")
     postgresql.execute("GRANT pg_read_all_data, pg_write_all_data TO limited")
     settings["sqlalchemy.url"] = settings["sqlalchemy.url"].replace("postgres@", "limited@")
@@ -161,7 +161,7 @@ def limited(settings, postgresql):
 def test_a_server_without_free_connections_is_answered_by_503(limited, probe, outside, names):
     other = psycopg.connect(limited)
     assert_unavailable(probe(add_jane, status=503))
-    # Returns when the server no longer counts it, which a mere close() does not wait for.
+    # This waits until the server no longer counts the connection; close() does not.
     end_session(outside, other.info.backend_pid)
     other.close()
     probe(add_jane, status=200)
@@ -178,7 +178,7 @@ def test_an_exhausted_pool_is_answered_by_503(probe, engine, monkeypatch, names)
     assert names() == ["Jane Doe"]
 
 
-# It can be read only.
+# The database is read-only.
 
 
 @POSTGRESQL
@@ -212,12 +212,12 @@ def test_a_safe_request_that_writes_is_answered_by_500(method, probe, names):
     assert names() == []
 
 
-# The disk is full, the file is locked or away.
+# The disk is full; the file is locked or missing.
 
 
 @pytest.fixture
 def disk(engine):
-    """`disk["pages"]`, to which the SQLite file may grow: no further than it is now, until a test changes it."""
+    """`disk["pages"]`, the largest size of the SQLite file: its present size, until a test changes it."""
     with sqlite3.connect(engine.url.database) as connection:
         connection.execute("CREATE TABLE bulk (bytes BLOB)")
         disk = {"pages": connection.execute("PRAGMA page_count").fetchone()[0]}
@@ -255,7 +255,7 @@ def test_a_full_disk_is_answered_by_503_and_nothing_is_written(fill, probe, disk
 def test_a_view_that_swallows_the_error_of_a_full_disk_writes_nothing(status, fill, probe, disk, names):
     def view(request):
         add_jane(request)
-        # SQLite now rolls back all by itself; what comes next would be committed at once, whatever the view answers.
+        # SQLite has rolled back by itself. It would commit the next statement at once, whatever the view answers.
         for write in fill, lambda request: request.dbsession.execute(JANE):
             with contextlib.suppress(OperationalError):
                 write(request)
@@ -310,7 +310,7 @@ def test_a_missing_file_is_answered_by_503_until_it_is_back(app, probe, engine, 
 
 
 class Proxy:
-    """A way to the server; where `armed`, it passes a COMMIT on, but breaks before the client has the answer."""
+    """A proxy of the server. When `armed`, it forwards a COMMIT, and breaks the connection before the reply."""
 
     def __init__(self, port):
         self.server, self.armed, self.commits = port, False, 0
@@ -361,7 +361,7 @@ def form(app):
 
 @POSTGRESQL
 def test_a_form_sent_again_after_a_lost_commit_reply_is_saved_once(proxy, form, names):
-    # That of the page with the form was one too.
+    # The page with the form had a COMMIT too.
     proxy.armed, proxy.commits = True, 0
     assert_unknown(form.submit(status=503))
     assert (proxy.commits, names()) == (1, ["Jane Doe"])
@@ -395,7 +395,7 @@ DIE_AT_COMMIT = """
 
 @pytest.fixture
 def unmarked(monkeypatch):
-    """The control: a lost answer to COMMIT is no other than any lost connection."""
+    """The control: a lost reply to COMMIT is treated like any lost connection."""
     monkeypatch.setattr("myproject.db.failure._note_committing", lambda is_committing: lambda connection: None)
 
 
@@ -452,7 +452,7 @@ TRACES = {
 
 
 def leave(probe, trace):
-    """Return whether what one request does is there in the next one on the same connection."""
+    """Return whether the next request on the same connection finds `trace`, which the first one leaves."""
     do, is_there = TRACES[trace]
     sessions = []
 

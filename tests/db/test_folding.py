@@ -1,4 +1,4 @@
-"""Text as a search compares it."""
+"""Folding text for searches."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A request that only reads is stopped after its time; one that may write is not, and the next one works."""
+"""A read-only request is stopped after its time limit; a request that may write is not, and the next request works."""
 
 import time
 
@@ -8,7 +8,7 @@ from sqlalchemy import text
 from myproject.db import get_engine
 from tests import sqlite_only
 
-# 1.5 seconds or more, unless it is stopped.
+# These take 1.5 seconds or more, unless they are stopped.
 SLOW = {
     "postgresql": "SELECT pg_sleep(1.5)",
     "sqlite": "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 20000000) SELECT count(*) FROM n",
@@ -17,12 +17,12 @@ SLOW = {
 
 @pytest.fixture
 def settings(settings):
-    """The settings, with the shortest limit."""
+    """The settings with the shortest limit, one second."""
     return {**settings, "reading.longest_seconds": "1"}
 
 
 def read_slowly(request):
-    """Read for longer than that."""
+    """Read for longer than the limit."""
     bind = request.dbsession.get_bind()
     return str(request.dbsession.execute(text(SLOW[bind.dialect.name])).scalar())
 

@@ -1,4 +1,4 @@
-"""A request that comes at a bad moment is tried again, after waits that grow, and each attempt starts afresh."""
+"""A request that lost a race is tried again, after growing waits, and each attempt starts from the beginning."""
 
 import random
 import sqlite3
@@ -30,7 +30,7 @@ POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=Tr
 
 
 class Waits(list):
-    """The waits in seconds, none of them waited for; `waits.then[number]()` is called in that wait."""
+    """The waits in seconds, which take no time; `waits.then[number]()` is called during that wait."""
 
     def __init__(self):
         self.then = {}
@@ -42,7 +42,7 @@ class Waits(list):
 
 @pytest.fixture
 def waits(monkeypatch):
-    """The waits, each as long as it can be; the clock goes on by them, and by nothing else that a busy machine does."""
+    """The waits, each of its greatest length; the clock advances by them alone, however busy the machine is."""
     waits, started = Waits(), time.monotonic()
     monkeypatch.setattr(random, "uniform", lambda shortest, longest: longest)
     monkeypatch.setattr(time, "sleep", waits.wait)
@@ -60,7 +60,7 @@ def fail_always(request):
 
 
 def twice_failing(view, error=RetryableException):
-    """Return a view that does what `view` does, and fails in its first two attempts; `.attempts` counts them."""
+    """Return a view that calls `view` and fails in its first two attempts; `.attempts` counts them."""
 
     def run(request):
         run.attempts += 1
@@ -73,7 +73,7 @@ def twice_failing(view, error=RetryableException):
     return run
 
 
-# Which moments are bad: on SQLite, the lock that somebody else holds.
+# SQLite: somebody else holds the lock.
 
 
 @SQLITE
@@ -119,7 +119,7 @@ def test_rows_of_a_commit_that_stays_busy_are_not_committed_by_the_next_request(
     assert (len(waits), names()) == (4, ["Jim Doe"])
 
 
-# On PostgreSQL, other transactions at the same time, noticed in a statement or not before COMMIT.
+# PostgreSQL: a concurrent transaction makes a statement or the COMMIT fail.
 
 
 @pytest.fixture
@@ -221,12 +221,12 @@ def test_both_requests_of_a_deadlock_are_committed(outside, wsgi, make_user, nam
     assert (answers, sum(tried.values()) > 2, sorted(names())) == ([200, 200], True, ["Jane!!", "Jim!!"])
 
 
-# Many at once, on both.
+# Both databases: many requests at once.
 
 
 @pytest.fixture
 def as_installed(settings):
-    """As many attempts as where nobody has set another number."""
+    """The default number of attempts."""
     del settings["retry.attempts"]
 
 
@@ -264,7 +264,7 @@ def test_40_of_40_writers_among_readers_are_acknowledged(request, make_user, row
 
 @pytest.fixture
 def send_user(app):
-    """Call `send_user(wsgi, name, email)`: send the form for a new user, as from a page of its own."""
+    """Call `send_user(wsgi, name, email)`: send the form for a new user, with a token of its own."""
     form = app.get("/users/new").forms["record"]
     cookie = "; ".join(f"{name}={value}" for name, value in app.cookies.items())
 
@@ -279,7 +279,7 @@ def respond(wsgi, path, method="POST"):
     return Request.blank(path, method=method).get_response(wsgi).status_int
 
 
-# What an attempt finds, and what is left of it.
+# What an attempt reads, and what it leaves behind.
 
 
 @pytest.mark.usefixtures("nobody")
@@ -311,11 +311,11 @@ def test_each_attempt_reads_the_body_from_its_beginning(stream, probe, waits):
 
 
 def upload(app, probe):
-    """Return what each of three attempts reads of the same uploaded file."""
+    """Return what each of three attempts reads from the same uploaded file."""
     seen = []
     view = twice_failing(lambda request: seen.append(request.POST["file"].file.read()))
     content_type, body = app.encode_multipart([], [("file", "users.csv", b"Jane" * 50_000)])
-    # By PUT: the forms of the site take no file.
+    # With PUT, because a POST of a file is refused.
     probe(view, method="PUT", body=body, content_type=content_type, status=200)
     return seen
 
@@ -351,7 +351,7 @@ def test_the_flash_message_of_a_failed_attempt_is_not_shown(app, probe, waits):
     app.get("/users").mustcontain("Attempt 3", no=["Attempt 1", "Attempt 2"])
 
 
-# How often, how long, and what then.
+# The number of attempts, the waits, and the answer after the last one.
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 5])
@@ -435,7 +435,7 @@ def test_a_value_that_the_table_refuses_is_not_retried(probe, waits):
     assert waits == []
 
 
-# What pyramid_retry, pyramid_tm and zope.sqlalchemy promise by themselves.
+# Promises of pyramid_retry, pyramid_tm and zope.sqlalchemy.
 
 
 @pytest.mark.parametrize("error", [TransientError, RetryableException])
@@ -472,7 +472,7 @@ def test_an_answer_that_aborts_is_not_tried_again(status, probe, waits, names):
 
 
 class Voter:
-    """Something else that takes part in the transaction, and refuses in its first `no` votes."""
+    """Another data manager of the transaction, whose first `no` votes fail."""
 
     transaction_manager = None
 
@@ -504,7 +504,7 @@ def joined_by(voter):
     return view
 
 
-# The second one sorts behind every other name.
+# The second key sorts after zope.sqlalchemy's own.
 KEYS = ["a", "~~~"]
 
 
@@ -553,7 +553,7 @@ def test_a_transaction_manager_outside_requests_retries_too(engine, names):
 
 @pytest.fixture
 def reader(engine, impatient):
-    """Somebody who reads for long from a database without WAL: nobody can commit until `reader.rollback()`."""
+    """A long read of a database without WAL: nobody can commit until `reader.rollback()`."""
 
     @event.listens_for(engine, "connect")
     def without_wal(connection, _record):

@@ -1,4 +1,4 @@
-"""Outside a request: the same Session with `transaction.manager`, and the plain ones of SQLAlchemy on our Engine."""
+"""Outside a request: the same Session with `transaction.manager`, and plain Sessions of SQLAlchemy on our Engine."""
 
 import pytest
 import transaction

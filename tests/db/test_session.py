@@ -1,4 +1,4 @@
-"""The Session is made on first use, belongs to the request's transaction, and is of no use outside it."""
+"""The Session is made on first use, belongs to the request's transaction, and refuses to be used outside it."""
 
 import contextlib
 import threading
@@ -65,7 +65,7 @@ def test_the_redirect_to_the_sign_in_page_takes_no_connection(path, stranger, ch
 @pytest.mark.parametrize("path", ["/users/new", "/users/0"])
 def test_a_page_without_rows_makes_one_query_for_the_identity(path, app, checkouts, statements):
     app.get(path, status="*")
-    # PostgreSQL's driver begins by itself.
+    # On SQLite, BEGIN is a statement too.
     looks = [statement for statement in statements if not statement.startswith("BEGIN")]
     assert (len(checkouts), len(looks)) == (1, 1)
     assert "FROM users JOIN sign_ins" in looks[0]
@@ -103,7 +103,7 @@ def test_dbsession_is_refused_before_the_transaction(place, probe, places, check
 @pytest.mark.parametrize("place", late.AFTER)
 def test_dbsession_is_refused_after_the_transaction(place, probe, places, checkouts, names):
     places[place] = lambda request: request.dbsession.execute(JANE)
-    # What is raised below the exception views becomes a page, elsewhere it is the server's business.
+    # An exception below the exception views becomes a page; others reach the server.
     with contextlib.suppress(NoTransaction):
         probe(lambda request: "Hello", status=500)
     assert (checkouts, names()) == ([], [])
@@ -325,7 +325,7 @@ def test_a_view_cannot_commit_the_transaction(status, probe, names):
 
 
 class Refused:
-    """Uses the session, and counts how often that is refused before a connection is taken."""
+    """Uses the session, and counts how often that is refused."""
 
     def __init__(self, use, refusals=REFUSALS):
         self.use, self.refusals, self.errors = use, refusals, 0

@@ -1,4 +1,4 @@
-"""`myproject.db` can be lifted out: another application, with tables of its own, includes it and nothing else."""
+"""`myproject.db` works alone: another application, with its own tables, includes it and nothing else."""
 
 import ast
 import json
@@ -21,7 +21,7 @@ FOLDER = Path(myproject.db.__file__).parent
 
 
 class Base(DeclarativeBase):
-    """A base of the other application's own."""
+    """The base of the other application's models."""
 
     metadata = MetaData()
 
@@ -61,7 +61,7 @@ def other(outside, database_url, monkeypatch):
 
 @pytest.fixture
 def notes(outside):
-    """Call `notes()`: the stored notes, by id, read through the second connection."""
+    """Call `notes()`: return the committed notes, by id."""
 
     def read():
         with outside.connect() as connection:
@@ -187,7 +187,7 @@ def test_db_imports_nothing_else_of_the_project(path):
 
 
 def test_importing_db_loads_nothing_else_of_the_project():
-    # The package's own front door, which every import passes, knows Pyramid and the settings.
+    # Every import of a module imports `myproject` first, which imports the settings.
     program = "import json, sys, myproject.db.postgresql; print(json.dumps([*sys.modules]))"
     result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     modules = {name for name in json.loads(result.stdout) if name.split(".")[0] == "myproject"}

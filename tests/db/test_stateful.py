@@ -1,4 +1,4 @@
-"""Whatever requests write, one after the other and however they end, the database holds what a dictionary says."""
+"""Whatever a series of requests writes and however each ends, the database contains what a dictionary says."""
 
 import pytest
 import sqlalchemy
@@ -18,7 +18,7 @@ USERS = User.__table__
 
 
 def add_or_edit(session, present, user, name):
-    """By the ORM; nothing but the commit flushes it."""
+    """Use the ORM; only the commit flushes it."""
     if present:
         session.get(User, user).name = name
     else:
@@ -26,7 +26,7 @@ def add_or_edit(session, present, user, name):
 
 
 def add_or_edit_by_core(session, present, user, name):
-    """By a statement about the table."""
+    """Use a Core statement."""
     if present:
         session.execute(update(USERS).where(USERS.c.id == user).values(name=name))
     else:
@@ -34,24 +34,24 @@ def add_or_edit_by_core(session, present, user, name):
 
 
 def add_or_edit_by_text(session, present, user, name):
-    """By SQL as text."""
+    """Use SQL as text."""
     add, edit = "INSERT INTO users (id, name) VALUES (:id, :name)", "UPDATE users SET name = :name WHERE id = :id"
     session.execute(text(edit if present else add), {"id": user, "name": name})
 
 
 def drop(session, present, user, name):
-    """By the ORM."""
+    """Use the ORM."""
     if present:
         session.delete(session.get(User, user))
 
 
 def drop_by_core(session, present, user, name):
-    """By a statement about the table."""
+    """Use a Core statement."""
     session.execute(delete(USERS).where(USERS.c.id == user))
 
 
 def drop_by_text(session, present, user, name):
-    """By SQL as text."""
+    """Use SQL as text."""
     session.execute(text("DELETE FROM users WHERE id = :id"), {"id": user})
 
 
@@ -63,7 +63,7 @@ WRITES = st.lists(st.tuples(WAYS, IDS, NAMES), min_size=1, max_size=3)
 
 
 def apply(writes, session, people):
-    """Do `writes` in `session`, in which there are `people`, names by id; return who is there then."""
+    """Apply `writes` in `session`, which contains `people`, names by id; return the people after that."""
     people = dict(people)
     for way, user, name in writes:
         way(session, user in people, user, name)
@@ -72,33 +72,33 @@ def apply(writes, session, people):
         else:
             people[user] = name
         if way is not add_or_edit:
-            # What the Session remembers of this row is outdated.
+            # The Session's copy of this row is outdated.
             session.flush()
             session.expunge_all()
     return people
 
 
 class Requests(RuleBasedStateMachine):
-    """Requests, one after the other; `people` is what is to be there, `world` where they happen."""
+    """A series of requests; `people` is the expected content of the database, `world` runs the requests."""
 
     world = None
 
     @initialize()
     def nobody(self):
-        """Begin without rows: the application and the database are the same throughout."""
+        """Begin without rows: all examples share the application and the database."""
         self.people = {}
         self.world.forget()
 
     @rule(writes=WRITES)
     def one_request(self, writes):
-        """It commits."""
+        """Commit."""
         after = []
         self.world.probe(lambda request: after.append(apply(writes, request.dbsession, self.people)), status=200)
         self.people = after[-1]
 
     @rule(writes=WRITES, ending=st.sampled_from(["answers 422", "raises", "is doomed"]))
     def a_request_that_aborts(self, writes, ending):
-        """It leaves nothing."""
+        """Abort: nothing is written."""
 
         def view(request):
             apply(writes, request.dbsession, self.people)
@@ -112,7 +112,7 @@ class Requests(RuleBasedStateMachine):
 
     @rule(before=WRITES, inside=WRITES, after=WRITES, kept=st.booleans())
     def a_request_with_a_savepoint(self, before, inside, after, kept):
-        """It commits without what was rolled back."""
+        """Commit, without the writes that were rolled back to the savepoint."""
 
         def view(request):
             people = apply(before, request.dbsession, self.people)
@@ -131,7 +131,7 @@ class Requests(RuleBasedStateMachine):
 
     @rule(user=IDS, way=st.sampled_from([add_or_edit, add_or_edit_by_core, add_or_edit_by_text]))
     def a_request_that_another_one_crosses(self, user, way):
-        """What it writes follows from what it has read, whoever changes that in between."""
+        """Write what follows from what was read, even if somebody changes that in between."""
 
         def view(request):
             found = request.dbsession.get(User, user)
@@ -148,7 +148,7 @@ class Requests(RuleBasedStateMachine):
 
     @rule(writes=WRITES, times=st.integers(1, 3))
     def a_request_that_loses_a_race(self, writes, times):
-        """It is tried again, each time from the beginning."""
+        """Try again, each time from the beginning."""
 
         def view(request):
             after.append(apply(writes, request.dbsession, self.people))
@@ -161,16 +161,16 @@ class Requests(RuleBasedStateMachine):
 
     @invariant()
     def the_database_agrees(self):
-        """Read through the second connection."""
+        """Compare the rows, read through the second connection, with the expected ones."""
         assert self.world.stored() == self.people
 
 
 class World:
-    """Where requests happen, and a second connection, on which somebody else reads and changes rows."""
+    """Runs requests; on its second connection, another program reads and changes rows."""
 
     def __init__(self, probe, url):
         self.probe = probe
-        # Where SQLite is locked, somebody else does not wait.
+        # The other program does not wait for SQLite's lock.
         self.engine = sqlalchemy.create_engine(url, connect_args={"timeout": 0} if url.startswith("sqlite") else {})
 
     def forget(self):
@@ -195,7 +195,7 @@ class World:
 
 @pytest.fixture
 def machine(probe, database_url):
-    """The class of the machine, over an application and a database that all its examples share."""
+    """The class of the state machine, with an application and a database that all its examples share."""
     world = World(probe, database_url)
     yield type("RequestsHere", (Requests,), {"world": world})
     world.engine.dispose()

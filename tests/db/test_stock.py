@@ -1,4 +1,4 @@
-"""The starter template's wiring still does what ours is for: a row that is mended there is noticed here.
+"""The starter template's wiring still has the faults that ours prevents; a fault that is fixed there fails a test here.
 
 Each test is the control of a row of the table of hazards, by its letter and number.
 """
@@ -31,19 +31,19 @@ pytestmark = pytest.mark.usefixtures("stock")
 
 JANE = insert(User).values(name="Jane Doe")
 NAMES = select(User.name)
-# SQLite's driver begins no transaction before these: they are committed at once, and stay after a 500 too.
+# SQLite's driver does not begin a transaction before these, so they are committed at once, even if a 500 follows.
 UNBEGUN = {"connection_savepoint", "core_update_with", "text_with_update", "text_with_insert"}
 
 
 @pytest.fixture
 def with_places(settings):
-    """But for the place between the exception views and pyramid_tm, which stand the other way round here."""
+    """All places but the one between the exception views and pyramid_tm, which have the opposite order here."""
     settings["pyramid.includes"] = "tests.probe tests.db.late.around_everything"
 
 
 @pytest.fixture
 def abandoned(engine):
-    """A list of sessions that a request has left behind, for the test to clear up after it."""
+    """A list of leaked sessions, which are closed after the test."""
     sessions = []
     yield sessions
     for session in sessions:
@@ -53,13 +53,13 @@ def abandoned(engine):
 
 @pytest.fixture
 def default_veto(settings):
-    """Let pyramid_tm's own veto decide what is committed; ask for it before `wsgi`."""
+    """Let pyramid_tm's own veto decide what is committed; request it before `wsgi`."""
     settings["tm.commit_veto"] = "pyramid_tm.default_commit_veto"
 
 
 @pytest.fixture
 def reader(writer):
-    """Somebody who reads for long from a database without WAL: nobody can commit until `reader.rollback()`."""
+    """A long read of a database without WAL: nobody can commit until `reader.rollback()`."""
     writer.execute("PRAGMA journal_mode = DELETE")
     writer.execute("BEGIN")
     writer.execute("SELECT * FROM users").fetchall()
@@ -75,7 +75,7 @@ def without_error_pages(monkeypatch):
 
 @pytest.fixture
 def overtaken(make_user, outside):
-    """A view that renames John Doe, whom somebody else renames after its first attempt has read him."""
+    """A view that renames John Doe; somebody else renames him after its first attempt has read his row."""
     make_user("John Doe")
 
     def view(request):
@@ -209,7 +209,7 @@ def test_b2_sqlite_has_no_row_locks(wsgi, make_user, names):
 
 
 def increment_when_both_have_read(query):
-    """Return a view that reads a number, and writes the next one once another request has read it too."""
+    """Return a view that reads a number, waits until another request has read it too, and writes the next number."""
     both = threading.Barrier(2, timeout=5)
 
     def view(request):
@@ -243,7 +243,7 @@ def test_b6_one_of_two_concurrent_inserts_of_an_email_is_answered_by_500(wsgi, r
     assert [user.email for user in rows(User)] == ["jane@example.com"]
 
 
-# C. Writes that stay after a no
+# C. Writes that stay after an error
 
 
 @pytest.mark.parametrize("status", [400, 422, 500])
@@ -338,7 +338,7 @@ def test_d1_a_busy_commit_on_sqlite_is_not_retried(without_error_pages, impatien
 
 @postgresql_only
 def test_d1_a_serialization_failure_at_commit_is_retried_without_error_pages(without_error_pages, probe, names):
-    """Here stock does well, but for D2."""
+    """Here the stock wiring is right, except for D2."""
     failure = text("DO $$ BEGIN RAISE 'as the test wants' USING ERRCODE = '40001'; END $$")
 
     def view(request):

@@ -1,4 +1,4 @@
-"""An answer of any length is read page by page while it is sent; no client holds a connection by being slow."""
+"""An answer of any length is read page by page while it is sent; a slow client holds no connection."""
 
 import http.client
 import socket
@@ -25,13 +25,13 @@ LINE = 50_000  # bytes of the body for each row
 
 @pytest.fixture
 def factory(wsgi):
-    """The application's Sessions."""
+    """The factory of the application's Sessions."""
     return wsgi.registry["dbsession_factory"]
 
 
 @pytest.fixture
 def people(outside):
-    """Call `people(*names)`: store users of these names through the second connection."""
+    """Call `people(*names)`: store users with these names through the second connection."""
 
     def store(*names):
         with outside.begin() as connection:
@@ -42,8 +42,8 @@ def people(outside):
 
 @pytest.fixture
 def server(wsgi):
-    """Call `server(read)`: waitress, sending what `read(request)` yields; return its port."""
-    # It takes little from the application that it cannot send.
+    """Call `server(read)`: let waitress send what `read(request)` yields; return its port."""
+    # A small buffer: it reads little from the application that it cannot send.
     started = waitress.create_server(wsgi, host="127.0.0.1", port=0, threads=6, outbuf_high_watermark=1000)
     thread = Thread(target=started.run)
     thread.start()
@@ -53,7 +53,7 @@ def server(wsgi):
         return int(started.effective_port)
 
     yield serve
-    # The loop of the server ends when it has nothing left to watch.
+    # The server's loop ends when no socket is left.
     started.task_dispatcher.shutdown()
     started.asyncore.close_all(started._map)
     thread.join(5)
@@ -71,7 +71,7 @@ def read_in_one_go(request):
 
 
 def stalled_client(port):
-    """Return a client that has read the beginning of its answer, and reads no further."""
+    """Return a client that has read the beginning of its answer, and stalls."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.connect(("127.0.0.1", port))
@@ -81,7 +81,7 @@ def stalled_client(port):
 
 
 def get(port):
-    """Return the lines of the answer that a client gets who reads it all."""
+    """Return the lines of the complete answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     connection.request("GET", "/probe")
     body = connection.getresponse().read()
@@ -215,7 +215,7 @@ def test_rows_inserted_and_deleted_meanwhile_do_not_affect_others(factory, peopl
         with outside.begin() as connection:
             if len(seen) < 30:
                 connection.execute(insert(USERS).values(name=str(100 + len(seen))))
-            # Half before the place that has been reached, half after it.
+            # Half of them before the present position, half after it.
             connection.execute(delete(USERS).where(USERS.c.name.in_([str(seen[-1]), str(99 - len(seen) * 2)])))
     stayed = [number for number in range(100) if number == 99 or number % 2 == 0]
     assert seen == sorted(set(seen))

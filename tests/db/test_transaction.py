@@ -1,4 +1,4 @@
-"""What the view answers decides whether its request commits."""
+"""The view's answer decides whether its request commits."""
 
 import contextlib
 from pathlib import Path
@@ -26,7 +26,7 @@ SAVED = TranslationString("Saved!")
 
 @pytest.fixture
 def stored(names, outside):
-    """Call `stored()`: the users' names, and whether the table that the view made is there."""
+    """Call `stored()`: return the users' names, and whether the table that the view creates exists."""
     return lambda: (names(), inspect(outside).has_table("notes"))
 
 
@@ -185,6 +185,6 @@ def test_a_flash_message_is_dropped_when_the_commit_fails(probe, app, rows):
 
 
 def test_the_project_makes_no_subrequest():
-    # Through the tweens it would commit by itself, whatever becomes of the request around it.
+    # A subrequest through the tweens commits by itself, even if the outer request aborts.
     sources = Path(myproject.__file__).parent.rglob("*.py")
     assert [path for path in sources if "invoke_subrequest" in path.read_text(encoding="utf-8")] == []

@@ -1,4 +1,4 @@
-"""However a view writes: a yes keeps it, a no drops it, and a request that may only read cannot do it."""
+"""Every way to write is committed after a success, rolled back after an error, and refused in a safe request."""
 
 import re
 
@@ -15,7 +15,7 @@ each_write = pytest.mark.parametrize(("write", "left"), WRITES)
 
 @pytest.fixture(autouse=True)
 def john(nobody, make_user):
-    """The one user that there is before the write."""
+    """The only user before the write."""
     return make_user("John Doe")
 
 

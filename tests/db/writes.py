@@ -1,4 +1,4 @@
-"""The ways to write through a Session that people use; each finds John Doe alone and leaves the names it says.
+"""The ways to write through a Session; each finds only John Doe and leaves the names that it declares.
 
 A `SELECT` of a function that writes is missing, since SQLite has no such functions: see the fixture `writing_function`.
 """
@@ -15,7 +15,7 @@ JOHN = USERS.c.id == 1
 
 
 def writing(answer):
-    """Return a view that writes in three ways, one of them DDL, and then answers by `answer(request)`."""
+    """Return a view that writes in three ways, one of them DDL, and then returns `answer(request)`."""
 
     def view(request):
         request.dbsession.execute(text("CREATE TABLE notes (note TEXT)"))
@@ -30,7 +30,7 @@ def writing(answer):
 
 
 def leaves(*names):
-    """Register `write(session)`, after which the users are called `names`, by id."""
+    """Register `write(session)`, which leaves users with these names, by id."""
 
     def register(write):
         WRITES.append(pytest.param(write, list(names), id=write.__name__))
@@ -40,7 +40,7 @@ def leaves(*names):
 
 
 def restore_john(engine):
-    """Leave John Doe alone again."""
+    """Leave only John Doe."""
     with engine.begin() as connection:
         connection.execute(delete(USERS))
         connection.execute(insert(USERS).values(id=1, name="John Doe"))

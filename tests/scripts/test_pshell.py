@@ -1,4 +1,4 @@
-"""`pshell INI`, run as a developer runs it: commands on its standard input."""
+"""`pshell INI` with commands on its standard input."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from tests.conftest import INI
 
 @pytest.fixture
 def pshell(database_url):
-    """Call `pshell(commands)`: type them into the shell; return what it printed."""
+    """Call `pshell(commands)`: run them in the shell; return its output."""
 
     def run(commands):
         command = [sys.executable, "-m", "pyramid.scripts.pshell", INI, "--python-shell", "python"]
