@@ -33,16 +33,15 @@ def is_compared(item: Any, name: str | None, kind: str, *_: Any) -> bool:
 def refuse_orphans(ctx: MigrationContext, step: Any, heads: Any, run_args: Any) -> None:
     """Raise an error before the migration commits if it leaves rows on SQLite whose foreign keys name no row."""
     if ctx.dialect.name == "sqlite":
-        assert ctx.connection is not None
-        orphans = ctx.connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        connection: Any = ctx.connection
+        orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         if orphans:
             raise RuntimeError(f"the migration left rows whose foreign keys name no row: {orphans}")
 
 
 def run_migrations() -> None:
     """Migrate the database to the requested revision; a migration that fails changes nothing."""
-    ini = context.config.config_file_name
-    assert ini is not None
+    ini: Any = context.config.config_file_name
     setup_logging(ini)
     engine = get_engine(database_url(get_appsettings(ini)), poolclass=NullPool)
     with engine.connect() as connection:

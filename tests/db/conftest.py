@@ -1,8 +1,10 @@
 """Fixtures for the tests of the request's transaction."""
 
 import sqlite3
+from threading import Thread
 
 import pytest
+import waitress
 from sqlalchemy import event, func, select
 
 from myproject.db.sqlite import prepare_for_triggers
@@ -66,6 +68,20 @@ def writer(engine):
     prepare_for_triggers(connection)
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def port(wsgi):
+    """The port of waitress on loopback, which serves the application."""
+    # A small buffer: it reads little from the application that it cannot send.
+    server = waitress.create_server(wsgi, host="127.0.0.1", port=0, threads=6, outbuf_high_watermark=1000)
+    thread = Thread(target=server.run)
+    thread.start()
+    yield int(server.effective_port)
+    # The server's loop ends when no socket is left.
+    server.task_dispatcher.shutdown()
+    server.asyncore.close_all(server._map)
+    thread.join(5)
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """A write after the answer: the reader never waits for it, and it is dropped if the database is busy."""
 
+import contextlib
 import datetime
+import http.client
+import threading
 import time
 
 import pytest
@@ -71,6 +74,24 @@ def test_a_streamed_body_is_closed_too(wsgi, names):
     assert (list(body), "Content-Length" in dict(headers)) == ([b"Hello"], False)
     body.close()
     assert (closed, names()) == ([[]], ["Seen"])
+
+
+def test_the_client_has_the_whole_answer_before_the_write_begins(wsgi, port, names):
+    answered = threading.Event()
+
+    def view(request):
+        request.after_answer(lambda dbsession: answered.wait(5) and dbsession.execute(SEEN))
+        return "Hello"
+
+    wsgi.registry["probe"] = view
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as client:
+        client.request("GET", "/probe", headers={"Host": "localhost"})
+        assert client.getresponse().read() == b"Hello"
+        answered.set()
+        # The next answer on this connection comes after the write.
+        client.request("GET", "/static/site.css", headers={"Host": "localhost"})
+        assert client.getresponse().status == 200
+    assert names() == ["Seen"]
 
 
 @pytest.mark.parametrize("answer", [HTTPForbidden(), HTTPNotModified(), late.Forgiven()])

@@ -3,10 +3,8 @@
 import http.client
 import socket
 import time
-from threading import Thread
 
 import pytest
-import waitress
 from pyramid.response import Response
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
@@ -41,22 +39,14 @@ def people(outside):
 
 
 @pytest.fixture
-def server(wsgi):
+def server(wsgi, port):
     """Call `server(read)`: let waitress send what `read(request)` yields; return its port."""
-    # A small buffer: it reads little from the application that it cannot send.
-    started = waitress.create_server(wsgi, host="127.0.0.1", port=0, threads=6, outbuf_high_watermark=1000)
-    thread = Thread(target=started.run)
-    thread.start()
 
     def serve(read):
         wsgi.registry["probe"] = lambda request: Response(app_iter=read(request), content_type="text/plain")
-        return int(started.effective_port)
+        return port
 
-    yield serve
-    # The server's loop ends when no socket is left.
-    started.task_dispatcher.shutdown()
-    started.asyncore.close_all(started._map)
-    thread.join(5)
+    return serve
 
 
 def streamed(request):
