@@ -13,7 +13,7 @@ from webtest import TestApp
 
 from myproject.db.base import utcnow
 from myproject.models import SignIn, User
-from myproject.signin.identity import KEY
+from myproject.signin.identity import SESSION_KEY
 from myproject.signin.models import digest
 from myproject.signin.passwords import Hasher
 from myproject.web.cookies import cookie_name
@@ -44,7 +44,7 @@ def cookie(secret=SECRET, token=TOKEN_IN_COOKIE):
     """Return the value of the cookie `session` in the browser of a sign-in, as the application signs it."""
     request, response = Request.blank("/"), Response()
     session = SignedCookieSessionFactory(secret, serializer=JSONSerializer(), cookie_name="session")(request)
-    session[KEY] = token
+    session[SESSION_KEY] = token
     session.get_csrf_token()
     request._process_response_callbacks(response)
     return response.headers["Set-Cookie"].partition(";")[0].partition("=")[2]

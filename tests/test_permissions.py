@@ -1,6 +1,7 @@
 """House rule: who may do what is what docs/permissions.md says, on every page, for every role, by every method."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,25 @@ def test_strangers_do_not_learn_which_rows_there_are(pages, stage):
                 if seen(there) != seen(not_there):
                     different.append((page, method))
     assert different == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_strangers_form_is_answered_while_somebody_else_holds_the_write_lock(pages, stage, outside):
+    here, done, slow = stage(STRANGER), {}, {}
+    # Without /signin, since a wrong password is counted, and that is a write.
+    paths = [here.path(page).replace(LINK, "unknown") for page in pages if page != "/signin"]
+    with outside.connect() as writer:
+        writer.exec_driver_sql("BEGIN IMMEDIATE")
+        for path in paths:
+            fields = {"csrf_token": token_of(here.app), "form_token": "0" * 32, **FILLED_IN}
+            started = time.monotonic()
+            done[path] = answered(here.app.post(path, fields, expect_errors=True))
+            slow[path] = time.monotonic() - started
+        writer.rollback()
+    # A statement that waits for the lock gives up after 5 seconds.
+    assert {path: seconds for path, seconds in slow.items() if seconds > 4} == {}
+    assert [path for path, answer in done.items() if answer == "yes"] == ["/language", "/users/display"]
+    assert set(done.values()) == {"yes", "sign in", "404", "405"}
 
 
 def seen(response):

@@ -12,7 +12,7 @@ from webtest import TestApp
 from myproject.models import SignIn, User
 from myproject.scripts import create_admin
 from myproject.settings import read_settings
-from myproject.signin.passwords import hasher
+from myproject.signin.passwords import make_hasher
 from tests.conftest import INI
 from tests.signed_in import PASSWORD
 
@@ -82,7 +82,9 @@ def test_who_is_there_already_keeps_their_name(run, make_user, rows):
 
 
 def test_the_old_password_and_all_sign_ins_end(run, make_user, rows, gets_in, settings):
-    make_user("Ada Lovelace", email="ada@example.com", password_hash=hasher(read_settings(settings)).hash(PASSWORD))
+    make_user(
+        "Ada Lovelace", email="ada@example.com", password_hash=make_hasher(read_settings(settings)).hash(PASSWORD)
+    )
     assert gets_in("ada@example.com")
     assert len(rows(SignIn)) == 1
     run("ada@example.com", password="nine green bottles hanging")

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import pytest
 
 from myproject.models import SignIn, User
-from myproject.signin.passwords import LONGEST, Hasher
+from myproject.signin.passwords import MAX_LENGTH, Hasher
 from tests.signed_in import COSTS, HASHER, PASSWORD
 
 from .conftest import is_signed_in, sign_in
@@ -95,7 +95,7 @@ def test_a_password_of_any_kind_is_answered_after_one_hash(visitor, hashes, subt
         "NUL at the end": PASSWORD + "\x00",
         "a space more": PASSWORD + " ",
         "another case": PASSWORD.upper(),
-        "too long": "a" * (LONGEST + 1),
+        "too long": "a" * (MAX_LENGTH + 1),
         "accents": "\u0301\u0323" * 20_000,
         "emoji": "😀" * 1000,
     }.items():
