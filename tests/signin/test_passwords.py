@@ -1,4 +1,4 @@
-"""Which passwords are refused, and what a hash tells of the one that it was made of."""
+"""Which passwords are refused, and how passwords are hashed and verified."""
 
 import time
 import unicodedata
@@ -24,7 +24,7 @@ def hasher():
 
 @pytest.fixture
 def computed(monkeypatch):
-    """A list with an item for each hash that Argon2 computes; it computes none for a hash that it cannot read."""
+    """A list with an item for each hash that Argon2 computes; it computes none for a hash that it cannot parse."""
     computed = []
     verify, make = argon2.low_level.verify_secret, argon2.low_level.hash_secret
 
@@ -66,7 +66,7 @@ def computed(monkeypatch):
         "password of a goldfish",
     ],
 )
-def test_it_takes(password):
+def test_good_passwords_are_accepted(password):
     assert find_problem(password, *WORDS) is None
 
 
@@ -84,7 +84,7 @@ def test_it_takes(password):
         ("zqxjkvbpmwty\ud800", "control characters"),
     ],
 )
-def test_it_refuses_for_its_length_or_characters(password, message):
+def test_wrong_length_or_characters_are_refused(password, message):
     assert message in find_problem(password).interpolate()
 
 
@@ -134,7 +134,7 @@ def test_it_refuses_for_its_length_or_characters(password, message):
         "동해물과백두산이마르고닳도록",
     ],
 )
-def test_it_refuses_what_is_guessed_first(password):
+def test_easily_guessed_passwords_are_refused(password):
     assert "guessed first" in find_problem(password)
 
 
@@ -157,24 +157,24 @@ def test_it_refuses_what_is_guessed_first(password):
         unicodedata.normalize("NFD", "김민수123456789"),
     ],
 )
-def test_it_refuses_what_others_know_of_the_person(password):
+def test_passwords_made_of_the_persons_name_or_email_are_refused(password):
     assert "from your name, email or this site" in find_problem(password, *WORDS)
 
 
 @pytest.mark.parametrize("word", [None, "", " ", "!!", "123"])
-def test_a_word_of_nothing_refuses_nothing(word):
+def test_an_empty_personal_word_refuses_nothing(word):
     assert find_problem(PASSWORD, word) is None
     assert find_problem("%$&@#!*^(&%-", word) is None
 
 
-def test_a_password_of_a_megabyte_is_refused_at_once():
+def test_a_password_of_a_megabyte_is_refused_quickly():
     started = time.process_time()
     for password in HOSTILE:
         assert find_problem(password, *WORDS)
     assert time.process_time() - started < 5
 
 
-def test_every_entry_of_the_list_is_refused_where_it_is_long_enough():
+def test_every_common_password_is_refused():
     entries = [
         line for line in COMMON_PASSWORDS_FILE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")
     ]
@@ -186,11 +186,11 @@ def test_every_entry_of_the_list_is_refused_where_it_is_long_enough():
 
 @pytest.mark.parametrize("password", ["mañana mañana", "한글 비밀번호", "ｆｕｌｌ width"])
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
-def test_a_password_is_the_same_however_a_keyboard_composes_it(hasher, password, form):
+def test_unicode_forms_of_a_password_are_equal(hasher, password, form):
     assert hasher.verify(unicodedata.normalize(form, password), hasher.hash(password))
 
 
-def test_the_longest_password_is_whole_also_where_it_arrives_decomposed(hasher):
+def test_the_longest_password_is_not_cut_when_decomposed(hasher):
     longest = "\u1f82" * MAX_LENGTH
     decomposed = unicodedata.normalize("NFD", longest)
     assert len(decomposed) == 4 * MAX_LENGTH
@@ -199,7 +199,7 @@ def test_the_longest_password_is_whole_also_where_it_arrives_decomposed(hasher):
     assert not hasher.verify(longest[:-1], hasher.hash(longest))
 
 
-def test_a_hash_is_argon2id_with_its_parameters_and_a_salt_of_its_own(hasher):
+def test_a_hash_is_argon2id_with_its_own_salt(hasher):
     first, second = hasher.hash(PASSWORD), hasher.hash(PASSWORD)
     assert first.startswith("$argon2id$v=19$m=8,t=1,p=1$")
     assert first != second
@@ -211,13 +211,13 @@ def test_another_password_does_not_match(hasher, password):
     assert hasher.verify(password, hasher.hash(PASSWORD)) is False
 
 
-def test_a_password_that_is_too_long_gets_no_hash(hasher):
+def test_a_password_that_is_too_long_is_not_hashed(hasher):
     with pytest.raises(ValueError, match="1024"):
         hasher.hash("zq" * MAX_LENGTH)
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "wrong", *HOSTILE])
-def test_a_known_and_an_unknown_person_cost_one_hash_each(hasher, computed, password):
+def test_known_and_unknown_accounts_cost_one_hash_each(hasher, computed, password):
     known = hasher.hash(PASSWORD)
     computed.clear()
     assert hasher.verify(password, known) is (password == PASSWORD)
@@ -233,7 +233,7 @@ def test_a_malformed_hash_matches_nothing_and_costs_one_hash(hasher, computed, p
     assert len(computed) == 1
 
 
-def test_where_there_is_no_memory_for_a_hash_it_says_so(hasher, monkeypatch):
+def test_a_lack_of_memory_raises(hasher, monkeypatch):
     def refuse(*args):
         raise argon2.exceptions.VerificationError("Memory allocation error")
 
@@ -242,7 +242,7 @@ def test_where_there_is_no_memory_for_a_hash_it_says_so(hasher, monkeypatch):
         hasher.verify(PASSWORD, None)
 
 
-def test_a_hash_with_other_parameters_still_matches_and_is_to_be_made_again(hasher):
+def test_a_hash_with_other_parameters_matches_and_needs_a_rehash(hasher):
     older = Hasher(**{**TINY, "time_cost": 2}).hash(PASSWORD)
     assert hasher.verify(PASSWORD, older)
     assert hasher.needs_rehash(older)
