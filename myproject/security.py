@@ -1,18 +1,24 @@
-"""Who may do what: closed unless opened."""
+"""Who may do what: every page is closed unless a permission opens it."""
+
+from typing import Any, TypeVar
 
 from pyramid.authorization import Allow, Authenticated
+from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPForbidden
 
-from .db import get_or_404
+from .db import Base, get_or_404
+from .web.request import Request
 
-# What each role may do anywhere; what people may do to what is theirs stands in the models, `__acl__`.
-#   view        see users, posts, the overview
-#   write       add a post of one's own
+Record = TypeVar("Record", bound=Base)
+
+# What each role may do to every record. What people may do to their own records is in the models: `__acl__`.
+#   view        read users, posts, the overview
+#   write       add a post under one's own name
 #   add, edit, delete   any user or post
-#   share       a saved view with all
+#   share       a saved view with everybody
 #   account     the password and the sign-ins of a user
 #   administer  roles, erasing
-SITE = [
+SITE_ACL = [
     (Allow, Authenticated, ["view", "write"]),
     (Allow, "role:editor", ["add", "edit", "delete", "share"]),
     (Allow, "role:admin", ["add", "edit", "delete", "share", "account", "administer"]),
@@ -20,23 +26,27 @@ SITE = [
 
 
 class Site:
-    """What a page stands on whose URL names no row."""
+    """The context of every page whose URL names no record."""
 
-    __acl__ = SITE
+    __acl__ = SITE_ACL
 
-    def __init__(self, request):
-        """Take the request, as Pyramid's root factories do."""
+    def __init__(self, request: Request) -> None:
+        """Take the request, as Pyramid calls root factories with it."""
 
 
-def includeme(config):
-    """Ask for a permission on every page, and for a CSRF token with every form."""
+def includeme(config: Configurator) -> None:
+    """Require the permission "view" on every page that names no other, and a CSRF token with every form."""
     config.set_root_factory(Site)
     config.set_default_permission("view")
     config.set_default_csrf_options(require_csrf=True)
 
 
-def row_in_url(request, model, **options):
-    """Return the `model` that the URL names, or 404; whoever is not signed in does not even learn which there are."""
+def row_in_url(request: Request, model: type[Record], **options: Any) -> Record:
+    """Return the `model` record that the URL names; `options` are those of `Session.get`.
+
+    Raises `HTTPNotFound` if there is none, and `HTTPForbidden` if nobody is signed in: strangers get the same answer
+    for every id, so that they do not learn which records exist.
+    """
     if request.identity is None:
         raise HTTPForbidden()
     return get_or_404(request, model, **options)

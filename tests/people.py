@@ -1,4 +1,4 @@
-"""People with a role, and the browsers in which they are signed in."""
+"""Users with a role, and browsers in which they are signed in."""
 
 import datetime
 import itertools
@@ -20,7 +20,7 @@ TOMORROW = datetime.timedelta(days=1)
 
 
 def add_person(engine, name="John Doe", role="member", **values):
-    """Store a user who can sign in, with the password of `signed_in`; return them."""
+    """Store and return a user who can sign in with the password of `signed_in`."""
     number = next(NUMBERS)
     values = {"email": f"person{number}@example.com", "password_hash": PASSWORD_HASH, **values}
     with Session(engine, expire_on_commit=False) as session:
@@ -31,9 +31,9 @@ def add_person(engine, name="John Doe", role="member", **values):
 
 
 def browser_of(wsgi, engine, user, **values):
-    """Return a browser without scripts in which `user` is signed in; `values` are of the row of the sign-in."""
+    """Return a browser without scripts in which `user` is signed in; `values` are columns of the `SignIn`."""
     token = f"of the tests, {next(NUMBERS)}"
-    # Seen tomorrow, so that no test meets the write of "last seen".
+    # Seen tomorrow, so that no request writes "last seen".
     values = {"address": "", "browser": "", "seen_at": utcnow() + TOMORROW, **values}
     with engine.begin() as connection:
         connection.execute(sqlalchemy.insert(SignIn).values(token=digest(token), user_id=user.id, **values))
@@ -43,12 +43,12 @@ def browser_of(wsgi, engine, user, **values):
 
 
 def token_of(app):
-    """Return the CSRF token of a browser, as every form on its pages carries it: here, the one of the languages."""
+    """Return the CSRF token of a browser, from the language form, which is on every page."""
     return app.get("/nothing", status=404).forms[0]["csrf_token"].value
 
 
 def everything_stored(engine):
-    """Return all rows of all tables as text, by the name of the table; read as they are, without the models."""
+    """Return the rows of all tables as text, by the name of the table; read without the models."""
     with engine.connect() as connection:
         return {name: _rows_of(connection, name) for name in sorted({*Base.metadata.tables, *_tables_of(connection)})}
 

@@ -1,6 +1,6 @@
-"""The administrator in whose name the tests visit the pages, and the browser in which they are signed in.
+"""The administrator as whom the tests visit the pages, and the browser in which they are signed in.
 
-Their id is 0: no address leads to it, no row that a test adds gets it, and the fixture `rows` leaves it out.
+The id is 0: no URL leads to it, no row that a test adds gets it, and the fixture `rows` leaves it out.
 """
 
 import datetime
@@ -13,7 +13,7 @@ from webtest import TestApp
 
 from myproject.db.base import utcnow
 from myproject.models import SignIn, User
-from myproject.signin.identity import KEY
+from myproject.signin.identity import SESSION_KEY
 from myproject.signin.models import digest
 from myproject.signin.passwords import Hasher
 from myproject.web.cookies import cookie_name
@@ -21,14 +21,14 @@ from myproject.web.cookies import cookie_name
 NAME, EMAIL, PASSWORD = "Test Administrator", "administrator@example.com", "correct horse battery staple"
 SECRET = "tests-only-tests-only-tests-only-"
 TOKEN_IN_COOKIE = "of the tests"
-# As quick as they can be.
+# The cheapest parameters that Argon2 accepts.
 COSTS = {"time_cost": 1, "memory_cost": 128, "parallelism": 1}
 HASHER = Hasher(**COSTS)
 PASSWORD_HASH = HASHER.hash(PASSWORD)
 
 
 def add_administrator(url):
-    """Store the administrator and their sign-in; seen tomorrow, so that no test meets what time brings."""
+    """Store the administrator and their sign-in, last seen tomorrow, so that it never expires during the tests."""
     engine = sqlalchemy.create_engine(url)
     user = {"id": 0, "name": NAME, "email": EMAIL, "role": "admin", "password_hash": PASSWORD_HASH}
     tomorrow = utcnow() + datetime.timedelta(days=1)
@@ -41,10 +41,10 @@ def add_administrator(url):
 
 
 def cookie(secret=SECRET, token=TOKEN_IN_COOKIE):
-    """Return the value of the cookie `session` in the browser of a sign-in, as the application signs it."""
+    """Return the value of the session cookie for the sign-in with this token, signed like the application's."""
     request, response = Request.blank("/"), Response()
     session = SignedCookieSessionFactory(secret, serializer=JSONSerializer(), cookie_name="session")(request)
-    session[KEY] = token
+    session[SESSION_KEY] = token
     session.get_csrf_token()
     request._process_response_callbacks(response)
     return response.headers["Set-Cookie"].partition(";")[0].partition("=")[2]

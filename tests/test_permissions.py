@@ -1,6 +1,7 @@
-"""House rule: who may do what is what docs/permissions.md says, on every page, for every role, by every method."""
+"""House rule: every page answers every role and every method as docs/permissions.md says."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,10 @@ TABLE = Path(__file__).parents[1] / "docs" / "permissions.md"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 STRANGER, MEMBER, OWN, EDITOR, ADMINISTRATOR = ROLES = ("stranger", "member", "own", "editor", "administrator")
 STORED_AS = {MEMBER: "member", EDITOR: "editor", ADMINISTRATOR: "admin"}
-# Pages that no other page links to: one is led there, or given the address.
+# Pages that no other page links to: people are redirected there, or are given the URL.
 NOT_LINKED = {"/signin", "/signout", "/setup", "/set-password/{token}", "/static/*subpath"}
 LINK = "link of the tests"
-# What every form asks; each takes what is its own.
+# Values for the fields of all forms; each form takes those that it has.
 FILLED_IN = {
     "name": "Jane Doe",
     "email": "",
@@ -45,7 +46,7 @@ pytestmark = pytest.mark.usefixtures("nobody")
 
 
 def includeme(config):
-    """Add pages that say nothing about who may see them, that anybody may see, and that need what nobody may."""
+    """Add a page without a permission, one for everybody, and one with a permission that nobody has."""
     for name, options in {
         "forgotten": {},
         "open": {"permission": NO_PERMISSION_REQUIRED},
@@ -56,7 +57,7 @@ def includeme(config):
 
 
 class Stage:
-    """A browser in which somebody of a role is signed in, and what they come upon, which their requests may undo."""
+    """A browser in which a person with a role is signed in, and the rows for their requests, which may change them."""
 
     def __init__(self, wsgi, engine, make_post, make_view, role):
         self.owner = add_person(engine, "Ada Lovelace")
@@ -72,33 +73,33 @@ class Stage:
             connection.execute(PasswordLink.__table__.insert(), {"user_id": self.owner.id, "token": digest(LINK)})
 
     def path(self, page):
-        """Return the path of `page`, a pattern, at what is here."""
+        """Return the path for `page`, the pattern of a route, with the ids of the rows."""
         of = {"/posts": self.post, "/users/views": self.view}
         row = next((row for start, row in of.items() if page.startswith(start)), self.owner)
         return page.format(id=row.id, token=LINK).replace("*subpath", "site.css")
 
     def request(self, page, method, /, **fields):
-        """Send a request for `page`, by POST a form with these fields and its token; return the answer."""
+        """Request `page`; with POST, send a form with these fields and its CSRF token. Return the answer."""
         fields = {"POST": {"csrf_token": token_of(self.app), **fields}} if method == "POST" else {}
         return self.app.request(self.path(page), method=method, expect_errors=True, **fields)
 
 
 @pytest.fixture
 def stage(wsgi, outside, make_post, make_view):
-    """Call `stage(role)`: a new Stage."""
+    """Call `stage(role)`: return a new Stage."""
     return lambda role: Stage(wsgi, outside, make_post, make_view, role)
 
 
 @pytest.fixture
 def pages(wsgi):
-    """The patterns of all routes of the application, as addresses have them."""
+    """The patterns of all routes of the application."""
     routes = wsgi.registry.introspector.get_category("routes")
     patterns = {route["introspectable"]["name"]: route["introspectable"]["pattern"] for route in routes}
     return ["/" + pattern.removeprefix("/") for name, pattern in patterns.items() if name != "probe"]
 
 
 def table():
-    """Return the lines of the table: {(page, method): {role: answer}}."""
+    """Return the table: {(page, method): {role: answer}}."""
     lines = [line.strip("|").split("|") for line in TABLE.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
     heading, _rule, *rows = [[cell.strip() for cell in line] for line in lines]
     assert heading == ["page", "method", *ROLES]
@@ -111,53 +112,53 @@ def table():
     return table
 
 
-def said(page, method, role):
-    """Return what the table says of one request."""
+def expected_answer(page, method, role):
+    """Return the answer in the table for one request."""
     lines, kind = table(), "any with {id}" if "{id}" in page else "any"
     return lines.get((page, method), lines[kind, "other"])[role]
 
 
-def all_said(pages, role):
-    """Return what the table says of all pages at all methods: {(page, method): answer}."""
-    answers = {(page, method): said(page, method, role) for page in pages for method in METHODS}
+def expected_answers(pages, role):
+    """Return the answers in the table for all pages and methods: {(page, method): answer}."""
+    answers = {(page, method): expected_answer(page, method, role) for page in pages for method in METHODS}
     return {key: answer for key, answer in answers.items() if answer != "–"}
 
 
 def answered(response):
-    """Return the words of the table for a response."""
+    """Return a response in the words of the table."""
     if response.status_int == 303 and response.location.partition("?")[0].endswith("/signin"):
         return "sign in"
     return "yes" if response.status_int in (200, 303, 422) else str(response.status_int)
 
 
-def test_every_page_is_in_the_table_and_every_line_is_of_a_page(pages):
+def test_the_table_lists_every_page_and_nothing_else(pages):
     named = {page for page, _method in table() if not page.startswith("any")}
     assert named == set(pages)
     assert {method for _page, method in table()} <= {*METHODS, "other"}
 
 
-def test_what_is_anybodys_own_has_a_number_in_its_address():
+def test_only_pages_with_an_id_can_be_own():
     assert {page for (page, _method), cells in table().items() if (cells[OWN] != "–") != ("{id}" in page)} == set()
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_page_answers_every_method_as_the_table_says(pages, stage, role):
-    here, answers, expected = stage(role), {}, all_said(pages, role)
+    here, answers, expected = stage(role), {}, expected_answers(pages, role)
     for page, method in expected:
         answers[page, method] = answered(
             here.request(page, method, **{name: FILLED_IN[name] for name in ("language", "page", "end", "size")})
         )
-        # What was sent may have deleted what was there, or signed out who was.
+        # The form may have deleted the rows, or signed the person out.
         here = stage(role) if method == "POST" else here
     assert {key: answer for key, answer in answers.items() if answer != expected[key]} == {}
 
 
 @pytest.mark.parametrize("role", [STRANGER, MEMBER, OWN, EDITOR])
-def test_nothing_is_written_by_what_is_refused_or_only_looked_at(pages, stage, role):
+def test_refused_requests_and_gets_write_nothing(pages, stage, role):
     here, wrote = stage(role), []
     before = everything_stored(here.engine)
-    for (page, method), answer in all_said(pages, role).items():
-        # To sign out is refused to nobody.
+    for (page, method), answer in expected_answers(pages, role).items():
+        # Everybody may sign out.
         if method == "GET" or (answer != "yes" and (page, method) != ("/signout", "POST")):
             here.request(page, method, **FILLED_IN, author_id=here.owner.id)
             after = everything_stored(here.engine)
@@ -166,7 +167,7 @@ def test_nothing_is_written_by_what_is_refused_or_only_looked_at(pages, stage, r
     assert wrote == []
 
 
-def test_the_same_forms_write_where_they_are_not_refused(pages, stage):
+def test_permitted_forms_write(pages, stage):
     wrote = set()
     for role in (OWN, ADMINISTRATOR):
         for page in pages:
@@ -178,7 +179,7 @@ def test_the_same_forms_write_where_they_are_not_refused(pages, stage):
     assert wrote == taking - {"/setup", "/language", "/users/display", "/signin", "/static/*subpath"}
 
 
-def test_a_page_that_says_nothing_about_who_may_see_it_is_for_those_who_are_signed_in(settings, request, outside):
+def test_a_page_without_a_permission_needs_a_sign_in(settings, request, outside):
     settings["pyramid.includes"] = "tests.probe tests.test_permissions"
     wsgi = request.getfixturevalue("wsgi")
     stranger, app = TestApp(wsgi), browser_of(wsgi, outside, add_person(outside, role="admin"))
@@ -189,11 +190,11 @@ def test_a_page_that_says_nothing_about_who_may_see_it_is_for_those_who_are_sign
     app.get("/closed", status=403)
 
 
-def test_strangers_do_not_learn_which_rows_there_are(pages, stage):
+def test_strangers_do_not_learn_which_rows_exist(pages, stage):
     here, different = stage(STRANGER), []
     for page in (page for page in pages if "{id}" in page):
         path, [number] = here.path(page), re.findall("[0-9]+", here.path(page))
-        # As many digits as the other, and none of a row.
+        # An id with as many digits that no row has.
         absent = path.replace(number, "9" * len(number))
         for method in METHODS:
             for fields in [{}, {"csrf_token": token_of(here.app), **FILLED_IN}] if method == "POST" else [None]:
@@ -205,8 +206,27 @@ def test_strangers_do_not_learn_which_rows_there_are(pages, stage):
     assert different == []
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_strangers_post_does_not_wait_for_the_write_lock(pages, stage, outside):
+    here, done, slow = stage(STRANGER), {}, {}
+    # Without /signin, since a wrong password is counted, and that is a write.
+    paths = [here.path(page).replace(LINK, "unknown") for page in pages if page != "/signin"]
+    with outside.connect() as writer:
+        writer.exec_driver_sql("BEGIN IMMEDIATE")
+        for path in paths:
+            fields = {"csrf_token": token_of(here.app), "form_token": "0" * 32, **FILLED_IN}
+            started = time.monotonic()
+            done[path] = answered(here.app.post(path, fields, expect_errors=True))
+            slow[path] = time.monotonic() - started
+        writer.rollback()
+    # A statement that waits for the lock gives up after 5 seconds.
+    assert {path: seconds for path, seconds in slow.items() if seconds > 4} == {}
+    assert [path for path, answer in done.items() if answer == "yes"] == ["/language", "/users/display"]
+    assert set(done.values()) == {"yes", "sign in", "404", "405"}
+
+
 def seen(response):
-    """Return all that a browser gets to see, but for the row's number, and the token of the session."""
+    """Return everything that a browser sees, except the id of the row and the value of the session cookie."""
     headers = [(name, value) for name, value in response.headerlist if name != "Set-Cookie"]
     cookies = [cookie.partition("=")[0] for cookie in response.headers.getall("Set-Cookie")]
     text = re.sub(r"(users|posts|views)(/|%2F)[0-9]+", r"\1\2?", f"{headers} {response.text}")
@@ -217,30 +237,32 @@ def seen(response):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_no_link_or_button_leads_to_what_is_refused(pages, stage, role):
+def test_no_link_or_button_leads_to_a_refusal(pages, stage, role):
     here = stage(role)
-    start = [here.path(page) for page in pages if page != "/static/*subpath" and said(page, "GET", role) == "yes"]
+    start = [
+        here.path(page) for page in pages if page != "/static/*subpath" and expected_answer(page, "GET", role) == "yes"
+    ]
     _reached, refused = crawl(here.app, start)
     assert refused == []
 
 
 @pytest.mark.parametrize("role", [OWN, EDITOR, ADMINISTRATOR])
-def test_what_one_may_open_can_be_found_from_the_first_page(pages, stage, role):
-    # One may save every view of the list but the plain one.
+def test_every_permitted_page_is_linked_from_the_first(pages, stage, role):
+    # The default view of the list cannot be saved, so the crawl starts at another one.
     reached, _refused = crawl(stage(role).app, ["/users?sort=-name"])
     found = {page for page in pages for path in reached if re.fullmatch(re.sub(r"\{\w+\}|\*\w+", "[0-9]+", page), path)}
     roles = {MEMBER, OWN, role}
-    open_to = {page for page in pages if "yes" in [said(page, "GET", each) for each in roles]}
+    open_to = {page for page in pages if "yes" in [expected_answer(page, "GET", each) for each in roles]}
     assert found == open_to - NOT_LINKED
 
 
-def test_a_link_to_what_is_refused_would_be_noticed(stage):
+def test_the_crawl_notices_a_refused_link(stage):
     _reached, refused = crawl(stage(MEMBER).app, ["/users/new"])
     assert refused == [("GET", "/users/new", 403)]
 
 
 def crawl(app, start):
-    """Follow all links from `start` on; return the paths that answered 200 or 303, and what was refused."""
+    """Follow all links from `start` on; return the paths that answered 200 or 303, and the refused requests."""
     waiting, seen, reached, refused = list(start), set(), set(), []
     while waiting:
         address = waiting.pop()
@@ -259,29 +281,29 @@ def crawl(app, start):
         waiting += [link["href"] for link in page.html.select("a[href]:not([href^='#'])")]
         for form in page.html.select("form[method=post]"):
             action = form.get("action", path)
-            # Without its token nothing is done, but whoever may not send it hears that first.
+            # Without its CSRF token the form does nothing, and a missing permission is answered first.
             answer = app.post(action, status="*")
             if answer.status_int != 400 or "This page was open for too long" not in answer:
                 refused.append(("POST", action, answer.status_int))
     return reached, refused
 
 
-# Each role at its own, whatever the role
+# Own pages
 
 
 @pytest.mark.parametrize("role", ["member", "editor", "admin"])
-def test_everybody_has_a_password_and_sign_ins_of_their_own(wsgi, outside, role):
+def test_everybody_manages_their_own_password_and_sign_ins(wsgi, outside, role):
     person = add_person(outside, role=role)
     app = browser_of(wsgi, outside, person)
     for page in ("password", "sign-ins", "edit"):
         app.get(f"/users/{person.id}/{page}", status=200)
 
 
-# What is forged in a form
+# Forged fields
 
 
 @pytest.mark.parametrize("role", ["member", "editor"])
-def test_nobody_gives_themself_another_role(wsgi, outside, rows, role):
+def test_nobody_changes_their_own_role(wsgi, outside, rows, role):
     person = add_person(outside, role=role)
     form = browser_of(wsgi, outside, person).get(f"/users/{person.id}/edit").forms["record"]
     assert "role" not in form.fields
@@ -289,7 +311,7 @@ def test_nobody_gives_themself_another_role(wsgi, outside, rows, role):
     assert [(user.name, user.role) for user in rows(User)] == [("Jane Doe", role)]
 
 
-def test_a_member_does_not_become_inactive_or_active_by_their_own_form(wsgi, outside, rows):
+def test_a_member_does_not_change_their_own_activity(wsgi, outside, rows):
     person = add_person(outside)
     form = browser_of(wsgi, outside, person).get(f"/users/{person.id}/edit").forms["record"]
     assert "active" not in form.fields
@@ -297,7 +319,7 @@ def test_a_member_does_not_become_inactive_or_active_by_their_own_form(wsgi, out
     assert [(user.name, user.active) for user in rows(User)] == [("Jane Doe", True)]
 
 
-def test_whom_an_editor_adds_is_a_member(wsgi, outside, rows):
+def test_an_editor_adds_only_members(wsgi, outside, rows):
     form = browser_of(wsgi, outside, add_person(outside, role="editor")).get("/users/new").forms["record"]
     assert "role" not in form.fields
     send(form, name="Jane Doe", role="admin", password_hash="x", id="77")
@@ -306,7 +328,7 @@ def test_whom_an_editor_adds_is_a_member(wsgi, outside, rows):
 
 
 @pytest.mark.parametrize("role", ["member", "editor", "admin"])
-def test_an_editor_does_not_change_anybodys_role(wsgi, outside, rows, role):
+def test_an_editor_changes_nobodys_role(wsgi, outside, rows, role):
     other = add_person(outside, role=role)
     app = browser_of(wsgi, outside, add_person(outside, "Editor", "editor"))
     send(app.get(f"/users/{other.id}/edit").forms["record"], name="Jane Doe", role="editor", active="y")
@@ -320,7 +342,7 @@ def test_an_administrator_changes_roles(wsgi, outside, rows):
     assert rows(User)[0].role == "editor"
 
 
-def test_a_member_writes_in_no_other_name(wsgi, outside, rows):
+def test_a_member_writes_only_in_their_own_name(wsgi, outside, rows):
     other, person = add_person(outside, "Ada Lovelace"), add_person(outside)
     form = browser_of(wsgi, outside, person).get(f"/posts/new?author_id={other.id}").forms["record"]
     assert "author_id" not in form.fields
@@ -328,7 +350,7 @@ def test_a_member_writes_in_no_other_name(wsgi, outside, rows):
     assert [post.author_id for post in rows(Post)] == [person.id]
 
 
-def test_a_member_gives_no_post_to_somebody_else(wsgi, outside, rows, make_post):
+def test_a_member_cannot_give_a_post_to_somebody_else(wsgi, outside, rows, make_post):
     other, person = add_person(outside, "Ada Lovelace"), add_person(outside)
     post = make_post(author=person)
     form = browser_of(wsgi, outside, person).get(f"/posts/{post.id}/edit").forms["record"]
@@ -336,14 +358,14 @@ def test_a_member_gives_no_post_to_somebody_else(wsgi, outside, rows, make_post)
     assert [(post.title, post.author_id) for post in rows(Post)] == [("Good morning", person.id)]
 
 
-def test_an_editor_writes_in_the_name_of_somebody_else(wsgi, outside, rows):
+def test_an_editor_writes_in_another_users_name(wsgi, outside, rows):
     other, editor = add_person(outside, "Ada Lovelace"), add_person(outside, role="editor")
     form = browser_of(wsgi, outside, editor).get("/posts/new").forms["record"]
     send(form, title="Hello", body="World", author_id=str(other.id))
     assert [post.author_id for post in rows(Post)] == [other.id]
 
 
-def test_somebodys_post_is_their_own_only_as_long_as_it_is(wsgi, outside, make_post):
+def test_a_post_belongs_to_its_present_author(wsgi, outside, make_post):
     person, other = add_person(outside), add_person(outside)
     post, app = make_post(author=person), browser_of(wsgi, outside, person)
     app.get(f"/posts/{post.id}/edit", status=200)
@@ -353,6 +375,6 @@ def test_somebodys_post_is_their_own_only_as_long_as_it_is(wsgi, outside, make_p
 
 
 def send(form, **fields):
-    """Send what `form` holds with `fields` in their places, also such as it does not have."""
+    """Send `form` with these values, also for fields that it does not have."""
     app, sent = form.response.test_app, {**dict(form.submit_fields()), **fields}
     return app.post(form.response.request.path_qs, sent, status=303)

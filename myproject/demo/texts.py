@@ -1,16 +1,7 @@
 """The names of the demo people, and the sentences that their posts are made of."""
 
-from typing import TypedDict
-
-
-class Texts(TypedDict):
-    """Parts of posts in one language; `{topic}` stands for one of the topics."""
-
-    topics: list[str]
-    titles: list[str]
-    openings: list[str]
-    middles: list[str]
-    closings: list[str]
+# Parts of posts in one language; `{topic}` stands for one of the topics.
+Texts = dict[str, list[str]]
 
 
 def split_list(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..db import Base
 from ..db.base import utcnow
-from ..security import SITE
+from ..security import SITE_ACL
 from ..users.models import User
 
 TITLE_LENGTH = 200
@@ -32,7 +32,7 @@ class Post(Base):
 
     def __acl__(self):
         """Return who may do what to the post: its author, what an editor may."""
-        return [*SITE, (Allow, f"user:{self.author_id}", ["edit", "delete"])]
+        return [*SITE_ACL, (Allow, f"user:{self.author_id}", ["edit", "delete"])]
 
     __mapper_args__ = {"version_id_col": version}
     __table_args__ = (

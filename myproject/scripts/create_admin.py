@@ -1,9 +1,10 @@
-"""create_admin INI EMAIL: let an administrator in, the first one or one who has locked themselves out."""
+"""create_admin INI EMAIL: make the first administrator, or let one who is locked out sign in again."""
 
 import argparse
 import getpass
 import re
 import sys
+from collections.abc import Sequence
 
 import transaction
 from pyramid.paster import get_appsettings
@@ -12,40 +13,47 @@ from sqlalchemy import inspect
 from ..db import get_engine, get_session_factory, get_tm_session
 from ..models import SignIn
 from ..settings import read_settings
-from ..signin.models import let_in
-from ..signin.passwords import hasher, refusal
+from ..signin.models import make_administrator
+from ..signin.password_rules import find_problem
+from ..signin.passwords import make_hasher
 from ..users.forms import EMAIL
 from ..users.models import EMAIL_LENGTH, NAME_LENGTH
 
 
-def main(argv=None):
-    """Give the user with this email a password and make them an active administrator; add them where there is none."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Give the user with this email a password and make them an active administrator; add them if there is none."""
     parser = argparse.ArgumentParser(prog="create_admin", description=main.__doc__)
     parser.add_argument("ini", help="the ini file, for instance production.ini")
-    parser.add_argument("email", help="the address to sign in by")
-    parser.add_argument("--name", help="the name of a new user; the address where it is not given")
+    parser.add_argument("email", help="the email to sign in with")
+    parser.add_argument("--name", help="the name of a new user; the email if none is given")
     parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
-    given = parser.parse_args(argv)
-    settings = read_settings(get_appsettings(given.ini))
-    if len(given.email) > EMAIL_LENGTH or not re.match(EMAIL, given.email):
-        raise SystemExit(f"{given.email!r} is no address like name@example.com.")
-    password = sys.stdin.readline().rstrip("\r\n") if given.password_stdin else getpass.getpass("New password: ")
-    problem = refusal(password, given.name, given.email)
+    arguments = parser.parse_args(argv)
+    settings = read_settings(get_appsettings(arguments.ini))
+    if len(arguments.email) > EMAIL_LENGTH or not re.match(EMAIL, arguments.email):
+        raise SystemExit(f"{arguments.email!r} is no address like name@example.com.")
+    password = read_password(arguments.password_stdin)
+    problem = find_problem(password, arguments.name, arguments.email)
     if problem:
         raise SystemExit(problem.interpolate())
+    password_hash = make_hasher(settings).hash(password)
     engine = get_engine(settings["sqlalchemy.url"])
     try:
         with transaction.manager:
             dbsession = get_tm_session(get_session_factory(engine), transaction.manager)
             if not inspect(dbsession.connection()).has_table(SignIn.__tablename__):
                 raise SystemExit(
-                    f"The database of {given.ini} is not up to date; run `initialize_db {given.ini}` first."
+                    f"The database of {arguments.ini} is not up to date; run `initialize_db {arguments.ini}` first."
                 )
-            name = given.name and given.name[:NAME_LENGTH]
-            let_in(dbsession, given.email, name, hasher(settings).hash(password))
+            name = arguments.name and arguments.name[:NAME_LENGTH]
+            make_administrator(dbsession, arguments.email, name, password_hash)
     finally:
         engine.dispose()
-    print(f"{given.email} can sign in as an administrator.")
+    print(f"{arguments.email} can sign in as an administrator.")
+
+
+def read_password(from_stdin: bool) -> str:
+    """Return the first line of standard input, or else ask for the password without showing it."""
+    return sys.stdin.readline().rstrip("\r\n") if from_stdin else getpass.getpass("New password: ")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""What a person may type about who they are."""
+"""The forms for signing in, for passwords and for the first administrator."""
 
 import hmac
+from collections.abc import Iterable
+from typing import Any
 
 from wtforms import BooleanField, HiddenField, ValidationError, validators
 
@@ -8,11 +10,12 @@ from ..users.forms import EmailField
 from ..users.models import EMAIL_LENGTH, NAME_LENGTH
 from ..web.forms import Form, PasswordAgainField, PasswordField, TextField
 from ..web.i18n import _
-from .passwords import refusal
+from ..web.request import Request
+from .password_rules import find_problem
 
 
 class SignInForm(Form):
-    """An email and a password, whatever they are."""
+    """An email and a password; any text is accepted as either."""
 
     email = TextField(
         _("Email"),
@@ -24,8 +27,8 @@ class SignInForm(Form):
     next = HiddenField()
 
 
-def new_password_field():
-    """Return the field for a new password, typed once, since it can be shown."""
+def new_password_field() -> PasswordField:
+    """Return the field for a new password. It is asked for once, since the page can show it."""
     return PasswordField(
         _("New password"),
         [validators.DataRequired(_("Please fill in this field."))],
@@ -35,30 +38,30 @@ def new_password_field():
 
 
 class NewPasswordForm(Form):
-    """A new password; `words` are what it must not be made of."""
+    """A new password, which must not be built from one of `words`, such as the person's name."""
 
     password = new_password_field()
 
-    def __init__(self, request, *, words=(), **values):
+    def __init__(self, request: Request, *, words: Iterable[str | None] = (), **values: Any) -> None:
         super().__init__(request, **values)
         self.words = words
 
-    def validate_password(self, field):
-        """Refuse what is too short, or guessed first."""
-        message = refusal(field.data, *self.words)
+    def validate_password(self, field: PasswordField) -> None:
+        """Refuse a password that is too short or easy to guess."""
+        message = find_problem(field.data, *self.words)
         if message:
             raise ValidationError(message)
 
 
 class OwnPasswordForm(NewPasswordForm):
-    """A new password, and the present one: whoever only found the browser open does not know it."""
+    """A new password, and the present one, which a stranger at an unlocked computer does not know."""
 
     your_password = PasswordAgainField(_("Present password"))
     password = new_password_field()
 
 
 class SetupForm(NewPasswordForm):
-    """The first administrator; the token is asked for where the server has printed one, `expected_token`."""
+    """The first administrator. `expected_token` is the token in the server's log, or `None` if none is needed."""
 
     name = TextField(_("Your name"), length=NAME_LENGTH, required=True, render_kw={"autocomplete": "name"})
     email = EmailField(_("Email"), required=True, render_kw={"inputmode": "email", "autocomplete": "username"})
@@ -71,14 +74,15 @@ class SetupForm(NewPasswordForm):
         description=_("It stands in the log of the server, so that nobody from outside comes first."),
     )
 
-    def __init__(self, request, *, expected_token, **values):
+    def __init__(self, request: Request, *, expected_token: str | None, **values: Any) -> None:
         super().__init__(request, **values)
         self.expected_token = expected_token
         self.words = [self.name.data, self.email.data]
         if expected_token is None:
             del self.token
 
-    def validate_token(self, field):
-        """Refuse whoever cannot read the log."""
-        if not hmac.compare_digest(field.data.encode(), self.expected_token.encode()):
+    def validate_token(self, field: TextField) -> None:
+        """Refuse a token that is not the one in the log."""
+        token, expected = field.data or "", self.expected_token
+        if expected is None or not hmac.compare_digest(token.encode(), expected.encode()):
             raise ValidationError(_("This is not the token in the log of the server."))

@@ -1,9 +1,9 @@
-"""Slows down who guesses passwords, without locking out whom they guess at.
+"""Slows down the guessing of passwords without locking anybody out.
 
-Who tries an account from an address may fail `TRIES` times a minute; once, when that account has failed
-`TRIES_BY_ALL` times within the hour, from wherever. An address may fail `TRIES_ANYWHERE` times a minute, whatever the
-accounts. So what others do from elsewhere never makes a person wait for longer than a minute. Tries that have to wait
-are not counted.
+From one network address, `FAILED_ATTEMPTS_PER_MINUTE` may fail at one account; only one, once the account has seen
+`ACCOUNT_FAILED_ATTEMPTS_PER_HOUR` from anywhere. `ADDRESS_FAILED_ATTEMPTS_PER_MINUTE` may fail from one address at all
+accounts together. So attempts from elsewhere never make a person wait for more than a minute. Attempts that are
+refused because of these limits are not counted.
 """
 
 import datetime
@@ -12,39 +12,49 @@ import ipaddress
 import math
 
 from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
 
 from ..db import read_rows
 from ..db.base import utcnow
 from ..web.events import log_event
+from ..web.request import Request
 from .models import FailedSignIn
 
 MINUTE, HOUR = datetime.timedelta(minutes=1), datetime.timedelta(hours=1)
-TRIES = 5
-TRIES_BY_ALL = 20
-TRIES_ANYWHERE = 20
+FAILED_ATTEMPTS_PER_MINUTE = 5
+ACCOUNT_FAILED_ATTEMPTS_PER_HOUR = 20
+ADDRESS_FAILED_ATTEMPTS_PER_MINUTE = 20
 
 
-def seconds_to_wait(request, email):
-    """Return for how many seconds no password for `email` is looked at from here; 0 where it is."""
+def seconds_to_wait(request: Request, email: str) -> int:
+    """Return in how many seconds this address may try a password for `email` again; 0 if it may now."""
     now, failed = utcnow(), FailedSignIn
-    account, address = keys(request, email)
-    by_all = select(func.count()).where(failed.account == account, failed.failed_at > now - HOUR)
-    lately = select(failed.account, failed.failed_at).where(failed.address == address, failed.failed_at > now - MINUTE)
+    account, address = failure_keys(request, email)
+    by_account = select(func.count()).where(failed.account == account, failed.failed_at > now - HOUR)
+    by_address = select(failed.account, failed.failed_at).where(
+        failed.address == address, failed.failed_at > now - MINUTE
+    )
     factory = request.registry["dbsession_factory"]
-    [(failures,)] = read_rows(factory, by_all)
-    anywhere = read_rows(factory, lately.order_by(failed.failed_at))
-    here = [moment for name, moment in anywhere if name == account]
-    tries = 1 if failures >= TRIES_BY_ALL else TRIES
-    waits = [moment + MINUTE - now for moment in here[-tries:][:1] if len(here) >= tries]
-    waits += [moment + MINUTE - now for _, moment in anywhere[-TRIES_ANYWHERE:][:1] if len(anywhere) >= TRIES_ANYWHERE]
-    return max((math.ceil(wait.total_seconds()) for wait in waits), default=0)
+    [(account_failures,)] = read_rows(factory, by_account)
+    address_failures = read_rows(factory, by_address.order_by(failed.failed_at))
+    is_under_attack = account_failures >= ACCOUNT_FAILED_ATTEMPTS_PER_HOUR
+    return max(
+        _seconds_until_free(
+            now,
+            [failed_at for name, failed_at in address_failures if name == account],
+            1 if is_under_attack else FAILED_ATTEMPTS_PER_MINUTE,
+        ),
+        _seconds_until_free(
+            now, [failed_at for _name, failed_at in address_failures], ADDRESS_FAILED_ATTEMPTS_PER_MINUTE
+        ),
+    )
 
 
-def count(request, email):
-    """Count a wrong password for `email`, whatever becomes of the request, and forget what is older than an hour."""
-    account, address = keys(request, email)
+def count_failed_attempt(request: Request, email: str) -> None:
+    """Store a wrong password for `email`, also if the request is aborted; delete those older than an hour."""
+    account, address = failure_keys(request, email)
 
-    def write(dbsession):
+    def write(dbsession: Session) -> None:
         dbsession.execute(delete(FailedSignIn).where(FailedSignIn.failed_at < utcnow() - HOUR))
         dbsession.add(FailedSignIn(account=account, address=address))
 
@@ -52,27 +62,34 @@ def count(request, email):
     log_event(request, "sign-in failed", account=account[:16])
 
 
-def keys(request, email):
-    """Return what an account and an address are counted by."""
-    return account_key(request, email), _key(request, "address", network(request.remote_addr or ""))
+def failure_keys(request: Request, email: str) -> tuple[str, str]:
+    """Return the keyed digests of the account and of the request's address, under which failures are stored."""
+    return account_key(request, email), _keyed_digest(request, "address", network(request.remote_addr or ""))
 
 
-def account_key(request, email):
-    """Return the keyed digest that stands for `email`, of which people also type passwords into the field."""
-    return _key(request, "account", email.strip().lower())
+def account_key(request: Request, email: str) -> str:
+    """Return the keyed digest for the account with this email. Keyed, since people also type passwords as emails."""
+    return _keyed_digest(request, "account", email.strip().lower())
 
 
-def _key(request, kind, text):
-    secret = request.registry.settings["myproject.secret"].encode()
-    return hmac.digest(secret, f"{kind}:{text}".encode("utf-8", "surrogatepass"), "sha256").hex()
-
-
-def network(address):
-    """Return what one connection may choose from: an IPv4 address, or the /64 of an IPv6 one."""
+def network(address: str) -> str:
+    """Return the network that one connection chooses its address from: the IPv4 address itself, or the IPv6 /64."""
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address)
     except ValueError:
         return address
-    # How a server that listens to both writes an IPv4 address.
+    # Servers that listen on both protocols write IPv4 addresses in this form.
     parsed = getattr(parsed, "ipv4_mapped", None) or parsed
     return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)
+
+
+def _seconds_until_free(now: datetime.datetime, failures: list[datetime.datetime], limit: int) -> int:
+    """Return the seconds until fewer than `limit` of the `failures`, oldest first, are within the last minute."""
+    if len(failures) < limit:
+        return 0
+    return math.ceil((failures[-limit] + MINUTE - now).total_seconds())
+
+
+def _keyed_digest(request: Request, purpose: str, text: str) -> str:
+    secret = request.registry.settings["myproject.secret"].encode()
+    return hmac.digest(secret, f"{purpose}:{text}".encode("utf-8", "surrogatepass"), "sha256").hex()

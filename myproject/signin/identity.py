@@ -1,4 +1,4 @@
-"""Who a request is from: `request.identity`, and what is done in their name."""
+"""Who a request comes from, `request.identity`, and how that person signs in."""
 
 import datetime
 from dataclasses import dataclass
@@ -8,28 +8,33 @@ from sqlalchemy import bindparam, delete, select, update
 from ..db.base import utcnow
 from ..users.models import User
 from ..web.events import log_event
-from . import guessing
-from .models import ADDRESS_LENGTH, BROWSER_LENGTH, STILL_GOOD, SignIn, digest, good_since, new_token
+from ..web.request import Request
+from .confirmation import CONFIRMATION_LIFETIME, check_submitted_password
+from .hashing import hash_password
+from .models import ADDRESS_LENGTH, BROWSER_LENGTH, NOT_EXPIRED, SignIn, digest, expiry_parameters, new_token
 
-KEY = "sign_in"
-# A risky act asks for the password again after so long.
-CONFIRMED_FOR = datetime.timedelta(minutes=15)
-# "Last seen" is no more exact than this: it costs a write.
-SEEN_EVERY = datetime.timedelta(minutes=5)
+# The key of the token in `request.session`.
+SESSION_KEY = "sign_in"
+# "Last seen" is written at most this often, since it costs a write.
+LAST_SEEN_INTERVAL = datetime.timedelta(minutes=5)
 
-# Every page asks it. To build it takes longer than to answer it, so it is built once, and of the tables, for the
-# connection itself: the models and the session would make an ORM query of it, which takes half as long again.
+# Built once, because every page runs it and building it takes longer than running it. It selects columns of the tables,
+# to be run on the connection: the same query through the Session takes half as long again.
 users, sign_ins = User.__table__.c, SignIn.__table__.c
-BEHIND_COOKIE = (
+IDENTITY_QUERY = (
     select(users.id, users.name, users.role, sign_ins.id, sign_ins.confirmed_at, sign_ins.seen_at)
     .join_from(User.__table__, SignIn.__table__, sign_ins.user_id == users.id)
-    .where(sign_ins.token == bindparam("token"), STILL_GOOD, users.active)
+    .where(sign_ins.token == bindparam("token"), NOT_EXPIRED, users.active)
 )
+ACCOUNT_QUERY = IDENTITY_QUERY.with_only_columns(users.name, users.email, users.password_hash)
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The user who is signed in, and the browser in which; a copy, good also after the request's transaction."""
+    """The user who is signed in and the browser, the `SignIn` with the id `sign_in`.
+
+    A copy, which is still valid after the request's transaction has ended.
+    """
 
     id: int
     name: str
@@ -38,69 +43,56 @@ class Identity:
     confirmed_at: datetime.datetime
 
     @property
-    def is_confirmed(self):
-        """Whether the password was entered lately enough for a risky act."""
-        return utcnow() - self.confirmed_at < CONFIRMED_FOR
+    def is_confirmed(self) -> bool:
+        """Whether the password was entered recently enough for a risky act."""
+        return utcnow() - self.confirmed_at < CONFIRMATION_LIFETIME
 
 
-def identify(request):
-    """Return the Identity behind the request's cookie, or `None`: one query, or none where there is no cookie."""
-    token = request.session.get(KEY)
+def identify(request: Request) -> Identity | None:
+    """Return the Identity that the request's cookie names, if any. It takes one query, or none without a cookie."""
+    token = request.session.get(SESSION_KEY)
     if not isinstance(token, str):
         return None
-    parameters = {"token": digest(token), **good_since(request.registry.settings)}
-    row = request.dbsession.connection().execute(BEHIND_COOKIE, parameters).one_or_none()
+    parameters = {"token": digest(token), **expiry_parameters(request.registry.settings)}
+    # First, because the request's transaction begins with the query below.
+    check_submitted_password(request, ACCOUNT_QUERY.params(parameters))
+    row = request.dbsession.connection().execute(IDENTITY_QUERY, parameters).one_or_none()
     if row is None:
         return None
     *values, seen_at = row
     identity = Identity(*values)
-    if utcnow() - seen_at > SEEN_EVERY:
+    if utcnow() - seen_at > LAST_SEEN_INTERVAL:
         seen = update(SignIn).where(SignIn.id == identity.sign_in).values(seen_at=utcnow())
         request.after_answer(lambda dbsession: dbsession.execute(seen))
     return identity
 
 
-def begin(request, user):
-    """Sign `user` in in this browser, with a new cookie and a new CSRF token, in place of who was there before."""
-    previous = request.identity and request.identity.sign_in
-    request.dbsession.execute(delete(SignIn).where(SignIn.id == previous))
-    since = good_since(request.registry.settings)
-    request.in_own_transaction(lambda dbsession: dbsession.execute(delete(SignIn).where(~STILL_GOOD), since))
+def start_sign_in(request: Request, user: User) -> None:
+    """Sign `user` in in this browser, with a new cookie and a new CSRF token; end the sign-in that it had before."""
+    previous = request.session.get(SESSION_KEY)
+    if isinstance(previous, str):
+        request.dbsession.execute(delete(SignIn).where(SignIn.token == digest(previous)))
+    parameters = expiry_parameters(request.registry.settings)
+    request.in_own_transaction(lambda dbsession: dbsession.execute(delete(SignIn).where(~NOT_EXPIRED), parameters))
     token = new_token()
     request.session.invalidate()
-    request.session[KEY] = token
+    request.session[SESSION_KEY] = token
     sign_in = SignIn(
         token=digest(token),
         user_id=user.id,
         address=(request.remote_addr or "")[:ADDRESS_LENGTH],
-        browser=printable(request.user_agent or "")[:BROWSER_LENGTH],
+        browser=keep_printable(request.user_agent or "")[:BROWSER_LENGTH],
     )
     request.dbsession.add(sign_in)
     request.after_commit(log_event, request, "signed in", user=user.id)
 
 
-def confirm(request, password):
-    """Return whether `password` is that of the person who is signed in, and remember when they entered it."""
-    if not password:
-        return False
-    user = request.dbsession.get(User, request.identity.id)
-    if guessing.seconds_to_wait(request, user.email or ""):
-        return False
-    if not request.registry["hasher"].verify(password, user.password_hash):
-        guessing.count(request, user.email or "")
-        return False
-    request.dbsession.get(SignIn, request.identity.sign_in).confirmed_at = utcnow()
-    request.after_commit(log_event, request, "password confirmed")
-    return True
-
-
-def set_password(request, user, password):
-    """Give `user` a password; their sign-ins elsewhere end with the old one."""
-    password_hash = request.registry["hasher"].hash(password)
-    user.set_password(password_hash, keep_sign_in=request.identity.sign_in if request.identity else None)
+def set_password(request: Request, user: User, password: str, *, keep_sign_in: int | None = None) -> None:
+    """Give `user` a new password, which ends all sign-ins of the user except the one with the id `keep_sign_in`."""
+    user.set_password(hash_password(request, password), keep_sign_in=keep_sign_in)
     request.after_commit(log_event, request, "password set", user=user.id)
 
 
-def printable(text):
-    """Return `text` without what a page or PostgreSQL cannot show."""
+def keep_printable(text: str) -> str:
+    """Return `text` without the characters that a page or PostgreSQL cannot show."""
     return "".join(character for character in text if character.isprintable())

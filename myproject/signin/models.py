@@ -1,11 +1,13 @@
-"""Who is signed in where, who may set a password, and who guessed."""
+"""Who is signed in where, links to set a password, and failed sign-ins."""
 
 import datetime
 import hashlib
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, and_, bindparam, func, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..db import Base
 from ..db.base import utcnow
@@ -14,33 +16,32 @@ from ..users.models import CAN_SIGN_IN, NAME_LENGTH, User
 DIGEST_LENGTH = 64
 ADDRESS_LENGTH = 45
 BROWSER_LENGTH = 300
+TOKEN_BYTES = 32
+
+# Marks in a User-Agent, with the names that people know. A browser also names the browsers that it imitates, so the
+# first mark that is found counts.
+BROWSER_NAMES = {
+    "Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung Internet", "Whale": "Whale", "Firefox": "Firefox",
+    "FxiOS": "Firefox", "CriOS": "Chrome", "Chrome": "Chrome", "Safari": "Safari",
+}  # fmt: skip
+SYSTEM_NAMES = {
+    "Windows": "Windows", "Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Mac OS": "macOS",
+    "CrOS": "ChromeOS", "Linux": "Linux",
+}  # fmt: skip
 
 
-# By what a User-Agent says; browsers name those whose pages they can show too, so the order counts.
-DEVICES = (
-    {
-        "Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung Internet", "Whale": "Whale", "Firefox": "Firefox",
-        "FxiOS": "Firefox", "CriOS": "Chrome", "Chrome": "Chrome", "Safari": "Safari",
-    },
-    {
-        "Windows": "Windows", "Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Mac OS": "macOS",
-        "CrOS": "ChromeOS", "Linux": "Linux",
-    },
-)  # fmt: skip
+def new_token() -> str:
+    """Return a random secret of 256 bits for a cookie or a link."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
 
 
-def new_token():
-    """Return a secret for a cookie or a link: 256 random bits."""
-    return secrets.token_urlsafe(32)
-
-
-def digest(token):
-    """Return what is stored of a token: who reads the database cannot sign in with it."""
+def digest(token: str) -> str:
+    """Return the SHA-256 digest under which a token is stored: a reader of the database cannot sign in with it."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class SignIn(Base):
-    """A browser in which a user is signed in; without this row, its cookie is nobody's."""
+    """A browser in which a user is signed in. Without this row, the browser's cookie is worth nothing."""
 
     __tablename__ = "sign_ins"
 
@@ -51,21 +52,20 @@ class SignIn(Base):
     browser: Mapped[str] = mapped_column(String(BROWSER_LENGTH))
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow)
     seen_at: Mapped[datetime.datetime] = mapped_column(default=utcnow)
-    # When the password was entered last.
+    # When the user last entered the password in this browser.
     confirmed_at: Mapped[datetime.datetime] = mapped_column(default=utcnow)
 
     @property
-    def device(self):
-        """What people call their browser and its system: `Firefox, Windows`; empty where it says nothing known."""
-        known = [next((called for mark, called in names.items() if mark in self.browser), None) for names in DEVICES]
-        return ", ".join(filter(None, known))
+    def device(self) -> str:
+        """The names of the browser and its system, `Firefox, Windows`; empty if the User-Agent names neither."""
+        return ", ".join(filter(None, (_find_name(names, self.browser) for names in (BROWSER_NAMES, SYSTEM_NAMES))))
 
-    # The id of an ended sign-in never comes back as another one's.
+    # The id of a deleted sign-in is never given to another one.
     __table_args__ = ({"sqlite_autoincrement": True},)
 
 
 class PasswordLink(Base):
-    """A link by which a user sets a password: one for each user, good for one day and one use."""
+    """A link with which a user sets a password: at most one for each user, valid for one day and one use."""
 
     __tablename__ = "password_links"
 
@@ -75,7 +75,7 @@ class PasswordLink(Base):
 
 
 class FailedSignIn(Base):
-    """A wrong password: digests of the account and of the address that it came from, and when."""
+    """A wrong password: when it was entered, and keyed digests of the account and of the network address."""
 
     __tablename__ = "failed_sign_ins"
 
@@ -87,14 +87,17 @@ class FailedSignIn(Base):
     __table_args__ = (Index(None, account, failed_at), Index(None, address, failed_at), Index(None, failed_at))
 
 
-# That a SignIn has not run out; its parameters are `good_since`. Of the table: the query of each page (identity.py) is.
-STILL_GOOD = and_(
+# SQL condition: the sign-in has not expired. Bind it with `expiry_parameters()`. It names columns of the table and not
+# attributes of the model, because the query of every page does (identity.py).
+NOT_EXPIRED = and_(
     SignIn.__table__.c.seen_at > bindparam("seen_since"), SignIn.__table__.c.created_at > bindparam("created_since")
 )
+# Returns a row as soon as the first administrator has been set up.
+ANY_USER_WHO_CAN_SIGN_IN = select(User.id).where(CAN_SIGN_IN).limit(1)
 
 
-def good_since(settings):
-    """Return the parameters of `STILL_GOOD` at this moment, by `signin.idle_hours` and `signin.absolute_hours`."""
+def expiry_parameters(settings: Mapping[str, Any]) -> dict[str, datetime.datetime]:
+    """Return the parameters of `NOT_EXPIRED` now, by the settings `signin.idle_hours` and `signin.absolute_hours`."""
     now, hour = utcnow(), datetime.timedelta(hours=1)
     return {
         "seen_since": now - settings["signin.idle_hours"] * hour,
@@ -102,10 +105,10 @@ def good_since(settings):
     }
 
 
-def let_in(dbsession, email, name, password_hash):
-    """Make the user with this email, or else a new one, an active administrator who can sign in; return them.
+def make_administrator(dbsession: Session, email: str, name: str | None, password_hash: str) -> User:
+    """Make the user with this email, or a new one, an active administrator with this password; return the user.
 
-    Without a `name`, a new one is called by their address.
+    Without a `name`, an existing user keeps theirs and a new one is named after the email.
     """
     user = dbsession.scalar(select(User).where(func.lower(User.email) == email.lower()))
     if user is None:
@@ -117,6 +120,10 @@ def let_in(dbsession, email, name, password_hash):
     return user
 
 
-def anybody_can_sign_in(dbsession):
-    """Return whether there is a user who can sign in; until then, the first administrator is to be set up."""
-    return dbsession.scalar(select(User.id).where(CAN_SIGN_IN).limit(1)) is not None
+def can_anybody_sign_in(dbsession: Session) -> bool:
+    """Return whether any user can sign in. Until then, the first administrator has to be set up."""
+    return dbsession.scalar(ANY_USER_WHO_CAN_SIGN_IN) is not None
+
+
+def _find_name(names: Mapping[str, str], user_agent: str) -> str | None:
+    return next((name for mark, name in names.items() if mark in user_agent), None)

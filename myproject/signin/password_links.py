@@ -1,12 +1,16 @@
-"""Links by which people set a password themselves: made by an administrator, good for a day and one use."""
+"""Links with which people set a password themselves: an administrator makes them, and they are valid for a day and
+one use.
+"""
 
 import datetime
+from typing import Any
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
+from ..db import read_rows
 from ..db.base import utcnow
 from ..users.forms import ROLE_NAMES
 from ..users.models import User
@@ -14,32 +18,34 @@ from ..web.events import log_event
 from ..web.flash import flash
 from ..web.forms import ConfirmForm
 from ..web.i18n import _
+from ..web.request import Request
 from .forms import NewPasswordForm
+from .hashing import hash_password, submitted_form
 from .identity import set_password
 from .models import PasswordLink, digest, new_token
 
-KEPT = datetime.timedelta(days=1)
-MAKING = {
+LINK_LIFETIME = datetime.timedelta(days=1)
+NEW_LINK_PAGE = {
     "route_name": "users.password_link",
     "permission": "administer",
     "renderer": "signin/password_link.jinja2",
 }
-USING = {
+SET_PASSWORD_PAGE = {
     "route_name": "set_password",
     "permission": NO_PERMISSION_REQUIRED,
     "renderer": "signin/set_password.jinja2",
 }
 
 
-@view_config(**MAKING, request_method="GET")
-def ask_for_link(user, request):
+@view_config(**NEW_LINK_PAGE, request_method="GET")
+def new_link(user: User, request: Request) -> dict[str, Any]:
     """Explain what the link is for."""
     return {"form": ConfirmForm(request), "user": user, "role": ROLE_NAMES[user.role], "link": None}
 
 
-@view_config(**MAKING, request_method="POST")
-def make_link(user, request):
-    """Show a new link, this once; the one made before no longer works."""
+@view_config(**NEW_LINK_PAGE, request_method="POST")
+def create_link(user: User, request: Request) -> dict[str, Any]:
+    """Make a link that replaces the user's earlier one, and show it this one time."""
     form = ConfirmForm(request)
     if user.email is None or not form.validate():
         return form.invalid(request, user=user, role=ROLE_NAMES[user.role], link=None)
@@ -50,25 +56,47 @@ def make_link(user, request):
     return {"form": form, "user": user, "role": ROLE_NAMES[user.role], "link": link}
 
 
-def link_in_url(request):
-    """Return the PasswordLink of the URL's token, or raise `HTTPNotFound` where there is none of the last day."""
-    found = PasswordLink.token == digest(request.matchdict["token"])
-    link = request.dbsession.scalar(select(PasswordLink).where(found, PasswordLink.created_at > utcnow() - KEPT))
+def link_in_url(request: Request) -> PasswordLink:
+    """Return the PasswordLink whose token is in the URL, or raise `HTTPNotFound` if there is none of the last day.
+
+    The first look is a read-only transaction of its own, so that strangers who guess tokens never wait for a lock or
+    take one, and so that the new password is hashed before the request's transaction (hashing.py).
+    """
+    rows = read_rows(request.registry["dbsession_factory"], find_link(request, User.name, User.email))
+    if not rows:
+        raise unknown_link()
+    if submitted_form(request):
+        form = NewPasswordForm(request, words=rows[0])
+        if form.validate():
+            hash_password(request, form.password.data)
+    link = request.dbsession.scalar(find_link(request, PasswordLink))
     if link is None:
-        raise HTTPNotFound(_("This link was used already, or is older than a day. Ask for a new one."))
+        raise unknown_link()
     return link
 
 
-@view_config(**USING, request_method="GET")
-def open_link(link, request):
-    """Ask whoever has got the link for their new password."""
-    return {"form": NewPasswordForm(request), "user": request.dbsession.get(User, link.user_id)}
+def find_link(request: Request, *columns: Any) -> Select:
+    """Return the query for `columns` of the valid link whose token is in the URL, and of its user."""
+    is_in_url = PasswordLink.token == digest(request.matchdict["token"])
+    is_valid = PasswordLink.created_at > utcnow() - LINK_LIFETIME
+    return select(*columns).select_from(PasswordLink).join(User).where(is_in_url, is_valid)
 
 
-@view_config(**USING, request_method="POST")
-def use_link(link, request):
-    """Set the password; the link goes with the old one, see models.py."""
-    user = request.dbsession.get(User, link.user_id)
+def unknown_link() -> HTTPNotFound:
+    """Return the error for a link that does not exist, was used or has expired: nobody learns which."""
+    return HTTPNotFound(_("This link was used already, or is older than a day. Ask for a new one."))
+
+
+@view_config(**SET_PASSWORD_PAGE, request_method="GET")
+def edit_password(link: PasswordLink, request: Request) -> dict[str, Any]:
+    """Ask for the new password."""
+    return {"form": NewPasswordForm(request), "user": request.dbsession.get_one(User, link.user_id)}
+
+
+@view_config(**SET_PASSWORD_PAGE, request_method="POST")
+def update_password(link: PasswordLink, request: Request) -> dict[str, Any] | HTTPSeeOther:
+    """Set the password of the link's user, which makes the link invalid."""
+    user = request.dbsession.get_one(User, link.user_id)
     form = NewPasswordForm(request, words=[user.name, user.email])
     if not form.validate():
         return form.invalid(request, user=user)

@@ -1,30 +1,51 @@
-"""The first administrator of a new site."""
+"""The page that makes the first administrator of a new site."""
 
 import hmac
 import logging
+from typing import Any
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
 
+from ..db import read_rows
 from ..db.base import utcnow
 from ..demo import add_demo_people
+from ..security import Site
 from ..web.events import log_event
 from ..web.flash import flash
 from ..web.i18n import _
+from ..web.request import Request
 from .forms import SetupForm
-from .identity import begin
-from .models import anybody_can_sign_in, let_in
+from .hashing import hash_password, submitted_form
+from .identity import start_sign_in
+from .models import ANY_USER_WHO_CAN_SIGN_IN, can_anybody_sign_in, make_administrator
 
 PAGE = {"route_name": "setup", "permission": NO_PERMISSION_REQUIRED, "renderer": "signin/setup.jinja2"}
+TOKEN_LENGTH = 32
 
 log = logging.getLogger(__name__)
 
 
+def site_to_set_up(request: Request) -> Site:
+    """Return the context of the page.
+
+    For a submitted form, check in a read-only transaction of its own that the site is still to be set up, and hash the
+    password: before the request's transaction (hashing.py), and only for a form that is otherwise valid.
+    """
+    if request.method == "POST":
+        if read_rows(request.registry["dbsession_factory"], ANY_USER_WHO_CAN_SIGN_IN):
+            raise HTTPNotFound()
+        form = SetupForm(request, expected_token=setup_token(request)) if submitted_form(request) else None
+        if form and form.validate():
+            hash_password(request, form.password.data)
+    return Site(request)
+
+
 @view_config(**PAGE, request_method="GET")
-def ask_for_administrator(request):
-    """Ask for the first administrator, and print the token that they have to enter."""
-    refuse_when_set_up(request)
+def new(request: Request) -> dict[str, Any]:
+    """Ask for the first administrator, and log the token that they have to enter."""
+    refuse_after_setup(request)
     token = setup_token(request)
     if token:
         log.warning("nobody can sign in yet: open /setup and enter this token: %s", token)
@@ -32,31 +53,31 @@ def ask_for_administrator(request):
 
 
 @view_config(**PAGE, request_method="POST")
-def set_up(request):
-    """Add the first administrator and sign them in; of two at once, one comes too late."""
-    refuse_when_set_up(request)
+def create(request: Request) -> dict[str, Any] | HTTPSeeOther:
+    """Add the first administrator and sign them in. If two people do this at once, the second gets a 404."""
+    refuse_after_setup(request)
     form = SetupForm(request, expected_token=setup_token(request))
     if not form.validate():
         log_event(request, "setup refused", fields=sorted(form.errors))
         return form.invalid(request)
-    password_hash = request.registry["hasher"].hash(form.password.data)
-    user = let_in(request.dbsession, form.email.data, form.name.data, password_hash)
-    begin(request, user)
+    password_hash = hash_password(request, form.password.data)
+    user = make_administrator(request.dbsession, form.data["email"], form.data["name"], password_hash)
+    start_sign_in(request, user)
     if form.demo.data:
         add_demo_people(request.dbsession, utcnow())
     flash(request, _("Welcome, ${name}. You are the first administrator.", mapping={"name": user.name}))
-    return HTTPSeeOther("/")
+    return HTTPSeeOther(request.route_path("home"))
 
 
-def refuse_when_set_up(request):
-    """Raise `HTTPNotFound` once there is somebody who can sign in: from then on they add the others."""
-    if anybody_can_sign_in(request.dbsession):
+def refuse_after_setup(request: Request) -> None:
+    """Raise `HTTPNotFound` if anybody can sign in: then it is administrators who add users."""
+    if can_anybody_sign_in(request.dbsession):
         raise HTTPNotFound()
 
 
-def setup_token(request):
-    """Return what only those know who read the server's log, the same for all processes; `None` in development."""
+def setup_token(request: Request) -> str | None:
+    """Return the token that only readers of the server's log know, the same in all processes; `None` in development."""
     settings = request.registry.settings
     if settings["myproject.development"]:
         return None
-    return hmac.digest(settings["myproject.secret"].encode(), b"setup", "sha256").hex()[:32]
+    return hmac.digest(settings["myproject.secret"].encode(), b"setup", "sha256").hex()[:TOKEN_LENGTH]

@@ -1,42 +1,48 @@
-"""The page of where somebody is signed in."""
+"""The page that lists the browsers in which a user is signed in, and ends these sign-ins."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPSeeOther
 from pyramid.view import view_config
 from sqlalchemy import delete, select
 
 from ..db import to_id
+from ..users.models import User
 from ..web.events import log_event
 from ..web.flash import flash
 from ..web.forms import ConfirmForm
 from ..web.i18n import _
-from .models import STILL_GOOD, SignIn, good_since
+from ..web.request import Request
+from .models import NOT_EXPIRED, SignIn, expiry_parameters
 
 PAGE = {"route_name": "users.sign_ins", "permission": "account", "renderer": "signin/sign_ins.jinja2"}
 
 
 @view_config(**PAGE, request_method="GET")
-def sign_ins(user, request):
-    """List the browsers in which a user is signed in, the latest first."""
+def list_sign_ins(user: User, request: Request) -> dict[str, Any]:
+    """List the browsers in which a user is signed in, the one seen last first."""
     return {"form": ConfirmForm(request), "user": user, "sign_ins": sign_ins_of(user, request)}
 
 
 @view_config(**PAGE, request_method="POST")
-def end(user, request):
-    """End one of a user's sign-ins, or all but the one that asks."""
+def end_sign_ins(user: User, request: Request) -> dict[str, Any] | HTTPSeeOther:
+    """End one of a user's sign-ins, or all except the one of this browser."""
     form, which = ConfirmForm(request), request.POST.get("end", "")
-    number = to_id(which)
-    if which != "others" and number is None:
+    sign_in_id = to_id(which)
+    if which != "others" and sign_in_id is None:
         raise HTTPBadRequest()
     if not form.validate():
         return form.invalid(request, user=user, sign_ins=sign_ins_of(user, request))
-    chosen = SignIn.id == number if number else SignIn.id != request.identity.sign_in
-    request.dbsession.execute(delete(SignIn).where(SignIn.user_id == user.id, chosen))
+    own_id = request.identity.sign_in if request.identity else None
+    is_chosen = SignIn.id == sign_in_id if sign_in_id else SignIn.id.is_distinct_from(own_id)
+    request.dbsession.execute(delete(SignIn).where(SignIn.user_id == user.id, is_chosen))
     request.after_commit(log_event, request, "sign-ins ended", user=user.id, which=which)
     flash(request, _("Signed out there."))
     return HTTPSeeOther(request.route_path("users.sign_ins", id=user.id))
 
 
-def sign_ins_of(user, request):
-    """Return the sign-ins of `user` that have not run out."""
-    query = select(SignIn).where(SignIn.user_id == user.id, STILL_GOOD).order_by(SignIn.seen_at.desc(), SignIn.id)
-    return request.dbsession.scalars(query, good_since(request.registry.settings)).all()
+def sign_ins_of(user: User, request: Request) -> Sequence[SignIn]:
+    """Return the sign-ins of `user` that have not expired, the one seen last first."""
+    query = select(SignIn).where(SignIn.user_id == user.id, NOT_EXPIRED).order_by(SignIn.seen_at.desc(), SignIn.id)
+    return request.dbsession.scalars(query, expiry_parameters(request.registry.settings)).all()

@@ -1,6 +1,8 @@
-"""The pages of signing in and out."""
+"""The pages on which people sign in and out."""
 
-from pyramid.httpexceptions import HTTPSeeOther
+from typing import Any
+
+from pyramid.httpexceptions import HTTPForbidden, HTTPSeeOther
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import forbidden_view_config, view_config
 from sqlalchemy import delete, func, select, update
@@ -11,101 +13,110 @@ from ..web.errors import page
 from ..web.events import log_event
 from ..web.flash import flash
 from ..web.i18n import PATH_HERE, _
+from ..web.request import Request
 from . import guessing
 from .forms import SignInForm
-from .identity import begin
-from .models import SignIn, anybody_can_sign_in
+from .hashing import hash_password, verify_password
+from .identity import start_sign_in
+from .models import SignIn, can_anybody_sign_in
 
-SIGN_IN = {"route_name": "signin", "permission": NO_PERMISSION_REQUIRED, "renderer": "signin/signin.jinja2"}
-SIGN_OUT = {"route_name": "signout", "permission": NO_PERMISSION_REQUIRED, "renderer": "signin/signout.jinja2"}
+SIGN_IN_PAGE = {"route_name": "signin", "permission": NO_PERMISSION_REQUIRED, "renderer": "signin/signin.jinja2"}
+SIGN_OUT_PAGE = {"route_name": "signout", "permission": NO_PERMISSION_REQUIRED, "renderer": "signin/signout.jinja2"}
 
 
 @forbidden_view_config(renderer="errors/error.jinja2")
-def forbidden(error, request):
-    """Ask who is not signed in to sign in; tell who is that they may not."""
+def forbidden(error: HTTPForbidden, request: Request) -> dict[str, Any] | HTTPSeeOther:
+    """Redirect people who are not signed in to `/signin`; answer 403 to others."""
     if request.known_identity is None:
         return HTTPSeeOther(request.route_path("signin", _query={"next": request.path_here}))
     log_event(request, "refused", method=request.method, path=request.path_here)
     return page(request, 403)
 
 
-@view_config(**SIGN_IN, request_method="GET")
-def ask(request):
-    """Ask who is there; on a new site, lead to the page of the first administrator."""
+@view_config(**SIGN_IN_PAGE, request_method="GET")
+def show_sign_in(request: Request) -> dict[str, Any] | HTTPSeeOther:
+    """Ask for email and password; on a new site, redirect to `/setup`."""
     if request.identity:
-        return HTTPSeeOther(next_page(request.GET.get("next", "")))
-    if not anybody_can_sign_in(request.dbsession):
+        return HTTPSeeOther(next_page(request, request.GET.get("next", "")))
+    if not can_anybody_sign_in(request.dbsession):
         return HTTPSeeOther(request.route_path("setup"))
     return {"form": SignInForm(request, next=request.GET.get("next", ""))}
 
 
-@view_config(**SIGN_IN, request_method="POST")
-def sign_in(request):
-    """Sign in, or say that it was not right: what was not, nobody learns, not by the time it takes either."""
+@view_config(**SIGN_IN_PAGE, request_method="POST", receipt=False)
+def sign_in(request: Request) -> dict[str, Any] | HTTPSeeOther:
+    """Sign in. The error does not reveal whether the email or the password was wrong; neither does the response time.
+
+    Without a receipt, which would take SQLite's write lock before the password is verified.
+    """
     form = SignInForm(request)
     if not form.validate():
         return form.invalid(request)
-    wait = guessing.seconds_to_wait(request, form.email.data)
-    if wait:
-        return too_many_tries(request, form, wait)
-    user = user_of(request, form.email.data, form.password.data)
+    email, password = form.email.data or "", form.password.data or ""
+    seconds = guessing.seconds_to_wait(request, email)
+    if seconds:
+        return too_many_attempts(request, form, seconds)
+    user = authenticate(request, email, password)
     if user is None:
-        guessing.count(request, form.email.data)
+        guessing.count_failed_attempt(request, email)
         form.password.errors = [_("The email or the password is not right.")]
         return form.invalid(request)
-    begin(request, user)
-    return HTTPSeeOther(next_page(form.next.data))
+    start_sign_in(request, user)
+    return HTTPSeeOther(next_page(request, form.next.data))
 
 
-def too_many_tries(request, form, wait):
-    """Return the form with 429, and when to try again."""
-    log_event(request, "sign-in held up", account=guessing.account_key(request, form.email.data)[:16], seconds=wait)
-    form.password.errors = [_("There were too many tries. Please wait for ${wait} seconds.", mapping={"wait": wait})]
+def too_many_attempts(request: Request, form: SignInForm, seconds: int) -> dict[str, Any]:
+    """Return the form for an answer with status 429 that says in how many seconds to try again."""
+    account = guessing.account_key(request, form.email.data or "")[:16]
+    log_event(request, "sign-in held up", account=account, seconds=seconds)
+    form.password.errors = [_("There were too many tries. Please wait for ${wait} seconds.", mapping={"wait": seconds})]
     request.response.status_int = 429
-    request.response.retry_after = wait
+    request.response.retry_after = seconds
     return {"form": form}
 
 
-def user_of(request, email, password):
-    """Return the active User with this email and password, or `None`; in both cases one hash is computed.
+def authenticate(request: Request, email: str, password: str) -> User | None:
+    """Return the active User with this email and password, or `None`; one hash is computed in either case.
 
-    Outside the request's transaction, which on SQLite would have everybody's writes wait for the hash.
+    It is computed before the request's transaction (hashing.py). The stored hash may have changed since, so it is
+    compared again in the transaction. A hash with outdated parameters is replaced.
     """
-    hasher = request.registry["hasher"]
     query = select(User.id, User.password_hash).where(func.lower(User.email) == email.lower(), User.active)
-    found = read_rows(request.registry["dbsession_factory"], query)
-    user_id, known = found[0] if found else (None, None)
-    if not hasher.verify(password, known):
+    rows = read_rows(request.registry["dbsession_factory"], query)
+    user_id, stored_hash = rows[0] if rows else (None, None)
+    if not verify_password(request, password, stored_hash):
         return None
-    better = hasher.hash(password) if hasher.needs_rehash(known) else known
+    is_outdated = request.registry["hasher"].needs_rehash(stored_hash)
+    new_hash = hash_password(request, password) if is_outdated else stored_hash
     user = request.dbsession.get(User, user_id)
-    if user is None or not user.active or user.password_hash != known:
+    if user is None or not user.active or user.password_hash != stored_hash:
         return None
-    if better != known:
-        # Not through the model: the password is the same, and so are those who are signed in with it.
-        same = {"password_hash": better, "updated_at": User.updated_at}
-        request.dbsession.execute(update(User).where(User.id == user.id).values(same))
+    if is_outdated:
+        # Not through the model: the password is the same, so the user's sign-ins and the record's version stay.
+        values = {"password_hash": new_hash, "updated_at": User.updated_at}
+        request.dbsession.execute(update(User).where(User.id == user.id).values(values))
     return user
 
 
-def next_page(path):
-    """Return `path` if it is one of this site, or else the first page."""
-    return path if path and PATH_HERE.fullmatch(path) else "/"
+def next_page(request: Request, path: str) -> str:
+    """Return `path` if it is a path of this site, and the path of the first page otherwise."""
+    return path if path and PATH_HERE.fullmatch(path) else request.route_path("home")
 
 
-@view_config(**SIGN_OUT, request_method="GET")
-def ask_to_sign_out(request):
-    """Ask before signing out: a link of somebody else's could lead here."""
+@view_config(**SIGN_OUT_PAGE, request_method="GET")
+def show_sign_out(request: Request) -> dict[str, Any] | HTTPSeeOther:
+    """Ask before signing out, since a link on another site could lead here."""
     return {} if request.identity else HTTPSeeOther(request.route_path("signin"))
 
 
-@view_config(**SIGN_OUT, request_method="POST")
-def sign_out(request):
+@view_config(**SIGN_OUT_PAGE, request_method="POST", receipt=False)
+def sign_out(request: Request) -> HTTPSeeOther:
     """End this sign-in."""
-    if request.identity:
-        request.dbsession.execute(delete(SignIn).where(SignIn.id == request.identity.sign_in))
+    identity = request.identity
+    if identity:
+        request.dbsession.execute(delete(SignIn).where(SignIn.id == identity.sign_in))
         request.after_commit(log_event, request, "signed out")
     request.session.invalidate()
     flash(request, _("You have signed out."))
-    # Nobody who comes after gets a page to see by going back.
+    # So that the next person at this computer cannot see pages by going back.
     return HTTPSeeOther(request.route_path("signin"), headers=[("Clear-Site-Data", '"cache"')])

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, object_session, relat
 
 from ..db import Base
 from ..db.base import utcnow
-from ..security import SITE
+from ..security import SITE_ACL
 
 if TYPE_CHECKING:
     from ..posts.models import Post
@@ -121,7 +121,7 @@ class User(Base):
 
     def __acl__(self) -> list[tuple[str, str, list[str]]]:
         """Return who may do what to the record: the person themself may edit it and manage their account."""
-        return [*SITE, (Allow, f"user:{self.id}", ["edit", "account", "own"])]
+        return [*SITE_ACL, (Allow, f"user:{self.id}", ["edit", "account", "own"])]
 
     __mapper_args__ = {"version_id_col": version}
     __table_args__ = (

@@ -35,7 +35,7 @@ def negotiate_language(request):
     return chosen if chosen in LANGUAGES else _preferred(request.headers.get("Accept-Language"))
 
 
-@view_config(route_name="language", request_method="POST", permission=NO_PERMISSION_REQUIRED)
+@view_config(route_name="language", request_method="POST", permission=NO_PERMISSION_REQUIRED, receipt=False)
 def switch_language(request):
     """Keep the language chosen for a year and go back to the page that it was chosen on."""
     language, page = request.POST.get("language"), request.POST.get("page", "")

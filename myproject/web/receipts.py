@@ -11,11 +11,11 @@ import secrets
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid_retry import mark_error_retryable
-from sqlalchemy import String, Text, delete
+from sqlalchemy import String, Text, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import Base
+from ..db import Base, read_rows
 from ..db.base import utcnow
 from .flash import flash
 from .i18n import _
@@ -49,7 +49,7 @@ def do_once(view, info):
     The token is stored first, and not looked for: on PostgreSQL, a look for what is not there would make two forms that
     have nothing to do with each other lose a race.
     """
-    if info.exception_only:
+    if info.exception_only or not info.options.get("receipt", True):
         return view
 
     def wrapped(context, request):
@@ -63,7 +63,10 @@ def do_once(view, info):
         except IntegrityError as error:
             # Where it was done only just now, another attempt finds it.
             mark_error_retryable(error)
-            return answer_again(request, token, error)
+            done = request.dbsession.get(Receipt, token)
+            if done is None:
+                raise
+            return answer_again(request, done.location)
         response = view(context, request)
         if response.status_int != 303:
             request.dbsession.delete(receipt)
@@ -78,20 +81,28 @@ def do_once(view, info):
     return wrapped
 
 
+# A view with `receipt=False` may be done twice without harm, and does not wait for SQLite's write lock.
+do_once.options = ("receipt",)  # type: ignore[attr-defined]
+
+
 def deleted_already_tween_factory(handler, registry):
     """Answer a form by where it led before, also where the row of its URL has gone: it was the one that deleted it."""
 
     def deleted_already_tween(request):
         try:
             return handler(request)
-        except HTTPNotFound as error:
+        except HTTPNotFound:
             # Only where the row is missing: a view that finds nothing has a receipt of its own, which is to abort. And
             # what no view has seen, none of its checks has seen either.
             is_row_missing = request.matched_route and not hasattr(request, "context")
             token = token_of(request) if is_row_missing and is_readable_form(request) else None
             if token is None:
                 raise
-            return answer_again(request, token, error)
+            # Read apart from the request's transaction: strangers come here too, and shall not wait for its lock.
+            location = read_rows(registry["dbsession_factory"], select(Receipt.location).where(Receipt.token == token))
+            if not location:
+                raise
+            return answer_again(request, location[0][0])
 
     return deleted_already_tween
 
@@ -102,12 +113,9 @@ def token_of(request):
     return token if re.fullmatch("[0-9a-f]{32}", token) else None
 
 
-def answer_again(request, token, error):
-    """Return the answer to the form that took `token`, or raise `error`, that it was not done before."""
-    receipt = request.dbsession.get(Receipt, token)
-    if receipt is None:
-        raise error
+def answer_again(request, location):
+    """Return the answer to a form that was done before, and that led to `location` then."""
     if request.known_identity:
         # Else it may have been the form by which they signed in: the message would bring the cookie of before back.
         flash(request, _("This was saved already."))
-    return HTTPSeeOther(receipt.location)
+    return HTTPSeeOther(location)

@@ -1,4 +1,4 @@
-"""What docs/security.md claims: that its tests are there, and that it leaves no requirement out."""
+"""docs/security.md lists every requirement, and the tests that it names exist."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ import pytest
 from .test_examples import DOCS
 
 TEXT = (DOCS / "security.md").read_text(encoding="utf-8")
-# How many requirements of levels 1 and 2 each section of OWASP ASVS 5.0.0 has; they are its first ones.
+# The number of requirements of levels 1 and 2 in each section of OWASP ASVS 5.0.0; they are the first ones of it.
 SECTIONS = {
     "V1": {1: 2, 2: 9, 3: 11, 4: 3, 5: 2},
     "V2": {1: 3, 2: 3, 3: 4, 4: 1},
@@ -39,22 +39,22 @@ ROWS = re.findall(r"^\| (V[0-9.]+), .*$", STANDARD, re.MULTILINE)
 LISTED = re.search(r"### Not applicable\n(.*)### Not met\n", STANDARD, re.DOTALL)[1]
 
 
-def meant(name):
-    """Return the requirements that the list means by an id, of a chapter (V5) or section (V4.3) too, or by a range."""
+def expand(name):
+    """Return the requirements that an id or a range stands for; the id of a chapter (V5) or a section (V4.3) too."""
     first, _to, last = name.partition(" to ")
     if last:
         return REQUIREMENTS[REQUIREMENTS.index(first) : REQUIREMENTS.index(last) + 1]
     return [each for each in REQUIREMENTS if f"{each}.".startswith(f"{name}.")]
 
 
-def test_every_requirement_stands_in_one_place():
+def test_every_requirement_is_listed_once():
     listed = re.findall(r"V[0-9]+(?:\.[0-9]+)*(?: to V[0-9]+(?:\.[0-9]+)+)?", LISTED)
-    assert [name for name in listed if not meant(name)] == []
-    assert Counter([*ROWS, *(each for name in listed for each in meant(name))]) == Counter(REQUIREMENTS)
+    assert [name for name in listed if not expand(name)] == []
+    assert Counter([*ROWS, *(each for name in listed for each in expand(name))]) == Counter(REQUIREMENTS)
 
 
 @pytest.mark.parametrize("row", re.findall(r"^\| V.*\|.*\|.*\|$", STANDARD.partition("### ")[0], re.MULTILINE))
-def test_what_is_met_is_shown_by_a_test_a_section_or_a_document(row):
+def test_every_met_requirement_names_its_evidence(row):
     shown = row.strip("|").split("|")[2]
     sections = re.findall("“([^”]+)” above", shown)
     assert [name for name in sections if f"\n## {name}\n" not in TEXT] == []
@@ -62,6 +62,6 @@ def test_what_is_met_is_shown_by_a_test_a_section_or_a_document(row):
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(tests/[^`]+)`", STANDARD))))
-def test_every_test_that_is_named_exists(name):
+def test_every_named_test_exists(name):
     path, _colons, function = name.partition("::")
     assert f"\ndef {function}(" in (DOCS.parent / path).read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
-"""A scanner of web applications, wapiti, against the signed-in site: `make scan`.
+"""`make scan`: wapiti, a scanner of web applications, attacks the signed-in site.
 
 __main__.py    the command: a throw-away site, the scan, and the verdict
-wapiti.py      the crawl, the forms made ready, the attacks, and the report
-verdict.py     what is found against what docs/security.md explains
+wapiti.py      the crawl, the preparation of the forms, the attacks, and the report
+verdict.py     compares the findings with the explanations in docs/security.md
 """

@@ -1,4 +1,4 @@
-"""python -m tests.scan: wapiti attacks the signed-in site; exits with 1 where it finds what nobody has explained."""
+"""python -m tests.scan: let wapiti attack the signed-in site; exit with 1 if it finds something unexplained."""
 
 import argparse
 import contextlib
@@ -19,10 +19,10 @@ from tests.browser import ROOT, SECRET, served
 from tests.conftest import migrate
 
 from .verdict import DOCUMENT, complaints, explained
-from .wapiti import attack, crawl, make_ready
+from .wapiti import attack, crawl, prepare_forms
 
-# A scan that reaches less has seen no site, or none that let it in.
-FEWEST_PAGES, FEWEST_FORMS, FEWEST_WRITTEN = 15, 6, 50
+# A scan with lower counts did not reach the site, or was not signed in.
+MIN_PAGES, MIN_FORMS, MIN_ROWS_WRITTEN = 15, 6, 50
 
 
 def main(argv=None):
@@ -32,8 +32,8 @@ def main(argv=None):
         "--seconds", type=int, default=300, help="the longest that each half of the attacks may take (%(default)s)"
     )
     options = parser.parse_args(argv)
-    logging.disable(logging.INFO)  # each migration says that it ran
-    # What this machine is set to must not choose the database.
+    logging.disable(logging.INFO)  # of each migration
+    # Settings of this machine must not choose the database.
     for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
         os.environ.pop(variable, None)
     begun = time.monotonic()
@@ -46,39 +46,39 @@ def main(argv=None):
 
 
 def scan(folder, seconds):
-    """Scan a site made in `folder`, each half for at most `seconds`; return a sentence for each thing that is wrong."""
+    """Scan a new site in `folder`, each half for at most `seconds`; return a sentence for each complaint."""
     engine = sqlalchemy.create_engine(f"sqlite:///{folder / 'scan.sqlite'}")
     migrate(str(engine.url))
     fill(engine)
     with served(ROOT / "production.ini", str(engine.url), folder / "printed", MYPROJECT_SECRET=SECRET) as server:
         cookie = f"__Host-session={signed_in.cookie()}"
         history = crawl(server.url, cookie, folder)
-        pages, forms = make_ready(history)
+        pages, forms = prepare_forms(history)
         before = count(engine)
         findings = attack(server.url, cookie, folder, seconds)
     written = count(engine) - before
     engine.dispose()
     print(f"{pages} pages and {forms} forms attacked, {written} rows added by it, {len(findings)} findings")
     wrong = complaints(findings, explained(DOCUMENT.read_text()))
-    if pages < FEWEST_PAGES or forms < FEWEST_FORMS or written < FEWEST_WRITTEN:
-        wrong.append(f"expected {FEWEST_PAGES} pages, {FEWEST_FORMS} forms and {FEWEST_WRITTEN} rows at least")
-    # Each 5xx is an ERROR in the log of the server.
+    if pages < MIN_PAGES or forms < MIN_FORMS or written < MIN_ROWS_WRITTEN:
+        wrong.append(f"expected {MIN_PAGES} pages, {MIN_FORMS} forms and {MIN_ROWS_WRITTEN} rows at least")
+    # The server logs an ERROR for each answer with a status of 500 or more.
     errors = re.findall(r"^(?:\S+ \S+ (?:ERROR|CRITI).*|Traceback .*)", server.printed.read_text(), re.MULTILINE)
     return wrong + [f"the server printed: {line}" for line in errors]
 
 
 def fill(engine):
-    """Store two users beside the administrator, in whose name the scanner comes, with a post each."""
+    """Store two users with a post each, beside the administrator as whom the scanner is signed in."""
     with Session(engine) as session:
         for name, role in [("Ada Lovelace", "editor"), ("John Doe", "member")]:
             user = User(name=name, email=f"{name.split()[0].lower()}@example.com", age=36, role=role)
             session.add_all([user, Post(title="Hello", body="World", author=user)])
-            session.flush()  # Ada first
+            session.flush()  # So that Ada gets the first id.
         session.commit()
 
 
 def count(engine):
-    """Return how many users and posts there are."""
+    """Return the number of users and posts."""
     with Session(engine) as session:
         return sum(session.scalar(sqlalchemy.select(sqlalchemy.func.count(model.id))) for model in (User, Post))
 

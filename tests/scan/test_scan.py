@@ -18,16 +18,16 @@ def document(*rows):
     return "\n".join(["## Findings of scanners", "| finding | why it is none |", "|---|---|", *rows, "", "## More"])
 
 
-def test_a_finding_that_nobody_has_explained_is_wrong():
+def test_an_unexplained_finding_is_a_complaint():
     [sentence] = complaints([FINDING], set())
     assert NAME in sentence
 
 
-def test_a_finding_that_is_explained_is_none():
+def test_an_explained_finding_is_no_complaint():
     assert complaints([FINDING], explained(document(f"| `{NAME}` | A reason. |"))) == []
 
 
-def test_an_informational_finding_is_none():
+def test_an_informational_finding_is_no_complaint():
     assert complaints([{**FINDING, "level": 0}], set()) == []
 
 
@@ -35,7 +35,7 @@ def test_an_explanation_does_not_cover_another_page():
     assert len(complaints([FINDING, {**FINDING, "path": "/posts"}], {name_of(FINDING)})) == 1
 
 
-def test_an_explanation_of_what_is_found_no_more_is_wrong():
+def test_an_explanation_without_a_finding_is_a_complaint():
     assert complaints([], {NAME}) == [f"docs/security.md explains what was not found: {NAME}"]
 
 
@@ -44,5 +44,5 @@ def test_an_explanation_needs_a_reason_and_its_section():
     assert explained(f"| `{NAME}` | A reason. |") == set()
 
 
-def test_the_document_explains_something_or_has_an_empty_table():
+def test_the_document_has_the_table():
     assert "| finding | why it is none |" in DOCUMENT.read_text()

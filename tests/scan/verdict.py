@@ -1,4 +1,4 @@
-"""What a scan found, against what docs/security.md explains."""
+"""Compares the findings of a scan with the explanations in docs/security.md."""
 
 import re
 
@@ -9,15 +9,15 @@ SECTION = "## Findings of scanners"
 
 
 def explained(document):
-    """Return the findings in the first column of the table that the section of `document`, a text, holds."""
+    """Return the findings in the first column of the table in `document`, the text of docs/security.md."""
     section = document.partition(f"{SECTION}\n")[2].partition("\n## ")[0]
     return set(re.findall(r"^\| `([^`]+)` \| [^|]*\w[^|]* \|$", section, re.MULTILINE))
 
 
 def complaints(findings, explanations):
-    """Print `findings`; return a sentence for each above informational without one of `explanations`, and the reverse.
+    """Print `findings`; return a sentence for each one above level 0 without an explanation, and the reverse.
 
-    An explanation of what is found no more is wrong too: it would let it come back unseen.
+    An explanation without a finding is wrong too: it would hide the finding if it came back.
     """
     wrong, found = [], set()
     for finding in findings:
@@ -30,6 +30,6 @@ def complaints(findings, explanations):
 
 
 def name_of(finding):
-    """Return a finding in one line, as the table names it: `GET /users/2/edit, name: what is wrong with it`."""
+    """Return a finding in one line, as the table names it: `GET /users/2/edit, name: the problem`."""
     place = ", ".join(filter(None, [f"{finding['method']} {finding['path']}", finding["parameter"]]))
     return re.sub(r"http://localhost:\d+|\n", " ", f"{place}: {finding['info']}")

@@ -1,4 +1,4 @@
-"""wapiti, in an environment of its own: it crawls the site, its forms are made ready, and it attacks them."""
+"""Runs wapiti, from its own virtual environment: it crawls the site, and attacks the pages and forms found."""
 
 import contextlib
 import json
@@ -11,26 +11,26 @@ import sys
 from pathlib import Path
 
 WAPITI = Path(sys.prefix, "scan", "bin", "wapiti")
-# Those that ask this site and nobody else: the others fetch databases from the network. What is stored is looked for
-# at once: the attacks after it write over it, and push it off the first page of a list.
+# The modules that request only this site; the others download databases. Those that store something are in the first
+# run, because later attacks overwrite it and push it off the first page of a list.
 MODULES = [
     ["xss", "permanentxss"],
     ["sql", "exec", "file", "redirect", "crlf", "upload", "csrf", "csp", "http_headers", "cookieflags"],
 ]
 REPORT = "report.json"
-# What ends the session, and what takes away the pages to come: a crawler sends each form.
+# Pages that would end the session or delete pages that are still to be crawled: a crawler sends each form.
 EXCLUDED = ["/signout", "/*/delete", "/*/erase", "/static/*"]
-# Pages that no link leads to while there are few rows.
+# Pages that are not linked while the lists are short.
 STARTS = ["/users?cursor=x", "/posts?cursor=x"]
-# Down to the form that changes a post. Each form has a token of its own: without a limit there is always another one.
+# Deep enough for the form that changes a post. Each form has its own token, so a crawl without a limit never ends.
 DEPTH, CRAWL_SECONDS = 5, 60
-# The fields that let a form be saved once only, and fields in which wapiti types what no form accepts.
-ONCE = ["form_token", "version"]
-ACCEPTED = {"age": "30", "email": ""}
+# The fields that make a form work only once, and values for the fields that wapiti fills in with invalid ones.
+FIELDS_FOR_ONE_USE = ["form_token", "version"]
+VALID_VALUES = {"age": "30", "email": ""}
 
 
 def crawl(url, cookie, folder):
-    """Follow the links and send the forms below `url`; return the database of requests that wapiti leaves."""
+    """Follow the links and send the forms below `url`; return wapiti's database of requests."""
     starts = [option for path in STARTS for option in ("--start", url + path)]
     options = ["--flush-session", "--module", "", "--depth", DEPTH, "--max-scan-time", CRAWL_SECONDS, *starts]
     run(url, cookie, folder, *options, timeout=2 * CRAWL_SECONDS)
@@ -38,20 +38,20 @@ def crawl(url, cookie, folder):
     return history
 
 
-def make_ready(history):
-    """Let each form be saved every time it is sent, and keep one of those that are alike; return counts: pages, forms.
+def prepare_forms(history):
+    """Make each form work every time it is sent, and delete similar ones; return the numbers of pages and forms.
 
-    An attack is a form of the crawl with one field changed. Sent as it was, each would be answered by "This was saved
-    already", and no attack but the first would reach what it attacks.
+    An attack is a form of the crawl with one field changed. Unprepared, only the first attack on a form would reach it;
+    all others would get "This was saved already".
     """
     with contextlib.closing(sqlite3.connect(history)) as database, database:
         database.create_function("shape", 1, lambda url: re.sub(r"/\d+", "/ID", url))
-        database.executemany("DELETE FROM params WHERE name = ?", [(name,) for name in ONCE])
+        database.executemany("DELETE FROM params WHERE name = ?", [(name,) for name in FIELDS_FOR_ONE_USE])
         database.executemany(
             "UPDATE params SET value1 = ? WHERE name = ? AND type = 'POST'",
-            [(value, name) for name, value in ACCEPTED.items()],
+            [(value, name) for name, value in VALID_VALUES.items()],
         )
-        # They hold the length of the form as it was.
+        # These headers have the length of the original form.
         database.execute("UPDATE paths SET headers = ? WHERE headers IS NOT NULL", [pickle.dumps({})])
         database.execute("""
             DELETE FROM paths WHERE path_id NOT IN (
@@ -67,10 +67,10 @@ def make_ready(history):
 def attack(url, cookie, folder, seconds):
     """Attack what the crawl found; return the findings, as wapiti's report has them, each with its `category`."""
     for modules in MODULES:
-        # Whatever is put in place of the token is refused alike; the module csrf looks whether it is.
+        # A changed CSRF token is always refused; the module csrf checks that.
         options = ["--skip-crawl", "--module", ",".join(modules), "--skip", "csrf_token"]
         printed = run(url, cookie, folder, *options, timeout=seconds)
-        # A module that it does not know, or that fails, finds nothing either.
+        # An unknown or failing module finds nothing, without an error.
         missing = [module for module in modules if f"Launching module {module}\n" not in printed]
         failures = re.findall(r"^Traceback .*|.*were skipped due to network issues", printed, re.MULTILINE)
         if missing or failures:
@@ -85,16 +85,16 @@ def attack(url, cookie, folder, seconds):
 
 
 def run(url, cookie, folder, *options, timeout):
-    """Run wapiti with its files in `folder`; return what it printed.
+    """Run wapiti with its files in `folder`; return its output.
 
-    Raises `SystemExit` where it fails, or takes longer than `timeout`, in seconds.
+    Raises `SystemExit` if it fails or takes longer than `timeout` seconds.
     """
     excluded = [option for path in EXCLUDED for option in ("--exclude", url + path)]
     files = ["--store-session", folder, "--store-config", folder / "config", "--format", "json", "--output", REPORT]
-    # Its modules look up a host of its makers at the start, unless they are told another.
+    # Otherwise its modules look up a host of its makers at the start.
     alone = ["--no-bugreport", "--dns-endpoint", "localhost"]
     command = [WAPITI, "--url", f"{url}/", "--cookie-value", cookie, *alone, *excluded, *files, *options]
-    # No proxy of this machine stands between the two.
+    # Without the proxies of this machine.
     environ = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     log = folder / "wapiti.log"
     try:

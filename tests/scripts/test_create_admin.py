@@ -1,4 +1,4 @@
-"""`create_admin INI EMAIL`: an administrator let in from a shell."""
+"""`create_admin INI EMAIL`: an administrator made from a shell."""
 
 import io
 import os
@@ -12,7 +12,7 @@ from webtest import TestApp
 from myproject.models import SignIn, User
 from myproject.scripts import create_admin
 from myproject.settings import read_settings
-from myproject.signin.passwords import hasher
+from myproject.signin.passwords import make_hasher
 from tests.conftest import INI
 from tests.signed_in import PASSWORD
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("nobody")
 
 @pytest.fixture
 def run(database_url, monkeypatch, capsys):
-    """Call `run("ada@example.com")`: the command, with a password on standard input; return what was printed."""
+    """Call `run("ada@example.com")`: run the command with a password on standard input; return what it printed."""
     monkeypatch.setenv("DATABASE_URL", database_url)
 
     def main(*arguments, password=PASSWORD):
@@ -33,8 +33,8 @@ def run(database_url, monkeypatch, capsys):
 
 
 @pytest.fixture
-def gets_in(wsgi):
-    """Call `gets_in(email, password)`: whether the form of the site lets them in."""
+def can_sign_in(wsgi):
+    """Call `can_sign_in(email, password)`: return whether the sign-in form accepts them."""
 
     def try_it(email, password=PASSWORD):
         form = TestApp(wsgi).get("/signin", status=200).forms["record"]
@@ -44,70 +44,72 @@ def gets_in(wsgi):
     return try_it
 
 
-def test_a_new_administrator_can_sign_in(run, rows, gets_in):
+def test_a_new_administrator_can_sign_in(run, rows, can_sign_in):
     assert run("ada@example.com", "--name", "Ada Lovelace") == "ada@example.com can sign in as an administrator.\n"
     [user] = rows(User)
     assert (user.name, user.email, user.role, user.active) == ("Ada Lovelace", "ada@example.com", "admin", True)
-    assert gets_in("ada@example.com")
+    assert can_sign_in("ada@example.com")
 
 
-def test_it_works_as_a_command_of_its_own(database_url, rows):
+def test_the_command_works(database_url, rows):
     command = [sys.executable, "-m", "myproject.scripts.create_admin", INI, "ada@example.com", "--password-stdin"]
     subprocess.run(command, input=PASSWORD.encode(), env={**os.environ, "DATABASE_URL": database_url}, check=True)
     assert [user.email for user in rows(User)] == ["ada@example.com"]
 
 
-def test_it_closes_the_page_of_the_first_administrator(run, wsgi):
+def test_it_closes_setup(run, wsgi):
     run("ada@example.com")
     TestApp(wsgi).get("/setup", status=404)
 
 
-def test_without_a_name_the_address_is_the_name(run, rows):
+def test_without_a_name_the_email_is_the_name(run, rows):
     run("a" * 300 + "@example.com")
     assert [user.name for user in rows(User)] == ["a" * 200]
 
 
-def test_who_has_locked_themselves_out_is_let_in(run, make_user, rows, gets_in):
+def test_a_locked_out_user_becomes_an_active_administrator(run, make_user, rows, can_sign_in):
     user = make_user("Ada Lovelace", email="Ada@example.com", active=False, age=36)
     run("ada@EXAMPLE.com")
     [after] = rows(User)
     assert (after.id, after.role, after.active, after.age) == (user.id, "admin", True, 36)
-    assert gets_in("ada@example.com")
+    assert can_sign_in("ada@example.com")
 
 
-def test_who_is_there_already_keeps_their_name(run, make_user, rows):
+def test_an_existing_user_keeps_their_name(run, make_user, rows):
     make_user("Ada Lovelace", email="ada@example.com")
     run("ada@example.com")
     assert [user.name for user in rows(User)] == ["Ada Lovelace"]
 
 
-def test_the_old_password_and_all_sign_ins_end(run, make_user, rows, gets_in, settings):
-    make_user("Ada Lovelace", email="ada@example.com", password_hash=hasher(read_settings(settings)).hash(PASSWORD))
-    assert gets_in("ada@example.com")
+def test_the_old_password_and_all_sign_ins_end(run, make_user, rows, can_sign_in, settings):
+    make_user(
+        "Ada Lovelace", email="ada@example.com", password_hash=make_hasher(read_settings(settings)).hash(PASSWORD)
+    )
+    assert can_sign_in("ada@example.com")
     assert len(rows(SignIn)) == 1
     run("ada@example.com", password="nine green bottles hanging")
     assert rows(SignIn) == []
-    assert not gets_in("ada@example.com")
-    assert gets_in("ada@example.com", "nine green bottles hanging")
+    assert not can_sign_in("ada@example.com")
+    assert can_sign_in("ada@example.com", "nine green bottles hanging")
 
 
-def test_others_are_left_alone(run, make_user, rows):
+def test_other_users_are_not_changed(run, make_user, rows):
     make_user("Bob", email="bob@example.com")
     run("ada@example.com")
     assert [(user.name, user.role) for user in rows(User)] == [("Bob", "member"), ("ada@example.com", "admin")]
 
 
-def test_the_hash_costs_what_the_settings_say(run, rows):
+def test_the_hash_has_the_parameters_of_the_settings(run, rows):
     run("ada@example.com")
     assert rows(User)[0].password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-def test_the_password_is_asked_for_without_showing_it(run, monkeypatch, rows, gets_in):
+def test_the_password_prompt_does_not_show_it(run, monkeypatch, rows, can_sign_in):
     asked = []
     monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or PASSWORD)
     create_admin.main([INI, "ada@example.com"])
     assert asked == ["New password: "]
-    assert gets_in("ada@example.com")
+    assert can_sign_in("ada@example.com")
 
 
 def test_the_password_is_not_printed(run, capsys):
@@ -115,9 +117,9 @@ def test_the_password_is_not_printed(run, capsys):
     assert PASSWORD not in capsys.readouterr().err
 
 
-def test_a_password_in_korean_is_the_one_typed_on_the_page(run, gets_in):
+def test_a_korean_password_works_on_the_page(run, can_sign_in):
     run("ada@example.com", password="비밀스러운 문장 하나 더하기 둘")
-    assert gets_in("ada@example.com", "비밀스러운 문장 하나 더하기 둘")
+    assert can_sign_in("ada@example.com", "비밀스러운 문장 하나 더하기 둘")
 
 
 @pytest.mark.parametrize(
@@ -141,26 +143,26 @@ def test_a_password_that_the_page_refuses_is_refused(run, rows, password, said):
 @pytest.mark.parametrize(
     "email", ["ada", "@example.com", "ada@", "a b@example.com", "ada@example.com\n", "", "é@x.com"]
 )
-def test_what_is_no_address_is_refused(run, rows, email):
+def test_an_invalid_email_is_refused(run, rows, email):
     with pytest.raises(SystemExit, match="is no address like name@"):
         run(email)
     assert rows(User) == []
 
 
-def test_an_address_that_is_too_long_is_refused(run, rows):
+def test_an_email_that_is_too_long_is_refused(run, rows):
     with pytest.raises(SystemExit, match="is no address"):
         run("a" * 309 + "@example.com")
     assert rows(User) == []
 
 
-def test_a_database_without_tables_is_refused_by_a_sentence(tmp_path, monkeypatch):
+def test_a_database_without_tables_is_refused_with_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'new.sqlite'}")
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
     with pytest.raises(SystemExit, match=r"is not up to date; run `initialize_db .*` first\.$"):
         create_admin.main([INI, "ada@example.com", "--password-stdin"])
 
 
-def test_a_new_administrator_is_one_row_also_when_it_runs_twice(run, rows, outside):
+def test_the_second_run_adds_no_row(run, rows, outside):
     run("ada@example.com")
     run("ADA@example.com", password="nine green bottles hanging")
     assert [user.email for user in rows(User)] == ["ada@example.com"]

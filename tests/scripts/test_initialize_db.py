@@ -1,4 +1,4 @@
-"""`initialize_db INI`: a database made, or brought to the newest revision."""
+"""`initialize_db INI`: a database created, or upgraded to the newest revision."""
 
 import subprocess
 import sys
@@ -18,26 +18,26 @@ TABLES = {"alembic_version", *Base.metadata.tables}
 
 @pytest.fixture
 def tables(outside):
-    """Call `tables()`: the names of the tables that the second connection sees."""
+    """Call `tables()`: return the names of the tables, read over the second connection."""
     return lambda: tables_of(outside)
 
 
 @pytest.fixture
 def new_database(tmp_path, monkeypatch):
-    """The URL of a database that nobody has made yet, as the environment says it."""
+    """The URL of a database that does not exist yet, set in the environment."""
     url = f"sqlite:///{tmp_path / 'new.sqlite'}"
     monkeypatch.setenv("DATABASE_URL", url)
     return url
 
 
-def test_a_database_is_made_with_every_table(new_database):
+def test_a_new_database_has_every_table(new_database):
     initialize_db.main([INI])
     engine = sqlalchemy.create_engine(new_database)
     assert tables_of(engine) == TABLES
     engine.dispose()
 
 
-def test_the_command_is_installed_and_prints_nothing_on_standard_output(new_database, tmp_path):
+def test_the_command_is_installed_and_prints_nothing(new_database, tmp_path):
     command = [Path(sys.executable).parent / "initialize_db", INI]
     assert subprocess.run(command, check=True, capture_output=True).stdout == b""
     assert (tmp_path / "new.sqlite").exists()
@@ -51,7 +51,7 @@ def test_an_old_database_is_upgraded(database_url, monkeypatch, tables):
     assert tables() == TABLES
 
 
-def test_the_second_time_it_changes_nothing(database_url, monkeypatch, tables, make_user, rows):
+def test_the_second_run_changes_nothing(database_url, monkeypatch, tables, make_user, rows):
     monkeypatch.setenv("DATABASE_URL", database_url)
     make_user(name="John Doe")
     initialize_db.main([INI])
@@ -60,5 +60,5 @@ def test_the_second_time_it_changes_nothing(database_url, monkeypatch, tables, m
 
 
 def tables_of(engine):
-    """Return the names of the tables, but for those that triggers keep on SQLite alone."""
+    """Return the names of the tables, except those that only SQLite's triggers maintain."""
     return {name for name in sqlalchemy.inspect(engine).get_table_names() if not name.startswith("users_")}

@@ -1,4 +1,4 @@
-"""People who can sign in, the browsers in which they do, and what moves the time of their rows."""
+"""People who can sign in, their browsers, and ways to change their rows behind the application's back."""
 
 import datetime
 
@@ -13,14 +13,14 @@ from tests.web.test_layout import statements_of
 
 
 def sign_in(browser, email="ada@example.com", password=PASSWORD, page="/signin"):
-    """Fill in the form of `/signin` and send it; return the answer, whatever it is."""
+    """Fill in the form of `/signin` and send it; return the answer."""
     form = browser.get(page).forms["record"]
     form["email"], form["password"] = email, password
     return form.submit(expect_errors=True)
 
 
 def is_signed_in(browser):
-    """Return whether the users are shown; the only other answer that may be is the way to `/signin`."""
+    """Return whether `/users` shows the list; fail unless it otherwise redirects to `/signin`."""
     answer = browser.get("/users")
     assert answer.status_int == 200 or answer.location == "http://localhost/signin?next=%2Fusers"
     return answer.status_int == 200
@@ -38,7 +38,7 @@ def make_person(make_user):
 
 @pytest.fixture
 def visitor(wsgi):
-    """Call `visitor(address)`: return a browser that nobody has used yet."""
+    """Call `visitor(address)`: return a new browser at this network address."""
 
     def open_browser(address="192.0.2.1", **environ):
         return TestApp(wsgi, extra_environ={"HTTP_ACCEPT_LANGUAGE": "en", "REMOTE_ADDR": address, **environ})
@@ -72,7 +72,7 @@ def admin(make_person, enter):
 
 @pytest.fixture
 def age(outside):
-    """Call `age(SignIn.seen_at, hours=13)`: make that moment of every row so long ago."""
+    """Call `age(SignIn.seen_at, hours=13)`: set this column of every row to 13 hours ago."""
 
     def move(column, **ago):
         moment = utcnow() - datetime.timedelta(**ago)
@@ -84,7 +84,7 @@ def age(outside):
 
 @pytest.fixture
 def change(outside):
-    """Call `change(user, active=False)`: change a user's row behind the application's back."""
+    """Call `change(user, active=False)`: change a user's row over the second connection."""
 
     def write(user, **values):
         with outside.begin() as connection:
@@ -95,7 +95,7 @@ def change(outside):
 
 @pytest.fixture
 def hashes(monkeypatch):
-    """A list that grows with each hash that Argon2 computes."""
+    """A list to which each hash that Argon2 computes is added."""
     computed = []
 
     def counting(compute):
@@ -112,5 +112,5 @@ def hashes(monkeypatch):
 
 @pytest.fixture
 def statements(wsgi):
-    """Call `statements(work, "sign_ins")`: those that `work()` executes and that mention the text."""
+    """Call `statements(work, "sign_ins")`: return the SQL statements of `work()` that contain this text."""
     return lambda work, text="": [sql for sql in statements_of(wsgi, work) if text in sql]

@@ -1,4 +1,4 @@
-"""The cookie of a browser: how it is kept, what it is worth, and when it is worth nothing."""
+"""The session cookie: its attributes, when it identifies a person, and when it has expired."""
 
 import pytest
 from pyramid.request import Request
@@ -33,7 +33,7 @@ def cookie_of(content, secret=SECRET):
 
 @pytest.fixture
 def with_cookie(visitor):
-    """Call `with_cookie(value)`: return a new browser that has this cookie of the session."""
+    """Call `with_cookie(value)`: return a new browser with this session cookie."""
 
     def open_browser(value):
         browser = visitor()
@@ -45,14 +45,14 @@ def with_cookie(visitor):
 
 @pytest.fixture
 def hours(settings):
-    """Let a sign-in be good for 2 hours without use, and for 30 altogether."""
+    """Let a sign-in expire after 2 hours without use, and after 30 hours in any case."""
     settings.update({"signin.idle_hours": "2", "signin.absolute_hours": "30"})
 
 
 @pytest.mark.parametrize(
     ("development", "name", "secure"), [("true", "session", False), ("false", "__host-session", True)]
 )
-def test_only_the_server_reads_the_cookie_and_only_this_site_sends_it(settings, development, name, secure, request):
+def test_the_cookie_has_its_protective_attributes(settings, development, name, secure, request):
     settings["myproject.development"] = development
     answer = request.getfixturevalue("visitor")().get("/signin")
     value, *attributes = answer.headers["Set-Cookie"].lower().split("; ")
@@ -75,7 +75,7 @@ def test_signing_in_brings_a_new_cookie_and_a_new_csrf_token(visitor):
 
 
 @pytest.mark.usefixtures("ada")
-def test_a_cookie_planted_before_the_sign_in_is_worth_nothing_after_it(visitor, with_cookie):
+def test_a_cookie_planted_before_the_sign_in_is_worth_nothing(visitor, with_cookie):
     browser = visitor()
     browser.get("/signin")
     planted = browser.cookies["session"]
@@ -84,7 +84,7 @@ def test_a_cookie_planted_before_the_sign_in_is_worth_nothing_after_it(visitor, 
     assert not is_signed_in(with_cookie(planted))
 
 
-def test_signing_in_again_ends_the_sign_in_before(visitor, enter, ada, with_cookie, make_person, rows):
+def test_signing_in_again_ends_the_earlier_sign_in(visitor, enter, ada, with_cookie, make_person, rows):
     browser, other = enter(ada), make_person("Bob", email="bob@example.com")
     before = browser.cookies["session"]
     form = visitor().get("/signin").forms["record"]
@@ -105,7 +105,7 @@ def test_a_cookie_is_worth_nothing_after_the_sign_out(enter, ada, with_cookie):
     assert not is_signed_in(with_cookie(cookie))
 
 
-def test_a_forged_cookie_leads_to_the_sign_in(enter, ada, with_cookie, subtests):
+def test_a_forged_cookie_redirects_to_the_sign_in(enter, ada, with_cookie, subtests):
     good = enter(ada).cookies["session"]
     middle = len(good) // 2
     forged = {
@@ -127,23 +127,23 @@ def test_a_forged_cookie_leads_to_the_sign_in(enter, ada, with_cookie, subtests)
 @pytest.mark.parametrize(
     "header", ["{}", '"{}"', " {} ", "{}; other=1", "{};", "; a", '{}; b="c;d', "{}; e=f=g", "{}; h=\xff"]
 )
-def test_the_cookie_is_found_among_others_in_quotes_or_not(enter, ada, with_cookie, header):
+def test_the_cookie_is_found_among_others(enter, ada, with_cookie, header):
     good = enter(ada).cookies["session"]
     assert is_signed_in(with_cookie(header.format(good))) == ("{}" in header)
 
 
-def test_a_signed_cookie_of_any_content_leads_to_the_sign_in(with_cookie, ada, subtests):
+def test_a_signed_cookie_with_any_content_redirects_to_the_sign_in(with_cookie, ada, subtests):
     for content in "", "unknown", "\ud800", "\x00", "a" * 2000, 0, 1, None, True, [], ["a"], {"a": "b"}, 1.5:
         with subtests.test(repr(content)[:20]):
             assert not is_signed_in(with_cookie(cookie_of({"sign_in": content})))
 
 
-def test_what_is_stored_of_a_cookie_signs_nobody_in(enter, ada, rows, with_cookie):
+def test_the_stored_digest_signs_nobody_in(enter, ada, rows, with_cookie):
     enter(ada)
     assert not is_signed_in(with_cookie(cookie_of({"sign_in": rows(SignIn)[0].token})))
 
 
-def test_the_cookie_of_a_deleted_person_leads_to_the_sign_in(enter, ada, outside, rows):
+def test_the_cookie_of_a_deleted_user_redirects_to_the_sign_in(enter, ada, outside, rows):
     browser = enter(ada)
     with outside.begin() as connection:
         if outside.dialect.name == "sqlite":
@@ -153,14 +153,14 @@ def test_the_cookie_of_a_deleted_person_leads_to_the_sign_in(enter, ada, outside
     assert rows(SignIn) == []
 
 
-def test_the_cookie_of_somebody_deactivated_leads_to_the_sign_in(enter, ada, change):
+def test_the_cookie_of_an_inactive_user_redirects_to_the_sign_in(enter, ada, change):
     browser = enter(ada)
     change(ada, active=False)
     assert not is_signed_in(browser)
     assert sign_in(browser).status_int == 422
 
 
-def test_a_form_of_somebody_whose_sign_in_ended_writes_nothing(enter, ada, outside, rows):
+def test_a_form_after_the_sign_in_ended_writes_nothing(enter, ada, outside, rows):
     form = enter(ada).get(f"/users/{ada.id}/edit").forms["record"]
     with outside.begin() as connection:
         connection.execute(SignIn.__table__.delete())
@@ -186,11 +186,11 @@ def test_a_sign_in_without_a_csrf_token_is_refused(visitor, rows):
     assert rows(SignIn) == []
 
 
-# How long
+# Expiry
 
 
 @pytest.mark.usefixtures("hours")
-def test_a_sign_in_runs_out_when_it_was_not_used_for_a_while(enter, ada, age):
+def test_an_unused_sign_in_expires(enter, ada, age):
     browser = enter(ada)
     age(SignIn.seen_at, hours=1, minutes=59)
     assert is_signed_in(browser)
@@ -199,7 +199,7 @@ def test_a_sign_in_runs_out_when_it_was_not_used_for_a_while(enter, ada, age):
 
 
 @pytest.mark.usefixtures("hours")
-def test_a_sign_in_runs_out_however_it_is_used(enter, ada, age):
+def test_a_used_sign_in_expires_too(enter, ada, age):
     browser = enter(ada)
     age(SignIn.created_at, hours=29, minutes=59)
     assert is_signed_in(browser)
@@ -207,7 +207,7 @@ def test_a_sign_in_runs_out_however_it_is_used(enter, ada, age):
     assert not is_signed_in(browser)
 
 
-def test_by_default_it_is_half_a_day_idle_and_a_week_at_most(enter, ada, age):
+def test_the_default_is_12_hours_idle_and_a_week_in_all(enter, ada, age):
     browser = enter(ada)
     age(SignIn.created_at, hours=167)
     age(SignIn.seen_at, hours=11)
@@ -219,7 +219,7 @@ def test_by_default_it_is_half_a_day_idle_and_a_week_at_most(enter, ada, age):
     assert not is_signed_in(browser)
 
 
-def test_what_has_run_out_goes_when_anybody_signs_in(enter, ada, age, make_person, rows):
+def test_expired_sign_ins_are_deleted_at_the_next_sign_in(enter, ada, age, make_person, rows):
     enter(ada)
     enter(make_person("Bob", email="bob@example.com"))
     age(SignIn.seen_at, hours=13)
@@ -228,7 +228,7 @@ def test_what_has_run_out_goes_when_anybody_signs_in(enter, ada, age, make_perso
     assert [row.id in old for row in rows(SignIn)] == [False]
 
 
-# When it was last seen
+# Last seen
 
 
 def test_last_seen_is_written_at_most_once_in_five_minutes(enter, ada, age, statements, rows):
@@ -242,7 +242,7 @@ def test_last_seen_is_written_at_most_once_in_five_minutes(enter, ada, age, stat
     assert rows(SignIn)[0].seen_at > before
 
 
-def test_last_seen_is_written_also_by_a_request_that_is_refused(enter, ada, age, rows):
+def test_last_seen_is_written_by_a_refused_request_too(enter, ada, age, rows):
     browser = enter(ada)
     form = browser.get(f"/users/{ada.id}/edit").forms["record"]
     form["name"] = ""
@@ -252,7 +252,7 @@ def test_last_seen_is_written_also_by_a_request_that_is_refused(enter, ada, age,
     assert rows(SignIn)[0].seen_at > before
 
 
-def test_using_it_does_not_lengthen_what_is_absolute(enter, ada, age, rows):
+def test_use_does_not_extend_the_absolute_limit(enter, ada, age, rows):
     browser = enter(ada)
     before = rows(SignIn)[0]
     age(SignIn.seen_at, hours=1)
@@ -260,7 +260,7 @@ def test_using_it_does_not_lengthen_what_is_absolute(enter, ada, age, rows):
     assert (rows(SignIn)[0].created_at, rows(SignIn)[0].confirmed_at) == (before.created_at, before.confirmed_at)
 
 
-def test_a_page_that_only_asks_who_it_is_does_not_wait_for_a_writer(enter, ada, age, outside):
+def test_a_page_does_not_wait_for_a_writer(enter, ada, age, outside):
     browser = enter(ada)
     age(SignIn.seen_at, minutes=4)
     with outside.connect() as writer:

@@ -1,4 +1,4 @@
-"""Guessing passwords: who has to wait, who has not, for how long, and what is kept of it."""
+"""Guessed passwords: who has to wait, for how long, and what is stored."""
 
 import datetime
 
@@ -20,12 +20,12 @@ MINE, MALLORYS = "192.0.2.1", "198.51.100.7"
 
 @pytest.fixture(autouse=True)
 def at_the_door(ada):
-    """Everybody here tries to be Ada."""
+    """Ada exists in every test here."""
 
 
 @pytest.fixture
 def later(monkeypatch):
-    """Call `later(seconds=61)`: let so much time pass for who waits."""
+    """Call `later(seconds=61)`: move the clock of the limits forward."""
 
     def move(**delta):
         monkeypatch.setattr("myproject.signin.guessing.utcnow", lambda: utcnow() + datetime.timedelta(**delta))
@@ -35,7 +35,7 @@ def later(monkeypatch):
 
 @pytest.fixture
 def behind_proxy(wsgi):
-    """Call `behind_proxy(sender, client)`: a browser whose request comes by `sender`, who says it is of `client`."""
+    """Call `behind_proxy(sender, client)`: return a browser at `sender` that forwards for `client`."""
     served = proxy_headers_middleware(
         wsgi, trusted_proxy=PROXY, trusted_proxy_count=1, trusted_proxy_headers={"x-forwarded-for"}
     )
@@ -47,19 +47,19 @@ def behind_proxy(wsgi):
 
 
 def guess(browser, times, email="ada@example.com"):
-    """Try a wrong password so often; return the statuses of the answers."""
+    """Send a wrong password `times` times; return the statuses of the answers."""
     form = browser.get("/signin").forms["record"]
     form["email"], form["password"] = email, "a wrong password"
     return [form.submit(expect_errors=True).status_int for _ in range(times)]
 
 
 def guess_from_everywhere(visitor):
-    """Let 20 wrong passwords for Ada come from four addresses."""
+    """Send 20 wrong passwords for Ada from four addresses."""
     for number in range(4):
         assert guess(visitor(f"198.51.100.{number}"), 5) == [422] * 5
 
 
-def test_after_five_wrong_passwords_a_right_one_has_to_wait_too(visitor, rows, hashes):
+def test_after_five_wrong_passwords_the_right_one_has_to_wait(visitor, rows, hashes):
     browser = visitor()
     assert guess(browser, 5) == [422] * 5
     hashes.clear()
@@ -72,7 +72,7 @@ def test_after_five_wrong_passwords_a_right_one_has_to_wait_too(visitor, rows, h
     assert (hashes, rows(SignIn)) == ([], [])
 
 
-def test_after_a_minute_the_right_password_lets_in(visitor, later):
+def test_after_a_minute_the_right_password_works(visitor, later):
     browser = visitor()
     guess(browser, 5)
     later(seconds=45)
@@ -87,7 +87,7 @@ def test_the_fifth_password_may_be_the_right_one(visitor):
     assert sign_in(browser).status_int == 303
 
 
-def test_tries_that_have_to_wait_are_not_counted(visitor, rows, later):
+def test_attempts_that_have_to_wait_are_not_counted(visitor, rows, later):
     browser = visitor()
     assert guess(browser, 8) == [422] * 5 + [429] * 3
     assert len(rows(FailedSignIn)) == 5
@@ -95,31 +95,31 @@ def test_tries_that_have_to_wait_are_not_counted(visitor, rows, later):
     assert sign_in(browser).status_int == 303
 
 
-def test_every_way_to_write_an_email_is_one_account(visitor):
+def test_all_spellings_of_an_email_are_one_account(visitor):
     browser = visitor()
     for email in "ada@example.com", "ADA@example.com", " ada@example.com", "Ada@Example.Com ", "adA@example.com":
         assert sign_in(browser, email, "a wrong password").status_int == 422
     assert sign_in(browser).status_int == 429
 
 
-def test_an_account_that_does_not_exist_has_to_wait_alike(visitor):
+def test_an_unknown_account_has_to_wait_too(visitor):
     assert guess(visitor(), 6, "nobody@example.com") == [422] * 5 + [429]
 
 
-def test_guesses_at_one_account_leave_the_others_alone(visitor, make_person):
+def test_guesses_at_one_account_do_not_affect_others(visitor, make_person):
     make_person(email="bob@example.com")
     browser = visitor()
     assert guess(browser, 6)[-1] == 429
     assert sign_in(browser, "bob@example.com").status_int == 303
 
 
-def test_from_elsewhere_the_right_password_lets_in_however_many_guess(visitor):
+def test_the_right_password_works_from_another_address(visitor):
     guess_from_everywhere(visitor)
     assert guess(visitor("198.51.100.0"), 1) == [429]
     assert sign_in(visitor(MINE)).status_int == 303
 
 
-def test_once_many_have_guessed_one_wrong_password_a_minute_is_left(visitor, later):
+def test_an_attacked_account_has_one_attempt_a_minute_per_address(visitor, later):
     guess_from_everywhere(visitor)
     browser = visitor(MINE)
     assert guess(browser, 2) == [422, 429]
@@ -129,13 +129,13 @@ def test_once_many_have_guessed_one_wrong_password_a_minute_is_left(visitor, lat
     assert sign_in(browser).status_int == 303
 
 
-def test_after_an_hour_there_are_five_tries_again(visitor, age):
+def test_after_an_hour_there_are_five_attempts_again(visitor, age):
     guess_from_everywhere(visitor)
     age(FailedSignIn.failed_at, minutes=61)
     assert guess(visitor(MINE), 6) == [422] * 5 + [429]
 
 
-def test_an_address_has_twenty_tries_a_minute_whatever_the_accounts(visitor, later):
+def test_an_address_has_twenty_attempts_a_minute_at_all_accounts(visitor, later):
     browser = visitor(MALLORYS)
     for number in range(20):
         assert guess(browser, 1, f"user{number}@example.com") == [422]
@@ -146,7 +146,7 @@ def test_an_address_has_twenty_tries_a_minute_whatever_the_accounts(visitor, lat
     assert sign_in(browser).status_int == 303
 
 
-def test_what_is_older_than_an_hour_is_forgotten(visitor, age, rows):
+def test_failures_older_than_an_hour_are_deleted(visitor, age, rows):
     guess(visitor(), 3)
     age(FailedSignIn.failed_at, minutes=59)
     guess(visitor(), 1)
@@ -156,7 +156,7 @@ def test_what_is_older_than_an_hour_is_forgotten(visitor, age, rows):
     assert len(rows(FailedSignIn)) == 1
 
 
-def test_of_an_account_and_an_address_only_keyed_digests_are_kept(visitor, rows):
+def test_only_keyed_digests_of_account_and_address_are_stored(visitor, rows):
     sign_in(visitor(), password="a wrong password")
     row = rows(FailedSignIn)[0]
     assert all(len(text) == 64 and set(text) <= set("0123456789abcdef") for text in (row.account, row.address))
@@ -168,7 +168,7 @@ def test_the_right_password_is_not_counted(visitor, rows):
     assert rows(FailedSignIn) == []
 
 
-def test_two_servers_over_one_database_count_together(settings, wsgi, visitor):
+def test_two_servers_with_one_database_count_together(settings, wsgi, visitor):
     second = main({}, **settings)
     try:
         assert guess(visitor(), 3) == [422] * 3
@@ -179,33 +179,33 @@ def test_two_servers_over_one_database_count_together(settings, wsgi, visitor):
         second.registry["dbsession_factory"].kw["bind"].dispose()
 
 
-# Whose address
+# Network addresses
 
 
-def test_of_an_ipv6_address_the_first_half_counts(visitor):
+def test_ipv6_addresses_are_counted_by_their_first_half(visitor):
     for number in range(5):
         assert guess(visitor(f"2001:db8:0:1:{number:x}::{number:x}"), 1) == [422]
     assert sign_in(visitor("2001:DB8:0:1:ffff::1")).status_int == 429
     assert sign_in(visitor("2001:db8:0:2::1")).status_int == 303
 
 
-def test_ipv4_addresses_written_as_ipv6_are_no_one_network(visitor):
+def test_mapped_ipv4_addresses_are_counted_one_by_one(visitor):
     assert guess(visitor(f"::ffff:{MALLORYS}"), 6) == [422] * 5 + [429]
     assert sign_in(visitor(f"::ffff:{MINE}")).status_int == 303
 
 
-def test_an_address_is_the_same_however_it_is_written(visitor):
+def test_both_spellings_of_an_ipv4_address_are_one(visitor):
     assert guess(visitor(f"::ffff:{MALLORYS}"), 5) == [422] * 5
     assert sign_in(visitor(MALLORYS)).status_int == 429
 
 
 @pytest.mark.parametrize("address", ["", "unix:", "fe80::1%eth0", "1.2.3.4:80", "a" * 300])
-def test_an_address_of_any_form_is_counted(visitor, address):
+def test_unusual_addresses_are_counted(visitor, address):
     assert guess(visitor(address), 6) == [422] * 5 + [429]
     assert sign_in(visitor(MINE)).status_int == 303
 
 
-def test_what_a_client_says_about_its_address_changes_nothing(visitor):
+def test_forwarding_headers_of_a_client_are_ignored(visitor):
     for number in range(5):
         said = f"192.0.2.{100 + number}"
         browser = visitor(MALLORYS, HTTP_X_FORWARDED_FOR=said, HTTP_FORWARDED=f"for={said}", HTTP_X_REAL_IP=said)
@@ -214,19 +214,19 @@ def test_what_a_client_says_about_its_address_changes_nothing(visitor):
     assert sign_in(visitor(MINE, HTTP_X_FORWARDED_FOR=MALLORYS)).status_int == 303
 
 
-def test_behind_the_trusted_proxy_the_client_is_who_it_says(behind_proxy, rows):
+def test_the_trusted_proxy_names_the_client(behind_proxy, rows):
     assert guess(behind_proxy(PROXY, MALLORYS), 6) == [422] * 5 + [429]
     assert sign_in(behind_proxy(PROXY, MINE)).status_int == 303
     assert [row.address for row in rows(SignIn)] == [MINE]
 
 
-def test_what_a_client_puts_before_the_proxy_changes_nothing(behind_proxy):
+def test_forged_entries_before_the_proxys_are_ignored(behind_proxy):
     for number in range(5):
         assert guess(behind_proxy(PROXY, f"192.0.2.{100 + number}, {MALLORYS}"), 1) == [422]
     assert sign_in(behind_proxy(PROXY, f"192.0.2.200, {MALLORYS}")).status_int == 429
 
 
-def test_who_is_not_the_proxy_cannot_say_who_they_are(behind_proxy):
+def test_only_the_trusted_proxy_names_the_client(behind_proxy):
     for number in range(5):
         assert guess(behind_proxy(MALLORYS, f"192.0.2.{100 + number}"), 1) == [422]
     assert sign_in(behind_proxy(MALLORYS, MINE)).status_int == 429

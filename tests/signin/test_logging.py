@@ -1,4 +1,4 @@
-"""What the log tells of who signed in, and what it never tells."""
+"""What is logged about signing in, and what is never logged."""
 
 import json
 import logging
@@ -16,9 +16,9 @@ NEW_PASSWORD = "nine green bottles hanging"
 
 @pytest.fixture
 def events(caplog):
-    """Call `events()`: what was logged about security until now, each line read as JSON, the oldest first."""
+    """Call `events()`: return the security events logged so far, parsed from JSON, oldest first."""
     caplog.set_level(logging.DEBUG, "myproject")
-    # What the fixtures of a test did is none of its own.
+    # Without the events of the fixtures.
     caplog.clear()
 
     def read():
@@ -31,22 +31,22 @@ def events(caplog):
 
 @pytest.fixture
 def logged(caplog):
-    """Call `logged()`: all that was logged until now, by whomever, as one text."""
+    """Call `logged()`: return everything logged so far, by all loggers, as one text."""
     caplog.set_level(logging.DEBUG)
     return lambda: caplog.text + "".join(str(record.__dict__) for record in caplog.records)
 
 
 def names(events):
-    """Return what happened, without the facts."""
+    """Return the names of the events logged so far."""
     return [event["event"] for event in events()]
 
 
 def facts(event):
-    """Return an event without what names its request."""
+    """Return an event without the id of its request."""
     return {name: value for name, value in event.items() if name != "request"}
 
 
-def test_signing_in_and_out(enter, ada, events):
+def test_signing_in_and_out_is_logged(enter, ada, events):
     browser = enter(ada)
     browser.get("/signout").forms["record"].submit(status=303)
     signed_in, signed_out = events()
@@ -57,7 +57,7 @@ def test_signing_in_and_out(enter, ada, events):
 
 
 @pytest.mark.usefixtures("ada")
-def test_a_failed_sign_in_names_the_account_by_the_same_digest_each_time(visitor, events):
+def test_failed_sign_ins_name_the_account_by_a_stable_digest(visitor, events):
     for email in "ada@example.com", "ADA@example.com", "nobody@example.com":
         sign_in(visitor(), email, "a wrong password")
     assert names(events) == ["sign-in failed"] * 3
@@ -73,7 +73,7 @@ def test_a_failed_sign_in_is_logged_with_the_id_of_its_request(visitor, events):
     assert len(events()[0]["request"]) == 32
 
 
-def test_a_change_of_ones_own_password(enter, ada, events):
+def test_a_change_of_the_own_password_is_logged(enter, ada, events):
     form = enter(ada).get(f"/users/{ada.id}/password").forms["record"]
     form["your_password"], form["password"] = "a wrong password", NEW_PASSWORD
     form.submit(status=422)
@@ -84,7 +84,7 @@ def test_a_change_of_ones_own_password(enter, ada, events):
     assert events()[3]["user"] == ada.id
 
 
-def test_a_link_is_logged_when_made_and_when_used(admin, ada, visitor, events, rows):
+def test_making_and_using_a_link_is_logged(admin, ada, visitor, events, rows):
     page = admin.get(f"/users/{ada.id}/password-link").forms["record"].submit(status=200)
     form = visitor("192.0.2.9").get(page.html.select_one(".secret code").text).forms["record"]
     form["password"] = NEW_PASSWORD
@@ -94,7 +94,7 @@ def test_a_link_is_logged_when_made_and_when_used(admin, ada, visitor, events, r
     assert facts(used) == {"event": "password set", "by": None, "address": "192.0.2.9", "user": ada.id}
 
 
-def test_ending_sign_ins(enter, ada, events, rows):
+def test_ending_sign_ins_is_logged(enter, ada, events, rows):
     enter(ada)
     page = enter(ada).get(f"/users/{ada.id}/sign-ins")
     first = str(rows(SignIn)[0].id)
@@ -107,24 +107,24 @@ def test_ending_sign_ins(enter, ada, events, rows):
     ]
 
 
-def test_what_is_refused(enter, ada, events):
+def test_a_refusal_is_logged(enter, ada, events):
     enter(ada).get(f"/users/{ada.id}/erase", status=403)
     refused = {"event": "refused", "by": ada.id, "address": "192.0.2.1", "method": "GET"}
     assert facts(events()[1]) == {**refused, "path": f"/users/{ada.id}/erase"}
 
 
-def test_a_stranger_who_is_led_to_the_sign_in_is_not_logged(stranger, events):
+def test_a_redirect_to_the_sign_in_is_not_logged(stranger, events):
     stranger.get("/users", status=303)
     assert events() == []
 
 
-def test_erasing_names_a_number_only(admin, ada, events, logged):
+def test_erasing_logs_the_id_and_not_the_name(admin, ada, events, logged):
     admin.get(f"/users/{ada.id}/erase").forms["record"].submit(status=303)
     assert [(event["event"], event["user"]) for event in events()] == [("erased", ada.id)]
     assert "Ada Lovelace" not in logged()
 
 
-def test_what_did_not_happen_is_not_logged(admin, enter, ada, age, events):
+def test_refused_acts_are_not_logged_as_done(admin, enter, ada, age, events):
     form = enter(ada).get(f"/users/{ada.id}/password").forms["record"]
     form["your_password"], form["password"] = PASSWORD, "short"
     form.submit(status=422)
@@ -136,14 +136,14 @@ def test_what_did_not_happen_is_not_logged(admin, enter, ada, age, events):
     assert names(events) == ["signed in", "sign-in failed", "sign-in failed"]
 
 
-def test_whoever_sends_several_lines_writes_one(visitor, events, ada):
+def test_line_breaks_in_a_request_add_no_log_lines(visitor, events, ada):
     browser = visitor("192.0.2.1\n{}", HTTP_USER_AGENT='a"b\\c é')
     sign_in(browser)
     browser.get(f"/users/{ada.id}/erase?a=%0A%22,%22event%22:%22signed%20in", status=403)
     assert names(events) == ["signed in", "refused"]
 
 
-def test_no_password_email_or_token_is_in_any_line(admin, enter, ada, visitor, events, logged, subtests):
+def test_no_password_email_or_token_is_logged(admin, enter, ada, visitor, events, logged, subtests):
     secrets = {"wrong": "a wrong password", "right": PASSWORD, "new": NEW_PASSWORD, "email": "ada@example.com"}
     secrets["typed email"] = "nobody@example.org"
     sign_in(visitor(), "nobody@example.org", "a wrong password")
@@ -167,7 +167,7 @@ def test_no_password_email_or_token_is_in_any_line(admin, enter, ada, visitor, e
             assert secret not in logged()
 
 
-def test_a_change_of_who_may_do_what(admin, ada, events):
+def test_a_change_of_role_or_activity_is_logged(admin, ada, events):
     form = admin.get(f"/users/{ada.id}/edit").forms["record"]
     form["role"], form["active"] = "editor", False
     form.submit(status=303)
@@ -178,7 +178,7 @@ def test_a_change_of_who_may_do_what(admin, ada, events):
     )
 
 
-def test_who_has_to_wait(visitor, ada, events):
+def test_an_attempt_that_has_to_wait_is_logged(visitor, ada, events):
     for _ in range(6):
         sign_in(visitor(), ada.email, "a wrong password")
     assert names(events) == ["sign-in failed"] * 5 + ["sign-in held up"]
@@ -188,21 +188,21 @@ def test_who_has_to_wait(visitor, ada, events):
 @pytest.mark.parametrize(
     ("headers", "why"), [({}, "without its token"), ({"Origin": "https://evil.example"}, "of another site")]
 )
-def test_a_form_that_is_not_ours(admin, headers, why, events):
+def test_a_forged_form_is_logged(admin, headers, why, events):
     admin.post("/users/new", {"name": "Eve"}, headers=headers, status=400)
     [refused] = events()
     assert (refused["event"], refused["why"], refused["path"]) == ("form refused", why, "/users/new")
 
 
-def test_what_a_failed_statement_was_given_is_in_no_line(probe, logged):
+def test_parameters_of_failed_statements_are_not_logged(probe, logged):
     name = "-".join(["not", "for", "logs"])
     probe(lambda request: request.dbsession.execute(insert(User).values(name=name, role=name)), status=500)
-    # In its DETAIL, PostgreSQL itself says which row a constraint refuses.
+    # The DETAIL of PostgreSQL's own message contains the row that a constraint refuses.
     told = "".join(line for line in logged().splitlines() if "Failing row" not in line)
     assert "INSERT INTO users" in told
     assert name not in told
 
 
-def test_no_page_holds_the_hash_of_a_password(admin, ada):
+def test_no_page_contains_a_password_hash(admin, ada):
     for path in "/users", f"/users/{ada.id}", f"/users/{ada.id}/edit", f"/users/{ada.id}/sign-ins":
         admin.get(path).mustcontain(no=["argon2", ada.password_hash])

@@ -1,4 +1,4 @@
-"""Which passwords are refused, and what a hash tells of the one that it was made of."""
+"""Which passwords are refused, and how passwords are hashed and verified."""
 
 import time
 import unicodedata
@@ -7,12 +7,13 @@ import argon2
 import pytest
 from argon2.exceptions import VerifyMismatchError
 
-from myproject.signin.passwords import COMMON, LONGEST, Hasher, normalize, refusal
+from myproject.signin.password_rules import COMMON_PASSWORDS_FILE, find_problem
+from myproject.signin.passwords import MAX_LENGTH, Hasher, normalize
 
 TINY = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
 PASSWORD = "correct horse battery"
 WORDS = ["John Doe", "john.doe99@example.com", "john.doe99", "김민수", None, "Registry"]
-HOSTILE = ["", "\x00", "a\x00b", "\ud800", "\udfff\ud800", "a" * 10**6, "\u0301\u0323" * 500_000, "\ufdfa" * LONGEST]
+HOSTILE = ["", "\x00", "a\x00b", "\ud800", "\udfff\ud800", "a" * 10**6, "\u0301\u0323" * 500_000, "\ufdfa" * MAX_LENGTH]
 MALFORMED = ["", "x", "$argon2id$", "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA", "$2b$12$abc", "해시", "\x00"]
 
 
@@ -23,7 +24,7 @@ def hasher():
 
 @pytest.fixture
 def computed(monkeypatch):
-    """A list with an item for each hash that Argon2 computes; it computes none for a hash that it cannot read."""
+    """A list with an item for each hash that Argon2 computes; it computes none for a hash that it cannot parse."""
     computed = []
     verify, make = argon2.low_level.verify_secret, argon2.low_level.hash_secret
 
@@ -65,8 +66,8 @@ def computed(monkeypatch):
         "password of a goldfish",
     ],
 )
-def test_it_takes(password):
-    assert refusal(password, *WORDS) is None
+def test_good_passwords_are_accepted(password):
+    assert find_problem(password, *WORDS) is None
 
 
 @pytest.mark.parametrize(
@@ -83,8 +84,8 @@ def test_it_takes(password):
         ("zqxjkvbpmwty\ud800", "control characters"),
     ],
 )
-def test_it_refuses_for_its_length_or_characters(password, message):
-    assert message in refusal(password).interpolate()
+def test_wrong_length_or_characters_are_refused(password, message):
+    assert message in find_problem(password).interpolate()
 
 
 @pytest.mark.parametrize(
@@ -133,8 +134,8 @@ def test_it_refuses_for_its_length_or_characters(password, message):
         "동해물과백두산이마르고닳도록",
     ],
 )
-def test_it_refuses_what_is_guessed_first(password):
-    assert "guessed first" in refusal(password)
+def test_easily_guessed_passwords_are_refused(password):
+    assert "guessed first" in find_problem(password)
 
 
 @pytest.mark.parametrize(
@@ -156,47 +157,49 @@ def test_it_refuses_what_is_guessed_first(password):
         unicodedata.normalize("NFD", "김민수123456789"),
     ],
 )
-def test_it_refuses_what_others_know_of_the_person(password):
-    assert "from your name, email or this site" in refusal(password, *WORDS)
+def test_passwords_made_of_the_persons_name_or_email_are_refused(password):
+    assert "from your name, email or this site" in find_problem(password, *WORDS)
 
 
 @pytest.mark.parametrize("word", [None, "", " ", "!!", "123"])
-def test_a_word_of_nothing_refuses_nothing(word):
-    assert refusal(PASSWORD, word) is None
-    assert refusal("%$&@#!*^(&%-", word) is None
+def test_an_empty_personal_word_refuses_nothing(word):
+    assert find_problem(PASSWORD, word) is None
+    assert find_problem("%$&@#!*^(&%-", word) is None
 
 
-def test_a_password_of_a_megabyte_is_refused_at_once():
+def test_a_password_of_a_megabyte_is_refused_quickly():
     started = time.process_time()
     for password in HOSTILE:
-        assert refusal(password, *WORDS)
+        assert find_problem(password, *WORDS)
     assert time.process_time() - started < 5
 
 
-def test_every_entry_of_the_list_is_refused_where_it_is_long_enough():
-    entries = [line for line in COMMON.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+def test_every_common_password_is_refused():
+    entries = [
+        line for line in COMMON_PASSWORDS_FILE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")
+    ]
     assert entries == sorted(set(entries))
     assert len(entries) > 10_000
-    assert [entry for entry in entries if not refusal(entry + "!" * (12 - len(entry)))] == []
+    assert [entry for entry in entries if not find_problem(entry + "!" * (12 - len(entry)))] == []
     assert [entry for entry in entries if entry != entry.lower()] == []
 
 
 @pytest.mark.parametrize("password", ["mañana mañana", "한글 비밀번호", "ｆｕｌｌ width"])
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
-def test_a_password_is_the_same_however_a_keyboard_composes_it(hasher, password, form):
+def test_unicode_forms_of_a_password_are_equal(hasher, password, form):
     assert hasher.verify(unicodedata.normalize(form, password), hasher.hash(password))
 
 
-def test_the_longest_password_is_whole_also_where_it_arrives_decomposed(hasher):
-    longest = "\u1f82" * LONGEST
+def test_the_longest_password_is_not_cut_when_decomposed(hasher):
+    longest = "\u1f82" * MAX_LENGTH
     decomposed = unicodedata.normalize("NFD", longest)
-    assert len(decomposed) == 4 * LONGEST
+    assert len(decomposed) == 4 * MAX_LENGTH
     assert normalize(decomposed) == longest
     assert hasher.verify(decomposed, hasher.hash(longest))
     assert not hasher.verify(longest[:-1], hasher.hash(longest))
 
 
-def test_a_hash_is_argon2id_with_its_parameters_and_a_salt_of_its_own(hasher):
+def test_a_hash_is_argon2id_with_its_own_salt(hasher):
     first, second = hasher.hash(PASSWORD), hasher.hash(PASSWORD)
     assert first.startswith("$argon2id$v=19$m=8,t=1,p=1$")
     assert first != second
@@ -208,19 +211,19 @@ def test_another_password_does_not_match(hasher, password):
     assert hasher.verify(password, hasher.hash(PASSWORD)) is False
 
 
-def test_a_password_that_is_too_long_gets_no_hash(hasher):
+def test_a_password_that_is_too_long_is_not_hashed(hasher):
     with pytest.raises(ValueError, match="1024"):
-        hasher.hash("zq" * LONGEST)
+        hasher.hash("zq" * MAX_LENGTH)
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "wrong", *HOSTILE])
-def test_a_known_and_an_unknown_person_cost_one_hash_each(hasher, computed, password):
+def test_known_and_unknown_accounts_cost_one_hash_each(hasher, computed, password):
     known = hasher.hash(PASSWORD)
     computed.clear()
     assert hasher.verify(password, known) is (password == PASSWORD)
     assert hasher.verify(password, None) is False
     assert len(computed) == 2
-    assert max(computed) <= 4 * LONGEST
+    assert max(computed) <= 4 * MAX_LENGTH
 
 
 @pytest.mark.parametrize("password", [PASSWORD, *HOSTILE])
@@ -230,7 +233,7 @@ def test_a_malformed_hash_matches_nothing_and_costs_one_hash(hasher, computed, p
     assert len(computed) == 1
 
 
-def test_where_there_is_no_memory_for_a_hash_it_says_so(hasher, monkeypatch):
+def test_a_lack_of_memory_raises(hasher, monkeypatch):
     def refuse(*args):
         raise argon2.exceptions.VerificationError("Memory allocation error")
 
@@ -239,7 +242,7 @@ def test_where_there_is_no_memory_for_a_hash_it_says_so(hasher, monkeypatch):
         hasher.verify(PASSWORD, None)
 
 
-def test_a_hash_with_other_parameters_still_matches_and_is_to_be_made_again(hasher):
+def test_a_hash_with_other_parameters_matches_and_needs_a_rehash(hasher):
     older = Hasher(**{**TINY, "time_cost": 2}).hash(PASSWORD)
     assert hasher.verify(PASSWORD, older)
     assert hasher.needs_rehash(older)

@@ -1,4 +1,4 @@
-"""The pages by which passwords are set and changed, and the acts before which one is asked for again."""
+"""The pages on which passwords are set and changed, and the acts that ask for the password again."""
 
 import pytest
 import sqlalchemy
@@ -14,7 +14,7 @@ UNKNOWN = "This link was used already, or is older than a day. Ask for a new one
 
 
 def change_own(browser, user, present=PASSWORD, new=NEW_PASSWORD):
-    """Fill in the page on which one changes one's password; return the answer, whatever it is."""
+    """Fill in and send the page for the own password; return the answer."""
     form = browser.get(f"/users/{user.id}/password").forms["record"]
     form["your_password"], form["password"] = present, new
     return form.submit(expect_errors=True)
@@ -22,7 +22,7 @@ def change_own(browser, user, present=PASSWORD, new=NEW_PASSWORD):
 
 @pytest.fixture
 def make_link(admin):
-    """Call `make_link(user)`: have the administrator make a link for the user; return its address."""
+    """Call `make_link(user)`: let the administrator make a link for the user; return its URL."""
 
     def make(user):
         page = admin.get(f"/users/{user.id}").click("Link to set a password")
@@ -33,7 +33,7 @@ def make_link(admin):
 
 @pytest.fixture
 def links(outside):
-    """Call `links()`: the stored links, read through the second connection."""
+    """Call `links()`: return the stored links, read over the second connection."""
 
     def read():
         with outside.connect() as connection:
@@ -44,12 +44,12 @@ def links(outside):
 
 @pytest.fixture
 def unconfirmed(admin, age):
-    """The administrator's browser, 15 minutes after they had entered their password last."""
+    """The administrator's browser, more than 15 minutes after they last entered their password."""
     age(SignIn.confirmed_at, minutes=15, seconds=1)
     return admin
 
 
-# One's own
+# The own password
 
 
 def test_a_person_changes_their_password(enter, ada, rows):
@@ -58,13 +58,13 @@ def test_a_person_changes_their_password(enter, ada, rows):
     assert HASHER.verify(NEW_PASSWORD, rows(User)[0].password_hash)
 
 
-def test_from_then_on_the_new_password_counts(enter, ada, visitor):
+def test_only_the_new_password_works_after_a_change(enter, ada, visitor):
     change_own(enter(ada), ada)
     assert sign_in(visitor(), password=PASSWORD).status_int == 422
     assert sign_in(visitor(), password=NEW_PASSWORD).status_int == 303
 
 
-def test_the_page_is_found_from_ones_own(enter, ada):
+def test_the_user_page_links_to_the_password_page(enter, ada):
     page = enter(ada).get(f"/users/{ada.id}").click("Change your password")
     assert page.html.h1.text == "Change your password"
     assert [field["type"] for field in page.html.select("#record .field input")] == ["password", "password"]
@@ -79,7 +79,7 @@ def test_a_wrong_present_password_changes_nothing_and_is_counted(enter, ada, row
     assert len(rows(FailedSignIn)) == 1
 
 
-def test_wrong_present_passwords_and_wrong_sign_ins_count_together(enter, ada, visitor, rows):
+def test_wrong_present_passwords_and_failed_sign_ins_are_counted_together(enter, ada, visitor, rows):
     browser = enter(ada)
     for _ in range(5):
         change_own(browser, ada, present="a wrong password")
@@ -88,7 +88,7 @@ def test_wrong_present_passwords_and_wrong_sign_ins_count_together(enter, ada, v
     assert rows(User)[0].password_hash == ada.password_hash
 
 
-def test_a_password_that_is_refused_is_a_message(enter, ada, rows, subtests):
+def test_a_refused_password_gets_a_message(enter, ada, rows, subtests):
     browser = enter(ada)
     for new in "", "short", "password1234", "ada lovelace", "a" * 1025, "nine green bottles\x00":
         with subtests.test(new[:20]):
@@ -99,7 +99,7 @@ def test_a_password_that_is_refused_is_a_message(enter, ada, rows, subtests):
 
 
 @pytest.mark.parametrize("role", ["member", "editor", "admin"])
-def test_nobody_changes_anothers_password_on_this_page(enter, ada, make_person, role, rows):
+def test_nobody_changes_another_users_password(enter, ada, make_person, role, rows):
     browser = enter(make_person("Bob", email="bob@example.com", role=role))
     browser.get(f"/users/{ada.id}/password", status=403)
     token = browser.get("/signout").forms["record"]["csrf_token"].value
@@ -111,7 +111,7 @@ def test_nobody_changes_anothers_password_on_this_page(enter, ada, make_person, 
 # Links
 
 
-def test_by_a_link_a_person_sets_their_first_password(make_person, make_link, visitor):
+def test_a_person_sets_their_first_password_with_a_link(make_person, make_link, visitor):
     person, browser = make_person(password=None), visitor()
     form = browser.get(make_link(person)).forms["record"]
     form["password"] = NEW_PASSWORD
@@ -121,7 +121,7 @@ def test_by_a_link_a_person_sets_their_first_password(make_person, make_link, vi
     assert sign_in(browser, password=NEW_PASSWORD).status_int == 303
 
 
-def test_the_page_of_a_link_says_whose_it_is(ada, make_link, visitor):
+def test_the_page_of_a_link_names_its_user(ada, make_link, visitor):
     page = visitor().get(make_link(ada))
     assert page.html.h1.text == "Set your password"
     page.mustcontain("Ada Lovelace", "ada@example.com")
@@ -138,7 +138,7 @@ def test_a_link_works_once(ada, make_link, visitor, rows, links):
     assert links() == []
 
 
-def test_a_link_is_good_for_a_day(ada, make_link, visitor, age):
+def test_a_link_is_valid_for_a_day(ada, make_link, visitor, age):
     link = make_link(ada)
     age(PasswordLink.created_at, hours=23, minutes=59)
     form = visitor().get(link).forms["record"]
@@ -148,14 +148,14 @@ def test_a_link_is_good_for_a_day(ada, make_link, visitor, age):
     form.submit(status=404)
 
 
-def test_a_new_link_ends_the_one_before(ada, make_link, visitor):
+def test_a_new_link_replaces_the_earlier_one(ada, make_link, visitor):
     old, new = make_link(ada), make_link(ada)
     assert old != new
     visitor().get(old, status=404)
     visitor().get(new, status=200)
 
 
-def test_a_password_that_is_refused_leaves_the_link_good(ada, make_link, visitor, rows):
+def test_a_refused_password_leaves_the_link_valid(ada, make_link, visitor, rows):
     form = visitor().get(make_link(ada)).forms["record"]
     form["password"] = "Ada Lovelace"
     again = form.submit(status=422).forms["record"]
@@ -164,7 +164,7 @@ def test_a_password_that_is_refused_leaves_the_link_good(ada, make_link, visitor
     again.submit(status=303)
 
 
-def test_a_link_is_shown_once_and_kept_as_a_digest(ada, make_link, admin, links):
+def test_a_link_is_shown_once_and_stored_as_a_digest(ada, make_link, admin, links):
     token = make_link(ada).rpartition("/")[2]
     admin.get(f"/users/{ada.id}/password-link").mustcontain(no=token)
     assert len(token) == 43
@@ -172,7 +172,7 @@ def test_a_link_is_shown_once_and_kept_as_a_digest(ada, make_link, admin, links)
 
 
 @pytest.mark.parametrize("change", [{"role": "editor"}, {"active": False}])
-def test_a_change_of_what_somebody_may_do_ends_their_link(ada, make_link, admin, visitor, change):
+def test_a_change_of_role_or_activity_makes_the_link_invalid(ada, make_link, admin, visitor, change):
     link = make_link(ada)
     form = admin.get(f"/users/{ada.id}/edit").forms["record"]
     for name, value in change.items():
@@ -181,13 +181,13 @@ def test_a_change_of_what_somebody_may_do_ends_their_link(ada, make_link, admin,
     visitor().get(link, status=404)
 
 
-def test_ones_own_new_password_ends_ones_link(ada, make_link, enter, visitor):
+def test_a_change_of_the_own_password_makes_the_link_invalid(ada, make_link, enter, visitor):
     link = make_link(ada)
     change_own(enter(ada), ada)
     visitor().get(link, status=404)
 
 
-def test_a_double_click_on_the_page_of_a_link_sets_one_password(ada, make_link, visitor, rows):
+def test_a_double_click_sets_one_password(ada, make_link, visitor, rows):
     form = visitor().get(make_link(ada)).forms["record"]
     form["password"] = NEW_PASSWORD
     form.submit(status=303)
@@ -195,7 +195,7 @@ def test_a_double_click_on_the_page_of_a_link_sets_one_password(ada, make_link, 
     assert rows(User)[0].version == ada.version + 1
 
 
-def test_an_unknown_link_is_a_page_that_says_so(stranger, subtests):
+def test_an_unknown_link_gets_an_error_page(stranger, subtests):
     for token in "a", "a" * 43, "%00", "%EA%B0%80", "..%2F", "a" * 5000:
         with subtests.test(token[:10]):
             page = stranger.get(f"/set-password/{token}", expect_errors=True)
@@ -203,7 +203,7 @@ def test_an_unknown_link_is_a_page_that_says_so(stranger, subtests):
             assert page.html.h1
 
 
-def test_who_is_inactive_does_not_get_in_by_a_link(make_person, make_link, visitor):
+def test_an_inactive_user_cannot_sign_in_after_using_a_link(make_person, make_link, visitor):
     person, browser = make_person(active=False), visitor()
     form = browser.get(make_link(person)).forms["record"]
     form["password"] = NEW_PASSWORD
@@ -211,7 +211,7 @@ def test_who_is_inactive_does_not_get_in_by_a_link(make_person, make_link, visit
     assert sign_in(browser, password=NEW_PASSWORD).status_int == 422
 
 
-def test_for_somebody_without_an_email_there_is_an_explanation(admin, make_user):
+def test_a_link_for_a_user_without_email_is_explained(admin, make_user):
     page = admin.get(f"/users/{make_user('Bob').id}/password-link")
     page.mustcontain("They sign in by their email address, and there is none in their record yet.")
     assert "record" not in page.forms
@@ -228,14 +228,14 @@ def test_only_an_administrator_makes_a_link(enter, ada, make_person, role, links
     assert links() == []
 
 
-def test_not_even_for_themselves_does_a_member_make_one(enter, ada):
+def test_a_member_cannot_make_a_link_for_themself(enter, ada):
     enter(ada).get(f"/users/{ada.id}/password-link", status=403)
 
 
 # Risky acts
 
 
-def test_within_15_minutes_no_password_is_asked_for_again(admin, age, ada):
+def test_the_password_is_not_asked_for_again_within_15_minutes(admin, age, ada):
     age(SignIn.confirmed_at, minutes=14, seconds=50)
     for page in f"/users/{ada.id}/erase", f"/users/{ada.id}/password-link":
         assert "your_password" not in admin.get(page).forms["record"].fields
@@ -253,14 +253,14 @@ def test_after_15_minutes_a_wrong_password_does_nothing(unconfirmed, ada, act, t
 
 
 @pytest.mark.parametrize("act", ["erase", "password-link"])
-def test_who_leaves_the_password_out_of_the_form_does_nothing(unconfirmed, ada, act, rows, links):
+def test_a_form_without_the_password_does_nothing(unconfirmed, ada, act, rows, links):
     token = unconfirmed.get("/signout").forms["record"]["csrf_token"].value
     unconfirmed.post(f"/users/{ada.id}/{act}", {"csrf_token": token, "posts": "delete"}, status=422)
     assert [user.name for user in rows(User)] == ["Grace Hopper", "Ada Lovelace"]
     assert links() == []
 
 
-def test_the_right_password_erases_and_confirms_for_the_next_15_minutes(unconfirmed, ada, make_person, rows):
+def test_the_right_password_counts_for_the_next_15_minutes(unconfirmed, ada, make_person, rows):
     form = unconfirmed.get(f"/users/{ada.id}/erase").forms["record"]
     form["your_password"] = PASSWORD
     form.submit(status=303)
@@ -277,7 +277,7 @@ def test_the_right_password_makes_the_link(unconfirmed, ada, links):
     assert [link.user_id for link in links()] == [ada.id]
 
 
-def test_a_role_changes_only_after_the_password(unconfirmed, ada, rows):
+def test_changing_a_role_needs_the_password(unconfirmed, ada, rows):
     form = unconfirmed.get(f"/users/{ada.id}/edit").forms["record"]
     form["role"] = "admin"
     again = form.submit(status=422).forms["record"]
@@ -290,7 +290,7 @@ def test_a_role_changes_only_after_the_password(unconfirmed, ada, rows):
     assert rows(User)[1].role == "admin"
 
 
-def test_a_new_administrator_is_added_only_after_the_password(unconfirmed, rows):
+def test_adding_an_administrator_needs_the_password(unconfirmed, rows):
     form = unconfirmed.get("/users/new").forms["record"]
     form["name"], form["role"] = "Bob", "admin"
     again = form.submit(status=422).forms["record"]
@@ -300,7 +300,7 @@ def test_a_new_administrator_is_added_only_after_the_password(unconfirmed, rows)
     assert rows(User)[1].role == "admin"
 
 
-def test_the_password_of_the_other_is_not_ones_own(unconfirmed, make_person, rows):
+def test_the_password_of_the_edited_user_does_not_confirm(unconfirmed, make_person, rows):
     other = make_person("Bob", email="bob@example.com", password=NEW_PASSWORD)
     form = unconfirmed.get(f"/users/{other.id}/edit").forms["record"]
     form["role"] = "admin"
@@ -310,14 +310,14 @@ def test_the_password_of_the_other_is_not_ones_own(unconfirmed, make_person, row
     assert rows(User)[1].role == "member"
 
 
-def test_what_is_not_risky_asks_for_no_password(unconfirmed, ada, rows):
+def test_other_changes_need_no_password(unconfirmed, ada, rows):
     form = unconfirmed.get(f"/users/{ada.id}/edit").forms["record"]
     form["age"] = "37"
     form.submit(status=303)
     assert rows(User)[1].age == 37
 
 
-def test_a_password_not_typed_yet_is_no_wrong_one(unconfirmed, ada, rows):
+def test_a_missing_password_is_not_counted_as_wrong(unconfirmed, ada, rows):
     form = unconfirmed.get(f"/users/{ada.id}/edit").forms["record"]
     form["role"] = "editor"
     form.submit(status=422).mustcontain("Asked for because how somebody signs in, or what they may do, is to change.")
@@ -343,7 +343,7 @@ def test_a_wrong_password_does_not_confirm(unconfirmed, ada, rows):
     assert rows(SignIn)[0].confirmed_at == before
 
 
-def test_another_email_needs_the_password_again(unconfirmed, ada, rows):
+def test_changing_the_email_needs_the_password(unconfirmed, ada, rows):
     form = unconfirmed.get(f"/users/{ada.id}/edit").forms["record"]
     form["email"] = "other@example.com"
     form = form.submit(status=422).forms["record"]
@@ -353,13 +353,13 @@ def test_another_email_needs_the_password_again(unconfirmed, ada, rows):
     assert "other@example.com" in [user.email for user in rows(User)]
 
 
-def test_the_email_of_who_has_no_password_is_no_risk(unconfirmed, make_user):
+def test_changing_the_email_of_a_user_without_password_needs_none(unconfirmed, make_user):
     form = unconfirmed.get(f"/users/{make_user().id}/edit").forms["record"]
     form["email"] = "other@example.com"
     form.submit(status=303)
 
 
-def test_to_sign_somebody_out_needs_the_password_again(unconfirmed, enter, ada, rows):
+def test_ending_sign_ins_needs_the_password(unconfirmed, enter, ada, rows):
     enter(ada)
     form = unconfirmed.get(f"/users/{ada.id}/sign-ins").forms["record"]
     form = form.submit("end", value="others", status=422).forms["record"]

@@ -1,4 +1,4 @@
-"""The first run: nobody can sign in yet, and somebody becomes the first administrator."""
+"""The first run, while nobody can sign in: `/setup` makes the first administrator."""
 
 import logging
 import re
@@ -17,20 +17,20 @@ pytestmark = pytest.mark.usefixtures("nobody")
 
 @pytest.fixture
 def in_production(settings):
-    """Let others than the developer come; ask for it before `wsgi`."""
+    """Run the site as in production; ask for this fixture before `wsgi`."""
     settings["myproject.development"] = "false"
 
 
 @pytest.fixture
 def printed(caplog):
-    """Call `printed()`: the tokens that stand in the log."""
+    """Call `printed()`: return the tokens in the log."""
     caplog.set_level(logging.WARNING)
     return lambda: re.findall(r"enter this token: (\S+)", caplog.text)
 
 
 @pytest.fixture
 def secure_visitor(visitor):
-    """Call `secure_visitor()`: a new browser that comes by https."""
+    """Call `secure_visitor()`: return a new browser that uses https."""
     return lambda: visitor(**{"wsgi.url_scheme": "https", "HTTP_HOST": "localhost"})
 
 
@@ -42,14 +42,14 @@ def filled_in(browser, **values):
     return form
 
 
-def test_every_page_leads_to_the_setup(visitor, subtests):
+def test_every_page_redirects_to_setup(visitor, subtests):
     for path in "/", "/users", "/users/1", "/users/new", "/posts", "/overview":
         with subtests.test(path):
             page = visitor().get(path, status=303).follow(status=303).follow(status=200)
             assert (page.request.path, page.html.h1.text) == ("/setup", "Welcome")
 
 
-def test_users_who_cannot_sign_in_do_not_close_it(visitor, make_person, make_user):
+def test_setup_stays_open_while_no_user_can_sign_in(visitor, make_person, make_user):
     make_user("Bob", email="bob@example.com", role="admin")
     make_person(active=False, role="admin")
     assert visitor().get("/signin", status=303).location == "http://localhost/setup"
@@ -66,7 +66,7 @@ def test_the_first_administrator_is_made_and_signed_in(visitor, rows):
     assert [row.user_id for row in rows(SignIn)] == [user.id]
 
 
-def test_they_can_do_what_administrators_do_and_sign_in_again(visitor, rows):
+def test_the_first_administrator_can_erase_and_sign_in_again(visitor, rows):
     browser = visitor()
     filled_in(browser).submit(status=303)
     browser.get(f"/users/{rows(User)[0].id}/erase", status=200)
@@ -75,14 +75,14 @@ def test_they_can_do_what_administrators_do_and_sign_in_again(visitor, rows):
     assert is_signed_in(again)
 
 
-def test_nobody_else_is_added_unless_wanted(visitor, rows):
+def test_no_demo_people_are_added_by_default(visitor, rows):
     form = filled_in(visitor())
     assert form["demo"].checked is False
     form.submit(status=303)
     assert len(rows(User)) == 1
 
 
-def test_the_demo_people_come_if_wanted(visitor, rows):
+def test_demo_people_are_added_on_request(visitor, rows):
     browser = visitor()
     filled_in(browser, demo=True).submit(status=303)
     assert len(rows(User)) == 201
@@ -90,7 +90,7 @@ def test_the_demo_people_come_if_wanted(visitor, rows):
     browser.get("/users").mustcontain("201 users")
 
 
-def test_once_used_it_is_closed_for_good(visitor, rows):
+def test_setup_closes_for_good_after_it_was_used(visitor, rows):
     late, used = filled_in(visitor(), email="eve@example.com"), filled_in(visitor())
     used.submit(status=303)
     late.submit(status=404)
@@ -99,13 +99,13 @@ def test_once_used_it_is_closed_for_good(visitor, rows):
     assert [user.email for user in rows(User)] == ["ada@example.com"]
 
 
-def test_it_stays_closed_to_who_is_signed_in(visitor):
+def test_setup_stays_closed_to_people_who_are_signed_in(visitor):
     browser = visitor()
     filled_in(browser).submit(status=303)
     browser.get("/setup", status=404)
 
 
-def test_it_stays_closed_when_the_server_starts_anew(settings, visitor):
+def test_setup_stays_closed_after_a_restart(settings, visitor):
     filled_in(visitor()).submit(status=303)
     second = main({}, **settings)
     try:
@@ -115,14 +115,14 @@ def test_it_stays_closed_when_the_server_starts_anew(settings, visitor):
 
 
 @pytest.mark.parametrize("emails", [("ada@example.com", "eve@example.com"), ("ada@example.com", "ada@example.com")])
-def test_of_two_at_the_same_time_one_comes_too_late(visitor, rows, emails):
+def test_only_one_of_two_simultaneous_setups_succeeds(visitor, rows, emails):
     forms = [filled_in(visitor(), email=email) for email in emails]
     assert sorted(submit_together(forms)) == [303, 404]
     assert [user.role for user in rows(User)] == ["admin"]
     assert len(rows(SignIn)) == 1
 
 
-def test_what_does_not_hold_is_a_message_beside_the_field(visitor, rows, subtests):
+def test_invalid_values_get_a_message_beside_the_field(visitor, rows, subtests):
     for field, value, said in [
         ("name", "", "Please fill in this field."),
         ("name", "a" * 201, "At most 200 characters"),
@@ -141,7 +141,7 @@ def test_what_does_not_hold_is_a_message_beside_the_field(visitor, rows, subtest
     assert rows(User) == []
 
 
-def test_a_person_who_is_there_already_becomes_the_administrator(visitor, make_user, rows):
+def test_an_existing_user_becomes_the_administrator(visitor, make_user, rows):
     user = make_user("Ada", email="ADA@example.com", active=False)
     filled_in(visitor()).submit(status=303)
     assert [(row.id, row.role, row.active) for row in rows(User)] == [(user.id, "admin", True)]
@@ -153,7 +153,7 @@ def test_a_double_click_makes_one_administrator_who_is_signed_in(visitor, rows):
     before = browser.cookies["session"]
     form.submit(status=303)
     after = browser.cookies["session"]
-    # The second click left with the cookie of before the answer to the first.
+    # The second click was sent with the cookie from before the answer to the first.
     browser.cookiejar.clear()
     browser.set_cookie("session", before)
     answer = form.submit(expect_errors=True)
@@ -170,7 +170,7 @@ def test_in_development_no_token_is_asked_for(visitor, printed):
 
 
 @pytest.mark.usefixtures("in_production", "nobody")
-def test_in_production_the_token_in_the_log_is_asked_for(secure_visitor, printed, rows):
+def test_production_asks_for_the_token_in_the_log(secure_visitor, printed, rows):
     form = filled_in(secure_visitor())
     form["token"] = printed()[0]
     assert len(printed()[0]) == 32
@@ -179,7 +179,7 @@ def test_in_production_the_token_in_the_log_is_asked_for(secure_visitor, printed
 
 
 @pytest.mark.usefixtures("in_production", "nobody")
-def test_in_production_nobody_comes_in_without_the_token(secure_visitor, printed, rows, subtests):
+def test_production_refuses_a_wrong_token(secure_visitor, printed, rows, subtests):
     form = filled_in(secure_visitor())
     token = printed()[0]
     for typed in "", token[:-1], token + "0", token.upper(), "a" * 32, "é", "\x00", "0", "a" * 101:
@@ -190,7 +190,7 @@ def test_in_production_nobody_comes_in_without_the_token(secure_visitor, printed
 
 
 @pytest.mark.usefixtures("in_production", "nobody")
-def test_in_production_a_form_without_the_field_of_the_token_is_refused(secure_visitor, rows):
+def test_production_refuses_a_form_without_the_token(secure_visitor, rows):
     form = filled_in(secure_visitor())
     sent = [(name, value) for name, value in form.submit_fields() if name != "token"]
     form.response.test_app.post("/setup", sent, headers={"Referer": "https://localhost/setup"}, status=422)
@@ -204,7 +204,7 @@ def test_the_page_never_shows_the_token(secure_visitor, printed):
 
 
 @pytest.mark.usefixtures("in_production", "nobody")
-def test_all_processes_of_a_site_print_the_same_token_and_another_site_another(settings, secure_visitor, printed):
+def test_the_token_depends_only_on_the_secret(settings, secure_visitor, printed):
     browser = secure_visitor()
     browser.get("/setup")
     for secret in settings["myproject.secret"], "another-" * 5:
@@ -216,7 +216,7 @@ def test_all_processes_of_a_site_print_the_same_token_and_another_site_another(s
 
 
 @pytest.mark.usefixtures("in_production", "nobody")
-def test_the_used_token_opens_nothing_any_more(secure_visitor, printed, rows):
+def test_a_used_token_is_worth_nothing(secure_visitor, printed, rows):
     first, second = filled_in(secure_visitor()), filled_in(secure_visitor(), email="eve@example.com")
     first["token"] = second["token"] = printed()[0]
     first.submit(status=303)

@@ -1,4 +1,4 @@
-"""Where somebody is signed in: the list, ending one or all, and what ends them by itself."""
+"""The page of a user's sign-ins: the list, ending one or all others, and what ends them automatically."""
 
 import datetime
 
@@ -17,12 +17,12 @@ NEW_PASSWORD = "nine green bottles hanging"
 
 
 def sign_ins(browser, user):
-    """Return the page on which a user's sign-ins are listed."""
+    """Return the page that lists a user's sign-ins."""
     return browser.get(f"/users/{user.id}/sign-ins")
 
 
 def end(page, which):
-    """Press the button that ends `which`; return the answer."""
+    """Press the button that ends `which`, an id or "others"; return the answer."""
     return page.forms["record"].submit("end", value=str(which), expect_errors=True)
 
 
@@ -44,7 +44,7 @@ def test_a_person_sees_where_they_are_signed_in(enter, ada):
     assert there.button.text == "Sign out"
 
 
-def test_the_list_tells_when_it_began_and_was_last_seen(enter, ada, outside):
+def test_the_list_shows_when_a_sign_in_began_and_was_last_seen(enter, ada, outside):
     browser = enter(ada)
     moments = {"created_at": utcnow() - datetime.timedelta(days=3), "seen_at": utcnow() - datetime.timedelta(minutes=1)}
     with outside.begin() as connection:
@@ -53,7 +53,7 @@ def test_the_list_tells_when_it_began_and_was_last_seen(enter, ada, outside):
     assert [text[-9:] for text in shown[1:3]] == [f"{moment:%H:%M} UTC" for moment in moments.values()]
 
 
-def test_the_latest_seen_comes_first(enter, ada, outside):
+def test_the_browser_seen_last_is_listed_first(enter, ada, outside):
     for address in "192.0.2.1", "192.0.2.2", "192.0.2.3":
         browser = enter(ada, address=address)
     earlier = utcnow() - datetime.timedelta(minutes=1)
@@ -63,7 +63,7 @@ def test_the_latest_seen_comes_first(enter, ada, outside):
     assert [cell.text for cell in cells] == ["192.0.2.3", "192.0.2.1", "192.0.2.2"]
 
 
-def test_what_a_browser_says_of_itself_is_kept_and_never_run(enter, ada, rows, subtests):
+def test_a_user_agent_is_stored_printable_and_escaped(enter, ada, rows, subtests):
     for said in "", "<script>alert(1)</script> Firefox", "a" * 5000, "\x01\x7f\xe9\xa0", "%s ${x} {{ y }}":
         with subtests.test(said[:20]):
             browser = enter(ada, HTTP_USER_AGENT=said)
@@ -81,7 +81,7 @@ def test_one_sign_in_is_ended(enter, ada, rows):
     assert (is_signed_in(kept), is_signed_in(browser)) == (True, True)
 
 
-def test_all_others_are_ended(enter, ada, make_person):
+def test_all_other_sign_ins_are_ended(enter, ada, make_person):
     others, browser = [enter(ada), enter(ada)], enter(ada)
     bobs = enter(make_person("Bob", email="bob@example.com"))
     end(sign_ins(browser, ada), "others").follow()
@@ -89,11 +89,11 @@ def test_all_others_are_ended(enter, ada, make_person):
     assert (is_signed_in(browser), is_signed_in(bobs)) == (True, True)
 
 
-def test_the_only_one_has_no_button_for_the_others(enter, ada):
+def test_the_only_sign_in_has_no_button(enter, ada):
     assert sign_ins(enter(ada), ada).html.main.find_all("button") == []
 
 
-def test_nothing_that_can_be_sent_ends_another_persons(enter, ada, make_person, rows, subtests):
+def test_no_form_ends_the_sign_in_of_another_person(enter, ada, make_person, rows, subtests):
     bob = make_person("Bob", email="bob@example.com")
     browser, bobs = enter(ada), enter(bob)
     page, number = sign_ins(browser, ada), rows(SignIn)[-1].id
@@ -109,7 +109,7 @@ def test_nothing_that_can_be_sent_ends_another_persons(enter, ada, make_person, 
 
 
 @pytest.mark.parametrize("role", ["member", "editor"])
-def test_others_neither_see_nor_end_them(enter, ada, make_person, role):
+def test_members_and_editors_neither_see_nor_end_others_sign_ins(enter, ada, make_person, role):
     theirs = enter(ada)
     browser = enter(make_person("Bob", email="bob@example.com", role=role))
     browser.get(f"/users/{ada.id}/sign-ins", status=403)
@@ -119,7 +119,7 @@ def test_others_neither_see_nor_end_them(enter, ada, make_person, role):
     assert is_signed_in(theirs)
 
 
-def test_an_administrator_sees_and_ends_them(admin, enter, ada):
+def test_an_administrator_sees_and_ends_sign_ins(admin, enter, ada):
     browsers = [enter(ada), enter(ada)]
     page = admin.get(f"/users/{ada.id}").click("Where signed in")
     assert page.html.h1.text == "Where Ada Lovelace is signed in"
@@ -129,13 +129,13 @@ def test_an_administrator_sees_and_ends_them(admin, enter, ada):
     assert is_signed_in(admin)
 
 
-def test_what_has_run_out_is_not_listed(enter, ada, age):
+def test_expired_sign_ins_are_not_listed(enter, ada, age):
     enter(ada)
     age(SignIn.seen_at, hours=13)
     assert len(sign_ins(enter(ada), ada).html.select("tbody tr")) == 1
 
 
-def test_who_was_ended_signs_in_again(enter, ada):
+def test_a_person_can_sign_in_again_after_a_sign_in_was_ended(enter, ada):
     lost, browser = enter(ada), enter(ada)
     end(sign_ins(browser, ada), "others")
     assert not is_signed_in(lost)
@@ -143,10 +143,10 @@ def test_who_was_ended_signs_in_again(enter, ada):
     assert is_signed_in(lost)
 
 
-# What ends them
+# What ends sign-ins
 
 
-def test_a_new_password_ends_ones_others(enter, ada):
+def test_a_new_password_ends_the_persons_other_sign_ins(enter, ada):
     other, browser = enter(ada), enter(ada)
     form = browser.get(f"/users/{ada.id}/password").forms["record"]
     form["your_password"], form["password"] = PASSWORD, NEW_PASSWORD
@@ -155,7 +155,7 @@ def test_a_new_password_ends_ones_others(enter, ada):
 
 
 @pytest.mark.parametrize("values", [{"role": "editor"}, {"active": False}])
-def test_a_change_by_an_administrator_ends_all_at_once(admin, enter, ada, values, rows):
+def test_a_change_of_role_or_activity_ends_all_sign_ins(admin, enter, ada, values, rows):
     browsers = [enter(ada), enter(ada)]
     save(admin, ada, **values)
     assert [is_signed_in(browser) for browser in browsers] == [False, False]
@@ -163,7 +163,7 @@ def test_a_change_by_an_administrator_ends_all_at_once(admin, enter, ada, values
     assert is_signed_in(admin)
 
 
-def test_who_is_made_active_again_is_not_signed_in_by_the_old_cookie(admin, enter, ada):
+def test_reactivation_does_not_revive_old_cookies(admin, enter, ada):
     browser = enter(ada)
     save(admin, ada, active=False)
     save(admin, ada, active=True)
@@ -173,13 +173,13 @@ def test_who_is_made_active_again_is_not_signed_in_by_the_old_cookie(admin, ente
 
 
 @pytest.mark.parametrize("values", [{"name": "Ada King"}, {"email": "king@example.com"}, {"age": "37"}])
-def test_another_change_ends_none(admin, enter, ada, values):
+def test_other_changes_end_no_sign_in(admin, enter, ada, values):
     browser = enter(ada)
     save(admin, ada, **values)
     assert is_signed_in(browser)
 
 
-def test_a_change_that_is_refused_ends_none(admin, enter, ada, rows):
+def test_a_refused_change_ends_no_sign_in(admin, enter, ada, rows):
     browser = enter(ada)
     form = admin.get(f"/users/{ada.id}/edit").forms["record"]
     form["role"], form["name"] = "editor", ""
@@ -188,7 +188,7 @@ def test_a_change_that_is_refused_ends_none(admin, enter, ada, rows):
     assert next(user.role for user in rows(User) if user.id == ada.id) == "member"
 
 
-def test_a_change_of_ones_own_role_ends_ones_others(enter, make_person):
+def test_a_change_of_the_own_role_keeps_this_browser_signed_in(enter, make_person):
     make_person("Bob", email="bob@example.com", role="admin")
     grace = make_person("Grace Hopper", email="grace@example.com", role="admin")
     other, browser = enter(grace), enter(grace)
@@ -197,7 +197,7 @@ def test_a_change_of_ones_own_role_ends_ones_others(enter, make_person):
     browser.get(f"/users/{grace.id}/erase", status=403)
 
 
-def test_a_password_set_by_a_link_ends_all(admin, enter, ada, visitor):
+def test_a_password_set_with_a_link_ends_all_sign_ins(admin, enter, ada, visitor):
     browser = enter(ada)
     made = admin.get(f"/users/{ada.id}/password-link").forms["record"].submit(status=200)
     assert is_signed_in(browser)
@@ -208,7 +208,7 @@ def test_a_password_set_by_a_link_ends_all(admin, enter, ada, visitor):
 
 
 @pytest.mark.parametrize("way", ["erase", "delete"])
-def test_who_is_gone_is_signed_in_nowhere(admin, enter, ada, rows, way):
+def test_a_deleted_user_is_signed_in_nowhere(admin, enter, ada, rows, way):
     browser = enter(ada)
     admin.get(f"/users/{ada.id}/{way}").forms["record"].submit(status=303)
     assert not is_signed_in(browser)

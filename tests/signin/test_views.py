@@ -1,4 +1,4 @@
-"""Signing in and out: who gets in, who does not, what an answer tells, and where it leads."""
+"""Signing in and out: who can sign in, what the answers reveal, and where they redirect."""
 
 import unicodedata
 from urllib.parse import quote, urlencode, urlsplit
@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import pytest
 
 from myproject.models import SignIn, User
-from myproject.signin.passwords import LONGEST, Hasher
+from myproject.signin.passwords import MAX_LENGTH, Hasher
 from tests.signed_in import COSTS, HASHER, PASSWORD
 
 from .conftest import is_signed_in, sign_in
@@ -32,7 +32,7 @@ ELSEWHERE = [
 
 
 @pytest.mark.usefixtures("ada")
-def test_a_person_signs_in_and_comes_to_the_users(visitor, rows):
+def test_a_person_signs_in_and_sees_the_users(visitor, rows):
     browser = visitor()
     page = sign_in(browser).follow().follow()
     assert (page.request.path, page.html.h1.text) == ("/users", "Users")
@@ -41,18 +41,18 @@ def test_a_person_signs_in_and_comes_to_the_users(visitor, rows):
 
 
 @pytest.mark.usefixtures("ada")
-def test_the_email_may_be_written_in_any_case(visitor, subtests):
+def test_the_email_is_compared_without_case(visitor, subtests):
     for email in "ADA@EXAMPLE.COM", "Ada@Example.com", "  ada@example.com\t":
         with subtests.test(email):
             assert is_signed_in(sign_in(visitor(), email).test_app)
 
 
-def test_an_email_stored_in_capitals_is_found_by_small_letters(make_person, visitor):
+def test_an_email_stored_in_capitals_is_found(make_person, visitor):
     make_person(email="ADA@Example.COM")
     assert is_signed_in(sign_in(visitor(), "ada@example.com").test_app)
 
 
-def test_every_refusal_is_the_same_answer_for_the_same_work(make_person, visitor, rows, hashes, subtests):
+def test_every_refusal_has_the_same_answer_and_cost(make_person, visitor, rows, hashes, subtests):
     make_person()
     make_person(email="gone@example.com", active=False)
     make_person(email="none@example.com", password=None)
@@ -78,7 +78,7 @@ def test_every_refusal_is_the_same_answer_for_the_same_work(make_person, visitor
 
 
 @pytest.mark.usefixtures("ada")
-def test_a_refused_form_keeps_the_email_and_not_the_password(visitor):
+def test_a_refused_form_shows_the_email_and_not_the_password(visitor):
     page = sign_in(visitor(), "Ada@example.com", "a wrong password")
     assert page.forms["record"]["email"].value == "Ada@example.com"
     page.mustcontain(no="a wrong password")
@@ -88,14 +88,14 @@ def test_a_refused_form_keeps_the_email_and_not_the_password(visitor):
 
 
 @pytest.mark.usefixtures("ada")
-def test_a_password_of_any_kind_is_answered_after_one_hash(visitor, hashes, subtests):
+def test_any_password_costs_one_hash(visitor, hashes, subtests):
     for what, password in {
         "none": "",
         "NUL": "\x00",
         "NUL at the end": PASSWORD + "\x00",
         "a space more": PASSWORD + " ",
         "another case": PASSWORD.upper(),
-        "too long": "a" * (LONGEST + 1),
+        "too long": "a" * (MAX_LENGTH + 1),
         "accents": "\u0301\u0323" * 20_000,
         "emoji": "😀" * 1000,
     }.items():
@@ -106,7 +106,7 @@ def test_a_password_of_any_kind_is_answered_after_one_hash(visitor, hashes, subt
 
 
 @pytest.mark.usefixtures("ada")
-def test_what_no_form_sends_is_refused_before_any_hash(visitor, hashes, subtests):
+def test_malformed_bodies_are_refused_before_any_hash(visitor, hashes, subtests):
     browser = visitor()
     token = browser.get("/signin").forms["record"]["csrf_token"].value
     for what, sent, status in [
@@ -122,7 +122,7 @@ def test_what_no_form_sends_is_refused_before_any_hash(visitor, hashes, subtests
 
 
 @pytest.mark.usefixtures("ada")
-def test_an_email_that_no_column_takes_is_a_message_and_no_error(visitor, hashes, subtests):
+def test_an_email_that_no_column_can_store_gets_a_message(visitor, hashes, subtests):
     for what, email, said in [
         ("nothing", "", "Please fill in this field."),
         ("spaces", "   ", "Please fill in this field."),
@@ -138,7 +138,7 @@ def test_an_email_that_no_column_takes_is_a_message_and_no_error(visitor, hashes
 
 @pytest.mark.parametrize("field", ["email", "password", "next", "form_token"])
 @pytest.mark.usefixtures("ada")
-def test_a_field_that_is_not_sent_is_no_error_of_ours(visitor, field):
+def test_a_missing_field_is_no_server_error(visitor, field):
     form = visitor().get("/signin").forms["record"]
     form["email"], form["password"] = "ada@example.com", PASSWORD
     sent = [(name, value) for name, value in form.submit_fields() if name != field]
@@ -147,13 +147,13 @@ def test_a_field_that_is_not_sent_is_no_error_of_ours(visitor, field):
 
 
 @pytest.mark.parametrize(("kept", "typed"), [("NFC", "NFD"), ("NFD", "NFC")])
-def test_a_korean_password_is_the_same_from_every_keyboard(make_person, visitor, kept, typed):
+def test_unicode_forms_of_a_korean_password_are_equal(make_person, visitor, kept, typed):
     password = "비밀스러운 문장 하나 더하기 둘"
     make_person(password=unicodedata.normalize(kept, password))
     assert is_signed_in(sign_in(visitor(), password=unicodedata.normalize(typed, password)).test_app)
 
 
-def test_the_password_of_somebody_else_does_not_let_in(make_person, visitor):
+def test_the_password_of_another_user_does_not_work(make_person, visitor):
     make_person()
     make_person(email="eve@example.com", password="another long password of mine")
     browser = visitor()
@@ -161,10 +161,10 @@ def test_the_password_of_somebody_else_does_not_let_in(make_person, visitor):
     assert not is_signed_in(browser)
 
 
-# Where it leads
+# Redirects
 
 
-def test_every_page_leads_to_the_sign_in_and_from_there_back(visitor, ada):
+def test_the_sign_in_returns_to_the_requested_page(visitor, ada):
     asked = f"/users/{ada.id}?cursor=%EA%B0%80&a=b"
     page = visitor().get(asked, status=303).follow()
     form = page.forms["record"]
@@ -174,7 +174,7 @@ def test_every_page_leads_to_the_sign_in_and_from_there_back(visitor, ada):
     assert back.follow().html.h1.text == "Ada Lovelace"
 
 
-def test_a_stranger_does_not_learn_which_pages_there_are(stranger, ada, subtests):
+def test_a_stranger_does_not_learn_which_pages_exist(stranger, ada, subtests):
     for path in "/", "/users", f"/users/{ada.id}", "/users/999999", "/users/new", "/posts", "/overview":
         with subtests.test(path):
             assert stranger.get(path, status=303).location == f"http://localhost/signin?{urlencode({'next': path})}"
@@ -188,7 +188,7 @@ def test_a_form_sent_by_a_stranger_writes_nothing(stranger, ada, rows):
 
 
 @pytest.mark.usefixtures("ada")
-def test_next_leads_to_no_page_but_one_of_this_site(visitor, subtests):
+def test_next_never_leads_to_another_site(visitor, subtests):
     for number, path in enumerate(ELSEWHERE):
         with subtests.test(path[:40]):
             browser = visitor()
@@ -199,7 +199,7 @@ def test_next_leads_to_no_page_but_one_of_this_site(visitor, subtests):
 
 
 @pytest.mark.usefixtures("ada")
-def test_next_in_the_address_is_checked_too(visitor, subtests):
+def test_next_in_the_query_string_is_checked_too(visitor, subtests):
     for path in [path for path in ELSEWHERE if path and len(path) < 1000]:
         with subtests.test(path):
             answer = sign_in(visitor(), page=f"/signin?next={quote(path)}")
@@ -216,49 +216,49 @@ def test_next_with_dots_stays_on_this_host(visitor, subtests):
 
 
 @pytest.mark.usefixtures("ada")
-def test_next_may_be_as_long_as_an_address_gets(visitor):
+def test_next_may_be_long(visitor):
     path = "/users?cursor=" + "a" * 5000
     answer = sign_in(visitor(), page=f"/signin?next={quote(path)}")
     assert (answer.status_int, answer.location) == (303, f"http://localhost{path}")
 
 
 @pytest.mark.usefixtures("ada")
-def test_next_survives_a_wrong_password(visitor):
+def test_next_is_kept_after_a_wrong_password(visitor):
     form = sign_in(visitor(), password="a wrong password", page="/signin?next=/posts").forms["record"]
     form["password"] = PASSWORD
     assert form.submit(status=303).location == "http://localhost/posts"
 
 
-def test_who_is_signed_in_is_led_on_by_the_sign_in(enter, ada):
+def test_the_sign_in_redirects_people_who_are_signed_in(enter, ada):
     browser = enter(ada)
     assert browser.get("/signin", status=303).location == "http://localhost/"
     assert browser.get("/signin?next=/posts", status=303).location == "http://localhost/posts"
 
 
 @pytest.mark.usefixtures("ada")
-def test_a_double_click_on_sign_in_signs_in(visitor):
+def test_a_double_click_signs_in(visitor):
     browser = visitor()
     form = browser.get("/signin").forms["record"]
     form["email"], form["password"] = "ada@example.com", PASSWORD
     before = browser.cookies["session"]
     form.submit(status=303)
-    # The second click left with the cookie of before the answer to the first.
+    # The second click was sent with the cookie from before the answer to the first.
     browser.cookiejar.clear()
     browser.set_cookie("session", before)
     form.submit(status=303)
     assert is_signed_in(browser)
 
 
-# Better hashes
+# Rehashing
 
 
 @pytest.fixture
-def dearer(settings):
-    """Let a hash cost three times what those of the tests have cost."""
+def costlier(settings):
+    """Let a hash cost three times as much as the hashes of the tests."""
     settings["argon2.time_cost"] = "3"
 
 
-@pytest.mark.usefixtures("dearer")
+@pytest.mark.usefixtures("costlier")
 def test_a_hash_of_weaker_parameters_is_replaced_at_sign_in(make_person, enter, rows):
     person = make_person()
     enter(person)
@@ -268,8 +268,8 @@ def test_a_hash_of_weaker_parameters_is_replaced_at_sign_in(make_person, enter, 
     assert HASHER.verify(PASSWORD, after.password_hash)
 
 
-@pytest.mark.usefixtures("dearer")
-def test_a_better_hash_is_no_change_of_the_record(make_person, enter, rows):
+@pytest.mark.usefixtures("costlier")
+def test_a_rehash_does_not_change_the_version(make_person, enter, rows):
     person = make_person()
     enter(person)
     after = rows(User)[0]
@@ -277,7 +277,7 @@ def test_a_better_hash_is_no_change_of_the_record(make_person, enter, rows):
     assert (after.version, after.updated_at) == (person.version, person.updated_at)
 
 
-def test_a_better_hash_signs_nobody_out(make_person, enter, change, rows):
+def test_a_rehash_signs_nobody_out(make_person, enter, change, rows):
     person = make_person()
     first = enter(person)
     change(person, password_hash=Hasher(**{**COSTS, "memory_cost": 64}).hash(PASSWORD))
@@ -286,12 +286,12 @@ def test_a_better_hash_signs_nobody_out(make_person, enter, change, rows):
     assert (is_signed_in(first), is_signed_in(second)) == (True, True)
 
 
-def test_a_hash_of_the_present_parameters_stays_as_it_is(enter, ada, rows):
+def test_a_hash_with_current_parameters_is_kept(enter, ada, rows):
     enter(ada)
     assert rows(User)[0].password_hash == ada.password_hash
 
 
-@pytest.mark.usefixtures("dearer")
+@pytest.mark.usefixtures("costlier")
 def test_a_wrong_password_replaces_no_hash(make_person, visitor, rows):
     person = make_person()
     sign_in(visitor(), password="a wrong password")
@@ -318,7 +318,7 @@ def test_the_button_at_the_top_of_every_page_signs_out(enter, ada, rows):
     assert rows(SignIn) == []
 
 
-def test_a_link_to_the_sign_out_signs_nobody_out(enter, ada):
+def test_opening_the_sign_out_page_signs_nobody_out(enter, ada):
     browser = enter(ada)
     assert browser.get("/signout").html.h1.text == "Sign out?"
     assert is_signed_in(browser)
@@ -338,23 +338,23 @@ def test_signing_out_twice_is_no_error(enter, ada):
     assert form.response.test_app.get("/signout", status=303).location == "http://localhost/signin"
 
 
-# What it costs
+# Costs
 
 
-def test_who_it_is_costs_one_query_a_page(enter, ada, statements, subtests):
+def test_the_identity_costs_one_query_a_page(enter, ada, statements, subtests):
     browser = enter(ada)
     for path in "/", "/users", f"/users/{ada.id}", f"/users/{ada.id}/edit", "/posts", "/overview", "/signout":
         with subtests.test(path):
             assert len(statements(lambda path=path: browser.get(path), "sign_ins")) == 1
 
 
-def test_a_form_that_is_sent_costs_one_query_for_who_it_is(enter, ada, statements):
+def test_the_identity_costs_one_query_a_form(enter, ada, statements):
     form = enter(ada).get(f"/users/{ada.id}/edit").forms["record"]
     form["age"] = "37"
     assert len(statements(lambda: form.submit(status=303), "sign_ins")) == 1
 
 
-def test_static_files_and_unknown_addresses_ask_the_database_nothing(enter, ada, statements):
+def test_static_files_and_unknown_urls_query_nothing(enter, ada, statements):
     browser = enter(ada)
     links = browser.get("/users").html.select("link[href]")
     assert len(links) == 3
@@ -362,6 +362,6 @@ def test_static_files_and_unknown_addresses_ask_the_database_nothing(enter, ada,
     assert statements(lambda: browser.get("/nothing", status=404), "sign_ins") == []
 
 
-def test_after_signing_out_going_back_shows_nothing(enter, ada):
+def test_signing_out_clears_the_browser_cache(enter, ada):
     answer = enter(ada).get("/signout").forms["record"].submit(status=303)
     assert answer.headers["Clear-Site-Data"] == '"cache"'

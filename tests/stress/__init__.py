@@ -1,10 +1,10 @@
-"""People who add, edit and delete users at two servers at once, while a killer SIGKILLs the servers at random.
+"""Clients add, edit and delete users at two servers while the servers are killed (SIGKILL) at random moments.
 
-Afterwards the database must hold what was acknowledged, all of it and nothing else.
+Afterwards the database must contain exactly the acknowledged writes.
 
-__main__.py   the command, and the tables it prints
-ledger.py     what each write was answered, and whether the database agrees
-clients.py    a browser, and the person at it
-servers.py    pserve processes over one database
-storm.py      all of it together, for one database
+__main__.py   the command, and the table that it prints
+ledger.py     the answer to each write, and the comparison with the database
+clients.py    a minimal browser, and the person who uses it
+servers.py    pserve processes with one database
+storm.py      one run over one database
 """

@@ -1,4 +1,4 @@
-"""python -m tests.stress: kills servers under people who write; exits with 1 where a yes was lost or a no was kept."""
+"""python -m tests.stress: kill servers while clients write; exit with 1 if the answers and the database disagree."""
 
 import argparse
 import contextlib
@@ -11,21 +11,21 @@ from tests.postgresql import binaries, running_server
 
 from .storm import run
 
-SHOWN = 20  # violations
+MAX_VIOLATIONS_SHOWN = 20
 
 
 def main(argv=None):
-    """Let a storm pass over each database, and print what came of it; return the exit status."""
+    """Run a storm over each database and print the results; return the exit status."""
     parser = argparse.ArgumentParser(prog="tests.stress", description=__doc__)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], help="only this one (both)")
     parser.add_argument("--kills", type=int, default=50, help="server processes killed (%(default)s)")
     parser.add_argument("--crashes", type=int, default=3, help="times that PostgreSQL is crashed (%(default)s)")
-    parser.add_argument("--clients", type=int, default=8, help="people at once (%(default)s)")
+    parser.add_argument("--clients", type=int, default=8, help="clients at once (%(default)s)")
     parser.add_argument("--seconds", type=float, default=120, help="seconds for each database (%(default)s)")
-    parser.add_argument("--seed", type=int, help="of all that is chosen at random, as far as threads allow")
+    parser.add_argument("--seed", type=int, help="seed of the random choices; threads still make runs differ")
     parser.add_argument("--stock", action="store_true", help="the starter template's wiring in place of ours")
     options = parser.parse_args(argv)
-    # What this machine is set to must not choose the database.
+    # Settings of this machine must not choose the database.
     for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
         os.environ.pop(variable, None)
     storm = {name: getattr(options, name) for name in ("kills", "clients", "seconds", "seed", "stock")}
@@ -43,7 +43,7 @@ def main(argv=None):
 
 
 def crash(server):
-    """Return a function that stops the database server as a crash does, and starts it again."""
+    """Return a function that stops the database server like a crash and starts it again."""
 
     def strike():
         server.stop("immediate")
@@ -66,14 +66,14 @@ def report(outcomes):
     found = {kind: outcome.violations for kind, outcome in outcomes.items()}
     row("**violations**", *(f"**{len(sentences)}**" for sentences in found.values()))
     for kind, sentences in found.items():
-        for sentence in sentences[:SHOWN]:
+        for sentence in sentences[:MAX_VIOLATIONS_SHOWN]:
             print(f"\n{kind}: {sentence}")
-        if len(sentences) > SHOWN:
-            print(f"\n{kind}: and {len(sentences) - SHOWN} more")
+        if len(sentences) > MAX_VIOLATIONS_SHOWN:
+            print(f"\n{kind}: and {len(sentences) - MAX_VIOLATIONS_SHOWN} more")
 
 
 def row(*cells):
-    """Print a row of a table of Markdown."""
+    """Print a row of a Markdown table."""
     print("| " + " | ".join(cells) + " |", flush=True)
 
 

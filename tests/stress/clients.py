@@ -1,4 +1,4 @@
-"""A browser reduced to what forms need, and the person at it, who keeps the ledger."""
+"""A minimal browser, and a person who uses it and records every write in the ledger."""
 
 import html
 import http.client
@@ -10,11 +10,11 @@ from http.cookies import SimpleCookie
 
 from .ledger import ACKNOWLEDGED, ADD, DELETE, EDIT, REFUSED, new_token, values_of
 
-# How often a person sends what the form refuses, takes an address that somebody has, sends a form and hangs up
-# before the answer, and gives up for good after "Nothing was saved".
-INVALID, TAKEN, HANG_UP, GIVE_UP = 0.04, 0.04, 0.05, 0.5
-KINDS = {ADD: 9, EDIT: 9, DELETE: 2}
-PATIENCE = 20  # seconds for an answer
+# Probabilities: a person sends an invalid form, uses the email of another user, hangs up before the answer, or gives up
+# after "Nothing was saved".
+P_INVALID, P_TAKEN, P_HANG_UP, P_GIVE_UP = 0.04, 0.04, 0.05, 0.5
+WEIGHTS = {ADD: 9, EDIT: 9, DELETE: 2}
+ANSWER_TIMEOUT_SECONDS = 20
 
 TAKEN_MESSAGE = "This address is taken by another user."
 
@@ -22,18 +22,18 @@ NO_ANSWER = (OSError, http.client.HTTPException)
 
 
 class Broken(Exception):
-    """The connection broke, or the person hung up, after the request had been sent and before its answer was there."""
+    """The connection broke, or the person hung up, after the request was sent and before the answer arrived."""
 
 
 class Browser:
-    """One open connection to one of the servers, the other one as soon as that refuses; cookies; forms."""
+    """Keeps cookies and one open connection to a server; connects to another server if that one refuses."""
 
     def __init__(self, ports, cookies, rng):
         self.ports, self.rng = ports, rng
         self.cookies, self.connection = dict(cookies), None
 
     def get(self, path):
-        """Return the status and the text of a page, asking again until there is one."""
+        """Return the status and the text of a page; repeat the request until the status is below 500."""
         while True:
             try:
                 status, _location, text = self.send("GET", path)
@@ -44,7 +44,7 @@ class Browser:
             time.sleep(0.05)
 
     def form(self, path):
-        """Return the fields of the form on the page at `path`, or `None` where there is no such page."""
+        """Return the fields of the form on the page at `path`, or `None` if there is no such page."""
         status, text = self.get(path)
         if status != 200:
             return None
@@ -53,7 +53,7 @@ class Browser:
         return {field["name"]: html.unescape(field.get("value", "")) for field in fields}
 
     def send(self, method, path, form=None, hang_up=False):
-        """Return status, location and text. Raises `Broken`."""
+        """Send a request; return status, location and text. Raises `Broken`."""
         self._connect()
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded", "Accept-Language": "en"}
@@ -81,7 +81,7 @@ class Browser:
             return response.read().decode()
         except NO_ANSWER:
             response.close()
-            # The head of a redirect says it all; of another answer, what is missing may be what matters.
+            # The head of a redirect is enough; of other answers the whole text is needed.
             if response.status != 303:
                 raise
             self.close()
@@ -89,7 +89,9 @@ class Browser:
 
     def _connect(self):
         while self.connection is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.rng.choice(self.ports), timeout=PATIENCE)
+            connection = http.client.HTTPConnection(
+                "127.0.0.1", self.rng.choice(self.ports), timeout=ANSWER_TIMEOUT_SECONDS
+            )
             try:
                 connection.connect()
             except OSError:
@@ -100,7 +102,7 @@ class Browser:
 
 
 class Person:
-    """Adds, edits and deletes users until told to stop, and then still settles what is open.
+    """Adds, edits and deletes users until told to stop, and then still finishes the open write.
 
     `cookies` are those of a browser in which an administrator is signed in.
     """
@@ -111,16 +113,16 @@ class Person:
 
     def work(self, stop):
         """Write until `stop`, an event, is set."""
-        # The first form of a browser has no CSRF token yet: this page gives it one.
+        # Gives the browser its CSRF token.
         self.browser.form("/users/new")
         while not stop.is_set():
-            kind = self.rng.choices(list(KINDS), KINDS.values())[0]
+            kind = self.rng.choices(list(WEIGHTS), WEIGHTS.values())[0]
             user = self.rng.choice(self.ledger.users[-30:]) if self.ledger.users and kind != ADD else None
             if kind == ADD or user is not None:
                 self.write(kind, user)
 
     def write(self, kind, user):
-        """Fill in the form of a page and send it, as often as it takes to know what came of it."""
+        """Fill in the form of a page and send it again until an answer tells whether it was done."""
         path = "/users/new" if kind == ADD else f"/users/{user}/{kind}"
         form = self.browser.form(path)
         if form is None:
@@ -134,9 +136,9 @@ class Person:
 
     def _values(self):
         values = values_of(new_token())
-        if self.rng.random() < INVALID:
+        if self.rng.random() < P_INVALID:
             values["age"] = "151"
-        elif self.rng.random() < TAKEN and self.ledger.users:
+        elif self.rng.random() < P_TAKEN and self.ledger.users:
             other = self.browser.form(f"/users/{self.rng.choice(self.ledger.users[-30:])}/edit") or {}
             values["email"] = other.get("email", "")
         return values
@@ -144,22 +146,22 @@ class Person:
     def _send(self, write, path, form):
         while True:
             try:
-                status, location, text = self.browser.send("POST", path, form, self.rng.random() < HANG_UP)
+                status, location, text = self.browser.send("POST", path, form, self.rng.random() < P_HANG_UP)
             except Broken:
                 write.unknown += 1
                 continue
             if status == 303:
                 return self._acknowledged(write, location)
             if status < 500:
-                # Deleted by this write, or edited by it and deleted since, or neither: its receipt knows. And where
-                # an address is taken, it may be free when the copy arrives that was sent first.
-                may_yet_be_done = status == 404 or TAKEN_MESSAGE in text
-                if not (write.unknown and may_yet_be_done):
+                # After a 404, an unanswered copy may have deleted the user, or edited a user deleted since: the receipt
+                # tells. And an email that is taken may be free when an earlier copy of the form arrives.
+                may_be_done = status == 404 or TAKEN_MESSAGE in text
+                if not (write.unknown and may_be_done):
                     write.answer = REFUSED
                 return None
             if "Nothing was saved" not in text:
                 write.unknown += 1
-            elif not write.unknown and self.rng.random() < GIVE_UP:
+            elif not write.unknown and self.rng.random() < P_GIVE_UP:
                 write.answer = REFUSED
                 return None
             time.sleep(0.05)

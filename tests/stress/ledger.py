@@ -1,18 +1,18 @@
-"""What each write was answered, and whether the database agrees."""
+"""The answer to each write, and the comparison with the database."""
 
 import collections
 import dataclasses
 import uuid
 
 ADD, EDIT, DELETE = "add", "edit", "delete"
-# The answers: 303; 4xx, or 5xx with "Nothing was saved"; none that says which, to the end.
+# 303; 4xx, or 5xx with "Nothing was saved"; no answer that tells.
 ACKNOWLEDGED, REFUSED, UNSETTLED = "acknowledged", "refused", "unsettled"
 
 
 def values_of(token):
-    """Return what is written under `token`, 32 hexadecimal digits: name, email and age belong together.
+    """Return the name, email and age for `token`, 32 hexadecimal digits; each value is derived from it.
 
-    Every fourth has no address, so that nothing but the receipt keeps it from being there twice.
+    Every fourth has no email, so that only the receipt prevents a second copy of the user.
     """
     number = int(token, 16)
     return {
@@ -24,27 +24,27 @@ def values_of(token):
 
 @dataclasses.dataclass
 class Write:
-    """One form that somebody sent, maybe more than once."""
+    """One form, sent once or several times."""
 
     kind: str
     receipt: str
     values: dict = dataclasses.field(default_factory=dict)
     user: int | None = None
-    version: int | None = None  # that the form showed
+    version: int | None = None  # in the form
     answer: str = UNSETTLED
-    unknown: int = 0  # how often no answer said whether it was done
-    already: bool = False  # sent again, it turned out to have been saved
+    unknown: int = 0  # number of attempts without an answer that tells
+    already: bool = False  # whether a repeated form was answered with "This was saved already"
 
 
 class Ledger:
-    """Every write; lists of Python need no lock to grow."""
+    """All writes. Threads append to its lists without a lock, which is safe in Python."""
 
     def __init__(self):
         self.writes = []
-        self.users = []  # the ids to choose from; some may be gone
+        self.users = []  # ids to choose from; some may be deleted
 
     def open(self, kind, form, **details):
-        """Return a new Write by `form`, the fields of a page."""
+        """Add and return a Write for `form`, the fields of a page."""
         version = int(form["version"]) if form.get("version") else None
         write = Write(kind, form["form_token"], version=version, **details)
         self.writes.append(write)
@@ -57,12 +57,12 @@ def new_token():
 
 
 def violations(writes, rows, receipts):
-    """Return a sentence for each way in which `rows`, of users, and `receipts`, the tokens, belie the `writes`."""
+    """Return a sentence for each contradiction between `writes` and the stored `rows` of users and `receipts`."""
     done = [w for w in writes if w.answer == ACKNOWLEDGED or (w.answer == UNSETTLED and w.receipt in receipts)]
-    return [*_belied_receipts(writes, done, receipts), *_belied_rows(writes, done, rows)]
+    return [*_contradicting_receipts(writes, done, receipts), *_contradicting_rows(writes, done, rows)]
 
 
-def _belied_receipts(writes, done, receipts):
+def _contradicting_receipts(writes, done, receipts):
     known = {write.receipt for write in writes if write.answer != REFUSED}
     for write in done:
         if write.receipt not in receipts:
@@ -71,7 +71,7 @@ def _belied_receipts(writes, done, receipts):
         yield f"a receipt of what nobody did: {receipt}"
 
 
-def _belied_rows(writes, done, rows):
+def _contradicting_rows(writes, done, rows):
     by_name = {write.values["name"]: write for write in writes if write.kind != DELETE}
     for name, count in collections.Counter(row.name for row in rows).items():
         if count > 1:
@@ -84,18 +84,18 @@ def _belied_rows(writes, done, rows):
             yield f"{write.answer}, but there: {write}"
         elif (row.email or "", str(row.age)) != (write.values["email"], write.values["age"]):
             yield f"half-written: {row}"
-    yield from _belied_users(done, {row.id: row for row in rows})
+    yield from _contradicting_users(done, {row.id: row for row in rows})
 
 
-def _belied_users(done, rows):
-    """Follow each user from version to version: every one was made by exactly one write, and the last one stands."""
+def _contradicting_users(done, rows):
+    """Check the versions of each user: exactly one write made each of them, and the last one is stored."""
     histories = collections.defaultdict(list)
     for write in done:
-        # An add that nobody got an answer to is looked up by its name.
+        # An unanswered add is looked up by its name.
         if write.kind == ADD and write.user is None:
             write.user = next((row.id for row in rows.values() if row.name == write.values["name"]), None)
         histories[write.user].append(write)
-    # Added without an answer, and not there: nobody knew its id, so nobody can have deleted it.
+    # Unanswered adds whose user is missing: nobody knew the id, so nobody can have deleted the user.
     for write in histories.pop(None, ()):
         yield f"a receipt, but not there: {write}"
     for user, history in histories.items():
@@ -118,7 +118,7 @@ def _belied_users(done, rows):
 
 
 def counts(writes):
-    """Return `{what: number}`, for people to read."""
+    """Return `{label: number}` for the printed table."""
     by_answer = collections.Counter(write.answer for write in writes)
     unknown = [write for write in writes if write.unknown]
     again = collections.Counter(write.answer for write in unknown)

@@ -1,4 +1,4 @@
-"""pserve processes with the settings of production.ini over one database, started and killed by their process ids."""
+"""pserve processes with the settings of production.ini and one database, started and killed by process id."""
 
 import os
 import socket
@@ -28,13 +28,13 @@ threads = 4
 
 
 def stock_main(global_config, **settings):
-    """Return the application with the starter template's wiring in place of ours."""
+    """Return the application with the wiring of the starter template."""
     with mock.patch("myproject.db.includeme", stock.includeme):
         return main(global_config, **settings)
 
 
 class Server:
-    """One process at a time on a port of its own."""
+    """One process at a time, on its own port."""
 
     def __init__(self, folder, url, application):
         self.port = free_port()
@@ -51,7 +51,7 @@ class Server:
         self.start()
 
     def start(self):
-        """Start a process; it answers a little later."""
+        """Start a process, without waiting until it answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pyramid.scripts.pserve", self.ini], cwd=ROOT, env=self.environ,
@@ -59,12 +59,12 @@ class Server:
             )  # fmt: skip
 
     def kill(self):
-        """Kill the process without giving it time for anything."""
+        """Kill the process with SIGKILL."""
         self.process.kill()
         self.process.wait()
 
     def is_ready(self):
-        """Return whether the process takes connections."""
+        """Return whether the process accepts connections."""
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
         except OSError:
@@ -72,7 +72,7 @@ class Server:
         return True
 
     def wait_until_ready(self, seconds=30):
-        """Return when the process takes connections. Raises `RuntimeError` where it never does."""
+        """Return when the process accepts connections. Raises `RuntimeError` after `seconds`, or if it has ended."""
         deadline = time.monotonic() + seconds
         while not self.is_ready():
             if time.monotonic() > deadline or self.process.poll() is not None:

@@ -1,4 +1,4 @@
-"""One storm over one database: servers, people, a killer; then the ledger beside what is stored."""
+"""One storm over one database: servers, clients, kills; then the comparison of the ledger with the database."""
 
 import contextlib
 import dataclasses
@@ -23,13 +23,15 @@ from .ledger import Ledger, counts, violations
 from .servers import OURS, ROOT, SECRET, STOCK, Server
 
 SERVERS = 2
-LATE = 30  # seconds after which the blows that are still to come are left out
-SETTLING = 60  # seconds that people have for what is still open when the last server stands again
+# How long a slow machine may take longer than planned before the remaining blows are skipped.
+MAX_DELAY_SECONDS = 30
+# How long people may take to finish their open writes after the last server has started again.
+FINISHING_SECONDS = 60
 
 
 @dataclasses.dataclass
 class Outcome:
-    """What came of a storm."""
+    """The result of a storm."""
 
     seconds: float
     kills: int
@@ -37,24 +39,24 @@ class Outcome:
     writes: list
     rows: list
     receipts: set
-    errors: list  # of the people's own, such as one that never got an answer
+    errors: list  # of the clients, such as one that never got an answer
 
     @property
     def violations(self):
-        """A sentence for each way in which the database belies the ledger."""
+        """A sentence for each contradiction between the ledger and the database."""
         return [*self.errors, *violations(self.writes, self.rows, self.receipts)]
 
     @property
     def counts(self):
-        """`{what: number}`, for people to read."""
+        """`{label: number}` for the printed table."""
         stored = {"users at the end": len(self.rows), "receipts at the end": len(self.receipts)}
         return {"servers killed": self.kills, "databases crashed": self.crashes, **counts(self.writes), **stored}
 
 
 def run(url, *, kills, seconds, clients, crash=None, crashes=0, stock=False, seed=None):
-    """Migrate the database of `url`, an empty one; let the storm pass; return its Outcome.
+    """Migrate the empty database of `url`, run the storm, and return its Outcome.
 
-    `kills` SIGKILLs of server processes and `crashes` calls of `crash()` fall on random moments of `seconds`.
+    `kills` SIGKILLs of server processes and `crashes` calls of `crash()` happen at random moments of `seconds`.
     """
     with mock.patch.dict(os.environ, DATABASE_URL=url), contextlib.redirect_stderr(io.StringIO()):
         initialize_db.upgrade(ROOT / "development.ini")
@@ -81,7 +83,7 @@ def run(url, *, kills, seconds, clients, crash=None, crashes=0, stock=False, see
 
 @contextlib.contextmanager
 def _people(ports, ledger, clients, rng, errors):
-    """Let people work during the block, and settle what is open after it."""
+    """Let people work during the block, and wait for their open writes after it."""
     stop = threading.Event()
 
     def work(person):
@@ -94,7 +96,7 @@ def _people(ports, ledger, clients, rng, errors):
 
     cookies = {"__Host-session": signed_in.cookie(SECRET)}
     people = [Person(ports, ledger, cookies, rng.random()) for _ in range(clients)]
-    # Daemons: one that hangs is an error below, and does not keep the command from ending.
+    # Daemons, so that a hanging one is reported below and does not keep the command from ending.
     threads = [threading.Thread(target=work, args=[person], daemon=True) for person in people]
     for thread in threads:
         thread.start()
@@ -102,19 +104,19 @@ def _people(ports, ledger, clients, rng, errors):
         yield
     finally:
         stop.set()
-        deadline = time.monotonic() + SETTLING
+        deadline = time.monotonic() + FINISHING_SECONDS
         for thread in threads:
             thread.join(max(0, deadline - time.monotonic()))
-        errors.extend("a person waits for an answer to the end" for thread in threads if thread.is_alive())
+        errors.extend("a person never got an answer" for thread in threads if thread.is_alive())
 
 
 def _strike(blows, seconds, rng):
-    """Call each of `blows` at a random moment of `seconds`; return those called, on a slow machine not all of them."""
+    """Call each of `blows` at a random moment of `seconds`; return those called: on a slow machine not all."""
     rng.shuffle(blows)
     struck, started = [], time.monotonic()
     for moment, blow in zip(sorted(rng.uniform(0, seconds) for _ in blows), blows, strict=True):
         time.sleep(max(0, started + moment - time.monotonic()))
-        if time.monotonic() - started > seconds + LATE:
+        if time.monotonic() - started > seconds + MAX_DELAY_SECONDS:
             break
         blow()
         struck.append(blow)
@@ -123,7 +125,7 @@ def _strike(blows, seconds, rng):
 
 
 def _kill_one(servers, rng):
-    """Kill one that serves, and start it again."""
+    """Kill a random server that accepts connections, and start it again."""
     server = rng.choice(servers)
     server.wait_until_ready()
     server.kill()
@@ -131,9 +133,9 @@ def _kill_one(servers, rng):
 
 
 def _stored(url):
-    """Return the users and the tokens of the receipts, read by an engine with nothing of ours on it.
+    """Return the users and the tokens of the receipts, read by a plain engine.
 
-    The administrator in whose name all of them write is not in the ledger.
+    Without the administrator as whom all clients are signed in, who is not in the ledger.
     """
     engine = sqlalchemy.create_engine(url)
     with engine.connect() as connection:

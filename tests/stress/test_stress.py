@@ -1,4 +1,4 @@
-"""The short form of `make stress`; and the ledger notices what does not agree with it."""
+"""A short run of `make stress`, and checks that the ledger notices every kind of contradiction."""
 
 import dataclasses
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ ADDED, EDITED = f"{1:032x}", f"{2:032x}"
 
 @pytest.fixture
 def story():
-    """A user added and edited, and another who was refused: the writes, the rows and the receipts that they leave."""
+    """The writes, rows and receipts of a user who was added and edited, and of another who was refused."""
     ledger = Ledger()
     for kind, number, answer, version in [
         (ADD, 1, ACKNOWLEDGED, ""),
@@ -28,7 +28,7 @@ def story():
 
 
 def row(token, **changes):
-    """Return the stored user 7 as written under `token`, but for `changes`."""
+    """Return the stored user 7 as written under `token`, with `changes`."""
     values = values_of(token)
     return SimpleNamespace(**{"id": 7, "version": 1, **values, "age": int(values["age"]), **changes})
 
@@ -38,7 +38,7 @@ def found(story):
 
 
 @pytest.mark.usefixtures("nobody")
-def test_a_storm_of_five_kills_loses_nothing_and_keeps_nothing(database_url):
+def test_five_kills_lose_no_acknowledged_write(database_url):
     outcome = run(database_url, kills=5, seconds=5, clients=4)
     assert outcome.violations == []
     assert outcome.kills == 5
@@ -46,17 +46,17 @@ def test_a_storm_of_five_kills_loses_nothing_and_keeps_nothing(database_url):
 
 
 @pytest.mark.usefixtures("nobody")
-def test_a_storm_whose_ledger_is_falsified_is_noticed(database_url):
+def test_a_falsified_ledger_is_noticed(database_url):
     outcome = run(database_url, kills=0, seconds=1, clients=2)
     next(write for write in outcome.writes if write.answer == ACKNOWLEDGED).answer = REFUSED
     assert outcome.violations != []
 
 
-def test_what_agrees_is_no_violation(story):
+def test_a_matching_database_has_no_violations(story):
     assert found(story) == ""
 
 
-def test_an_edit_without_an_answer_agrees_whether_it_was_done_or_not(story):
+def test_an_unanswered_edit_may_be_done_or_not(story):
     story.writes[1].answer = UNSETTLED
     assert found(story) == ""
     story.rows, story.receipts = [row(ADDED)], {"receipt 1"}
@@ -90,7 +90,7 @@ def test_an_edit_that_overwrote_another_is_noticed(story):
     assert "an edit was lost" in found(story)
 
 
-def test_a_refused_user_who_is_there_is_noticed(story):
+def test_a_stored_refused_user_is_noticed(story):
     story.rows.append(row(f"{3:032x}", id=8))
     assert "refused, but there" in found(story)
 
@@ -100,22 +100,22 @@ def test_the_receipt_of_a_refused_write_is_noticed(story):
     assert "a receipt of what nobody did" in found(story)
 
 
-def test_a_user_whom_nobody_wrote_is_noticed(story):
+def test_an_unknown_user_is_noticed(story):
     story.rows.append(row(f"{5:032x}", id=8))
     assert "nobody wrote" in found(story)
 
 
-def test_a_user_who_is_there_twice_is_noticed(story):
+def test_a_user_stored_twice_is_noticed(story):
     story.rows.append(row(EDITED, id=8))
     assert "there 2 times" in found(story)
 
 
 @pytest.mark.parametrize("half", [{"age": 150}, {"email": values_of(ADDED)["email"]}, {"email": None}])
-def test_a_row_of_two_writes_is_noticed(half, story):
+def test_a_partially_written_row_is_noticed(half, story):
     story.rows = [row(EDITED, version=2, **half)]
     assert "half-written" in found(story)
 
 
-def test_a_version_that_no_edit_made_is_noticed(story):
+def test_a_version_without_an_edit_is_noticed(story):
     story.rows = [row(EDITED, version=3)]
     assert "has version 3, and 1 edits" in found(story)

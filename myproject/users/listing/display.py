@@ -6,6 +6,7 @@ Each is the browser's own choice, kept for a year.
 from dataclasses import dataclass
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPSeeOther
+from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
 
 from ...web.cookies import keep_in_browser, kept_in_browser
@@ -37,7 +38,8 @@ def display_of(request):
     return Display(tuple(name for name in COLUMNS if name in chosen), int(size), KEYS in chosen)
 
 
-@view_config(route_name="users.display", request_method="POST")
+# Like the switch of languages: what is kept is the browser's own, so neither a person nor the database is asked.
+@view_config(route_name="users.display", request_method="POST", permission=NO_PERMISSION_REQUIRED, receipt=False)
 def choose(request):
     """Keep what was chosen, and go back to the list that it was chosen on."""
     size, page = request.POST.get("size"), request.POST.get("page", "")

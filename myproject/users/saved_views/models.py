@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ...db import Base
 from ...db.base import utcnow
-from ...security import SITE
+from ...security import SITE_ACL
 from ..listing.view import read_view
 from ..models import User
 
@@ -48,8 +48,8 @@ class SavedView(Base):
         """Return who may do what to the view: all is its owner's; for whom it is not, it is not there."""
         owner = (Allow, f"user:{self.user_id}", ["view", "edit", "delete"])
         if not self.for_all:
-            return [owner, (Deny, Everyone, ["view", "edit", "delete"]), *SITE]
-        return [owner, (Allow, "role:admin", ["edit", "delete"]), (Deny, Everyone, ["edit", "delete"]), *SITE]
+            return [owner, (Deny, Everyone, ["view", "edit", "delete"]), *SITE_ACL]
+        return [owner, (Allow, "role:admin", ["edit", "delete"]), (Deny, Everyone, ["edit", "delete"]), *SITE_ACL]
 
     __mapper_args__ = {"version_id_col": version}
     __table_args__ = (

@@ -1,0 +1,119 @@
+"""Which passwords are refused: short ones, and those that are guessed first.
+
+After NIST SP 800-63B: a minimal length and a list of common passwords, no rules on the kinds of characters.
+"""
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+
+from pyramid.i18n import TranslationString
+
+from ..web.i18n import _
+from .passwords import MAX_LENGTH, normalize
+
+# Characters, after normalisation.
+MIN_LENGTH = 12
+COMMON_PASSWORDS_FILE = Path(__file__).with_name("common_passwords.txt")
+# Shorter words of that file are not looked for: abc of abc123 would refuse 7391-abc-8462 too.
+MIN_COMMON_WORD_LENGTH = 4
+SITE_NAME = "myproject"
+# Keys in one row of a keyboard, and in the columns that people type downwards: 1qaz2wsx.
+KEYBOARD_ROWS = ("1234567890-=", "!@#$%^&*()_+", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./")
+KEYBOARD_COLUMNS = ("1qaz", "2wsx", "3edc", "4rfv", "5tgb", "6yhn", "7ujm")
+ADJACENT_KEYS = {pair for keys in KEYBOARD_ROWS + KEYBOARD_COLUMNS for pair in (*pairwise(keys), *pairwise(keys[::-1]))}
+# The Latin keys of Hangul letters on a Korean keyboard (KS X 5002), in Unicode's order of the letters.
+HANGUL_INITIALS = "r r s e e f a q q t t d w w c z x v g"
+HANGUL_VOWELS = "k o i o j p u p h hk ho hl y n nj np nl b m ml l"
+HANGUL_FINALS = "r r rt s sw sg e f fr fa fq ft fx fv fg a q qt t t d w c z x v g"
+HANGUL_KEYS = {
+    **dict(enumerate(HANGUL_INITIALS.split(), 0x1100)),
+    **dict(enumerate(HANGUL_VOWELS.split(), 0x1161)),
+    **dict(enumerate(HANGUL_FINALS.split(), 0x11A8)),
+}
+
+
+def find_problem(password: str, *personal_words: str | None) -> TranslationString | None:
+    """Return the message why a person cannot have `password`, or `None` if they can.
+
+    `personal_words` are what others know of the person: name and email; `None` is skipped.
+    """
+    password = normalize(password)
+    return _find_invalid_text(password) or _find_easy_guess(password, personal_words)
+
+
+def _find_invalid_text(password: str) -> TranslationString | None:
+    if len(password) < MIN_LENGTH:
+        return _("At least ${min} characters, please. Several words are easy to remember.", mapping={"min": MIN_LENGTH})
+    if len(password) > MAX_LENGTH:
+        return _("At most ${max} characters, please.", mapping={"max": MAX_LENGTH})
+    # Not every keyboard can type control characters and line separators; a lone surrogate (Cs) is half a character.
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in password):
+        return _("Please remove the control characters from this field.")
+    return None
+
+
+def _find_easy_guess(password: str, personal_words: Iterable[str | None]) -> TranslationString | None:
+    base_words = _base_words(password)
+    words = {SITE_NAME, *filter(None, personal_words)}
+    email_names = {word.partition("@")[0] for word in words}
+    if base_words & _fold_words(words | email_names):
+        return _("This password is guessed from your name, email or this site. Please choose another one.")
+    if base_words & _common_words() or _is_repeated(password.casefold()) or _is_run(_fold(password) or password):
+        return _("This password is among those that are guessed first. Please choose another one.")
+    return None
+
+
+@functools.cache
+def _common_words() -> frozenset[str]:
+    lines = COMMON_PASSWORDS_FILE.read_text(encoding="utf-8").splitlines()
+    words = _fold_words(line for line in lines if not line.startswith("#"))
+    return frozenset(word for word in words if len(word) >= MIN_COMMON_WORD_LENGTH)
+
+
+def _fold_words(words: Iterable[str]) -> set[str]:
+    """Return the folded words, each also without the digits around it."""
+    folded = {_fold(word) for word in words}
+    return (folded | {_strip_digits(word) for word in folded}) - {""}
+
+
+def _base_words(password: str) -> set[str]:
+    """Return the words that a person may have built `password` from: `password` for `!Password1 Password1 2024`."""
+    folded = _fold(password)
+    core = _strip_digits(folded)
+    unit = _repeated_unit(core)
+    return {folded, core, unit, _strip_digits(unit)}
+
+
+def _fold(text: str) -> str:
+    """Return `text` without case, accents, spaces and punctuation, and Hangul as the Latin letters of its keys.
+
+    The keys, because many people type 비밀번호 on the Latin layout, as qlalfqjsgh.
+    """
+    keys = unicodedata.normalize("NFD", normalize(text)).translate(HANGUL_KEYS)
+    return re.sub(r"[\W_]", "", keys.casefold())
+
+
+def _strip_digits(folded: str) -> str:
+    """Return `folded` without the digits at both ends, or unchanged if it has only digits."""
+    return re.sub(r"^\d+|\d+$", "", folded) or folded
+
+
+def _repeated_unit(text: str) -> str:
+    """Return the shortest text whose repetition makes `text`, the last time perhaps cut: abc for abcabcab."""
+    return next((text[:size] for size in range(1, len(text)) if text.startswith(text[size:])), text)
+
+
+def _is_repeated(password: str) -> bool:
+    """Return whether `password` repeats at most four characters, at least three times."""
+    texts = filter(None, (password, _strip_digits(_fold(password))))
+    return any(len(_repeated_unit(text)) <= min(4, len(text) / 3) for text in texts)
+
+
+def _is_run(text: str) -> bool:
+    """Return whether `text` consists of runs of adjacent keys or letters, on average four or longer: 1234qwerasdf."""
+    breaks = sum(abs(ord(a) - ord(b)) > 1 and (a, b) not in ADJACENT_KEYS for a, b in pairwise(text))
+    return 4 * (breaks + 1) <= len(text)
