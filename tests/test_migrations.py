@@ -30,13 +30,14 @@ FAILS_HALF_WAY = """
 """
 # A batch keeps neither AUTOINCREMENT nor indexes over expressions nor triggers by itself.
 REBUILDS_USERS = """
+    from myproject.users import administrators
     from myproject.users.listing.indexes import SQLITE, users
 
     with op.batch_alter_table("users", recreate="always", table_kwargs={"sqlite_autoincrement": True}):
         pass
     for index in users.indexes:
         index.create(op.get_bind(), checkfirst=True)
-    for statement in SQLITE:
+    for statement in (*administrators.SQLITE, *SQLITE):
         if "CREATE TRIGGER" in statement:
             op.execute(statement)
 """
@@ -157,7 +158,7 @@ def test_the_comparison_notices_what_alembic_does_not(empty, right, wrong):
     [
         "ALTER TABLE users DROP CONSTRAINT ck_users_age_range",
         "ALTER TABLE users RENAME CONSTRAINT ck_users_age_range TO ck_users_age",
-        "ALTER TABLE users ALTER email TYPE VARCHAR(321)",
+        "ALTER TABLE users ALTER name TYPE VARCHAR(201)",
         "ALTER TABLE users ALTER role DROP DEFAULT",
         "ALTER TABLE users ALTER active DROP NOT NULL",
         "ALTER TABLE posts DROP CONSTRAINT fk_posts_author_id",
@@ -253,6 +254,38 @@ def test_those_who_were_there_before_are_counted(empty, config):
     assert stored(empty, "SELECT * FROM users_kinds") == [("admin", 1, 0, 1), ("member", 1, 0, 2)]
 
 
+def test_an_administrator_from_before_the_triggers_is_kept_by_them(empty, config):
+    alembic.command.upgrade(config(empty), "0007")
+    with empty.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO users (name, email, role, password_hash) VALUES ('Ada', 'ada@example.com', 'admin', 'x')"
+        )
+    alembic.command.upgrade(config(empty), "head")
+    with pytest.raises(sqlalchemy.exc.IntegrityError, match="administrator"), empty.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM users")
+
+
+def test_names_of_saved_views_that_have_become_equal_are_numbered(empty, config):
+    alembic.command.upgrade(config(empty), "0007")
+    with empty.begin() as connection:
+        for number in (1, 2):
+            connection.exec_driver_sql(f"INSERT INTO users (name) VALUES ('User {number}')")
+        for user_id, name in [
+            (1, "École"), (1, "Ecole"), (1, "ECOLE (2)"), (1, "É" * 100), (1, "E" * 100), (2, "École"), (1, "Other"),
+        ]:  # fmt: skip
+            connection.exec_driver_sql(
+                f"INSERT INTO saved_views (user_id, name, query) VALUES ({user_id}, '{name}', 'role=admin')"
+            )
+    alembic.command.upgrade(config(empty), "head")
+    found = stored(empty, "SELECT user_id, name, version FROM saved_views ORDER BY id")
+    assert found == [
+        (1, "École", 1), (1, "Ecole (3)", 2), (1, "ECOLE (2)", 1), (1, "É" * 100, 1), (1, "E" * 96 + " (2)", 2),
+        (2, "École", 1), (1, "Other", 1),
+    ]  # fmt: skip
+    alembic.command.downgrade(config(empty), "0007")
+    assert stored(empty, "SELECT user_id, name, version FROM saved_views ORDER BY id") == found
+
+
 @contextlib.contextmanager
 def stopping_at(words):
     """Interrupt the first statement in the block that has `words` in it and is no SELECT."""
@@ -337,7 +370,8 @@ def differences(engine):
 
 def is_of_this_database(item, name, kind, *_):
     """Return whether Alembic should compare it: what `is_ours` of env.py does not leave out."""
-    return not name.startswith(("users_trigrams", "users_kinds", "ix_users_trigrams", "ix_users_letters"))
+    of_sqlite = ("users_administered", "users_trigrams", "users_kinds")
+    return not name.startswith((*of_sqlite, "ix_users_trigrams", "ix_users_letters"))
 
 
 def stored(engine, statement):

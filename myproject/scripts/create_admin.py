@@ -2,7 +2,6 @@
 
 import argparse
 import getpass
-import re
 import sys
 
 import transaction
@@ -14,8 +13,8 @@ from ..models import SignIn
 from ..settings import read_settings
 from ..signin.models import let_in
 from ..signin.passwords import hasher, refusal
-from ..users.forms import EMAIL
-from ..users.models import EMAIL_LENGTH, NAME_LENGTH
+from ..users.fields import is_email
+from ..users.models import NAME_LENGTH
 
 
 def main(argv=None):
@@ -27,7 +26,7 @@ def main(argv=None):
     parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
     given = parser.parse_args(argv)
     settings = read_settings(get_appsettings(given.ini))
-    if len(given.email) > EMAIL_LENGTH or not re.match(EMAIL, given.email):
+    if not is_email(given.email):
         raise SystemExit(f"{given.email!r} is no address like name@example.com.")
     password = sys.stdin.readline().rstrip("\r\n") if given.password_stdin else getpass.getpass("New password: ")
     problem = refusal(password, given.name, given.email)

@@ -8,7 +8,7 @@ from pyramid.view import view_config
 from sqlalchemy import select
 
 from ..db.base import utcnow
-from ..users.forms import ROLE_NAMES
+from ..users.fields import ROLE_NAMES
 from ..users.models import User
 from ..web.events import log_event
 from ..web.flash import flash

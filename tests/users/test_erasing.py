@@ -54,7 +54,7 @@ def test_the_page_says_before_what_goes(app, person, make_post):
     page = app.get(f"/users/{person.id}").click("Erase for good")
     assert page.html.h1.text == f"Erase {NAME} for good?"
     assert [item.text for item in page.html.select("main li")] == [
-        "the record: name, email, age, role, password",
+        "the record: name, email, age, role, active, password",
         "where they are signed in, and a link to set a password",
         "the views of the list that they have saved, also those for all",
         "2 posts, or their name at them",

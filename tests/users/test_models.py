@@ -143,7 +143,7 @@ def test_a_change_moves_updated_at_and_not_created_at(outside, make_user, rows):
 def test_the_id_of_a_deleted_user_is_never_given_again(outside, make_user):
     gone = [make_user().id, make_user().id]
     with outside.begin() as connection:
-        connection.execute(users.delete())
+        connection.execute(users.delete().where(users.c.id.in_(gone)))
     assert make_user().id not in gone
 
 

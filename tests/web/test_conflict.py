@@ -181,19 +181,19 @@ def test_an_author_chosen_meanwhile_whom_the_list_has_no_room_for_is_named(
 ):
     form, zoe = edit(app, post := make_post()), make_user("Zoë")
     save(other, post, author_id=str(zoe.id))
-    monkeypatch.setattr(posts_views, "MOST_AUTHORS", 1)
+    monkeypatch.setattr(posts_views, "MOST_AUTHORS_OFFERED", 1)
     assert meanwhile(form.submit(status=409), "author_id") == "Saved meanwhile: Zoë"
 
 
 def test_a_stale_form_is_not_saved_by_trying_again(app, make_user, rows, monkeypatch, outside):
     """The first attempt sees its own version and loses a race; what won it must not be overwritten by the second."""
-    form, store, attempts = edit(app, make_user("John Doe")), views.store, []
+    form, save, attempts = edit(app, make_user("John Doe")), views.save, []
 
-    def lose(request, form, user):
-        attempts.append(store(request, form, user))
+    def lose(form, user):
+        attempts.append(save(form, user))
         raise RetryableException
 
-    monkeypatch.setattr(views, "store", lose)
+    monkeypatch.setattr(views, "save", lose)
     monkeypatch.setattr(time, "sleep", lambda seconds: save_outside(outside))
     form["name"] = "Jack Doe"
     page = form.submit(status=409)
@@ -203,14 +203,14 @@ def test_a_stale_form_is_not_saved_by_trying_again(app, make_user, rows, monkeyp
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_stale_form_is_not_saved_by_the_attempt_after_a_real_race(app, make_user, rows, monkeypatch, outside):
-    form, store, attempts = edit(app, make_user("John Doe")), views.store, []
+    form, save, attempts = edit(app, make_user("John Doe")), views.save, []
 
-    def be_overtaken(request, form, user):
+    def be_overtaken(form, user):
         attempts.append(user)
         save_outside(outside)
-        return store(request, form, user)
+        return save(form, user)
 
-    monkeypatch.setattr(views, "store", be_overtaken)
+    monkeypatch.setattr(views, "save", be_overtaken)
     form["name"] = "Jack Doe"
     assert meanwhile(form.submit(status=409), "name") == "Saved meanwhile: Johnny Doe"
     assert (len(attempts), [user.name for user in rows(User)]) == (1, ["Johnny Doe"])

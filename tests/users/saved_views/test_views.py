@@ -148,7 +148,7 @@ def test_the_same_form_sent_twice_is_done_once(app, rows):
 
 
 def test_there_is_an_end_to_how_many_one_may_save(of, ada, bob, rows, monkeypatch):
-    monkeypatch.setattr(views, "MOST", 2)
+    monkeypatch.setattr(views, "MOST_VIEWS_OF_A_USER", 2)
     browser = of(ada)
     save(browser, "One")
     save(browser, "Two")
@@ -195,7 +195,7 @@ def test_a_search_for_markup_is_shown_as_it_was_typed(app):
     assert "“<script>alert(1)</script>”" in page.html.main.text
 
 
-@pytest.mark.parametrize("name", ["Admins", "ADMINS", " admins "])
+@pytest.mark.parametrize("name", ["Admins", "ADMINS", " admins ", "Ádmins", "ａｄｍｉｎｓ"])
 def test_a_name_that_is_taken_is_refused_beside_the_field(of, ada, rows, name):
     browser = of(ada)
     save(browser, "Admins")
@@ -273,7 +273,7 @@ def test_what_another_has_saved_for_all_is_not_replaced(of, ada, editor, rows):
 
 
 def test_who_may_save_no_more_may_still_replace(of, ada, rows, monkeypatch):
-    monkeypatch.setattr(views, "MOST", 1)
+    monkeypatch.setattr(views, "MOST_VIEWS_OF_A_USER", 1)
     browser = of(ada)
     save(browser, "Admins")
     form = save(browser, "Admins", "q=kim", status=422).forms["record"]
