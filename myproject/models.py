@@ -4,6 +4,7 @@ from .db import Base
 from .posts import triggers  # noqa: F401
 from .posts.models import Post
 from .signin.models import FailedSignIn, PasswordLink, SignIn
+from .users import administrators  # noqa: F401
 from .users.listing import indexes  # noqa: F401
 from .users.models import User
 from .users.saved_views.models import SavedView

@@ -6,7 +6,7 @@ from pyramid.view import view_config
 from sqlalchemy import case, extract, func, select
 
 from .models import Post, User
-from .users.forms import ROLE_NAMES
+from .users.fields import ROLE_NAMES
 from .web.i18n import _, format_month
 
 MONTHS = 24

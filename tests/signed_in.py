@@ -3,6 +3,7 @@
 The id is 0: no URL leads to it, no row that a test adds gets it, and the fixture `rows` leaves it out.
 """
 
+import contextlib
 import datetime
 
 import sqlalchemy
@@ -38,6 +39,18 @@ def add_administrator(url):
         connection.execute(sqlalchemy.insert(User).values(user))
         connection.execute(sqlalchemy.insert(SignIn).values(sign_in))
     engine.dispose()
+
+
+@contextlib.contextmanager
+def without_administrator_check(connection):
+    """Allow the block to remove the last administrator, in the transaction of `connection`."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("DELETE FROM users_administered")
+        yield
+    else:
+        connection.exec_driver_sql("ALTER TABLE users DISABLE TRIGGER USER")
+        yield
+        connection.exec_driver_sql("ALTER TABLE users ENABLE TRIGGER USER")
 
 
 def cookie(secret=SECRET, token=TOKEN_IN_COOKIE):

@@ -1,4 +1,4 @@
-"""The migrations: they lead to what the models say, back again, and take the rows along."""
+"""The migrations lead to the schema of the models and back, and keep the rows."""
 
 import contextlib
 import os
@@ -28,15 +28,16 @@ FAILS_HALF_WAY = """
     op.execute("UPDATE users SET name = 'Nobody'")
     raise RuntimeError("half way")
 """
-# A batch keeps neither AUTOINCREMENT nor indexes over expressions nor triggers by itself.
+# A batch of Alembic loses AUTOINCREMENT, indexes over expressions, and triggers.
 REBUILDS_USERS = """
+    from myproject.users import administrators
     from myproject.users.listing.indexes import SQLITE, users
 
     with op.batch_alter_table("users", recreate="always", table_kwargs={"sqlite_autoincrement": True}):
         pass
     for index in users.indexes:
         index.create(op.get_bind(), checkfirst=True)
-    for statement in SQLITE:
+    for statement in (*administrators.SQLITE, *SQLITE):
         if "CREATE TRIGGER" in statement:
             op.execute(statement)
 """
@@ -45,7 +46,7 @@ ORPHANS_A_POST = """
 """
 
 
-# Tables by their columns, the others by the words in which PostgreSQL understood them.
+# Tables are described by their columns, everything else by PostgreSQL's own definition.
 POSTGRESQL_SCHEMA = r"""
     SELECT relname, string_agg(concat_ws(' ', attname, format_type(atttypid, atttypmod), attnotnull,
                                          pg_get_expr(adbin, adrelid), attcollation), ', '
@@ -68,7 +69,7 @@ POSTGRESQL_SCHEMA = r"""
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_database(request, tmp_path):
-    """Call `new_database()`: an engine on a database that no migration has seen yet."""
+    """Call `new_database()`: an engine on an empty database without tables."""
     engines = []
 
     def make():
@@ -90,7 +91,7 @@ def new_database(request, tmp_path):
 
 @pytest.fixture
 def empty(new_database):
-    """An engine on a database that no migration has seen yet."""
+    """An engine on an empty database without tables."""
     return new_database()
 
 
@@ -144,7 +145,7 @@ def test_an_upgraded_empty_database_equals_the_models(empty, new_database, confi
         ("UNIQUE", ""),
     ],
 )
-def test_the_comparison_notices_what_alembic_does_not(empty, right, wrong):
+def test_the_comparison_finds_what_alembic_misses(empty, right, wrong):
     Base.metadata.create_all(empty)
     made = {name: sql for _, name, sql in statements(empty)}
     [name] = [name for name, sql in made.items() if right in sql and "users" in name]
@@ -157,7 +158,7 @@ def test_the_comparison_notices_what_alembic_does_not(empty, right, wrong):
     [
         "ALTER TABLE users DROP CONSTRAINT ck_users_age_range",
         "ALTER TABLE users RENAME CONSTRAINT ck_users_age_range TO ck_users_age",
-        "ALTER TABLE users ALTER email TYPE VARCHAR(321)",
+        "ALTER TABLE users ALTER name TYPE VARCHAR(201)",
         "ALTER TABLE users ALTER role DROP DEFAULT",
         "ALTER TABLE users ALTER active DROP NOT NULL",
         "ALTER TABLE posts DROP CONSTRAINT fk_posts_author_id",
@@ -165,7 +166,7 @@ def test_the_comparison_notices_what_alembic_does_not(empty, right, wrong):
         "DROP INDEX uq_users_email; CREATE INDEX uq_users_email ON users (lower(email))",
     ],
 )
-def test_the_comparison_notices_what_alembic_does_not_on_postgresql(empty, statement):
+def test_the_comparison_finds_what_alembic_misses_on_postgresql(empty, statement):
     Base.metadata.create_all(empty)
     made = schema(empty)
     with empty.begin() as connection:
@@ -183,7 +184,7 @@ def test_a_downgrade_leaves_nothing_and_can_be_upgraded_again(empty, config):
     assert schema(empty) == upgraded
 
 
-def test_a_first_upgrade_that_fails_half_way_leaves_what_was_whole_before(empty, new_database, config, add_migration):
+def test_a_failed_first_upgrade_keeps_the_revisions_before_it(empty, new_database, config, add_migration):
     before = head()
     add_migration(FAILS_HALF_WAY)
     with pytest.raises(RuntimeError, match="half way"):
@@ -194,9 +195,7 @@ def test_a_first_upgrade_that_fails_half_way_leaves_what_was_whole_before(empty,
     assert stored(empty, "SELECT * FROM alembic_version") == [(before,)]
 
 
-def test_an_upgrade_that_fails_half_way_leaves_tables_and_rows_as_they_were(
-    outside, config, add_migration, make_post, rows
-):
+def test_a_failed_upgrade_changes_no_table_and_no_row(outside, config, add_migration, make_post, rows):
     make_post()
     before = schema(outside), stored(outside, "SELECT * FROM alembic_version")
     add_migration(FAILS_HALF_WAY)
@@ -207,9 +206,7 @@ def test_an_upgrade_that_fails_half_way_leaves_tables_and_rows_as_they_were(
 
 
 @sqlite_only
-def test_users_and_their_posts_survive_when_a_migration_makes_the_table_anew(
-    outside, config, add_migration, make_post, rows
-):
+def test_rows_survive_a_migration_that_rebuilds_the_table(outside, config, add_migration, make_post, rows):
     post, before = make_post(title="Hello"), schema(outside)
     add_migration(REBUILDS_USERS)
     alembic.command.upgrade(config(outside), "head")
@@ -221,7 +218,7 @@ def test_users_and_their_posts_survive_when_a_migration_makes_the_table_anew(
 @pytest.mark.parametrize(
     "stops_at", ["UPDATE users SET has_posts", "ix_users_by_age", "ix_users_name", "alembic_version"]
 )
-def test_the_search_is_filled_in_steps_and_goes_on_where_it_was_interrupted(empty, config, monkeypatch, stops_at):
+def test_an_interrupted_migration_of_the_search_can_be_resumed(empty, config, monkeypatch, stops_at):
     alembic.command.upgrade(config(empty), "0004")
     with empty.begin() as connection:
         for number in (0, 1, 2, 3, 700):
@@ -244,7 +241,7 @@ def test_the_search_is_filled_in_steps_and_goes_on_where_it_was_interrupted(empt
 
 
 @pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)
-def test_those_who_were_there_before_are_counted(empty, config):
+def test_existing_users_are_counted(empty, config):
     alembic.command.upgrade(config(empty), "0006")
     with empty.begin() as connection:
         for name, role in {"Ada": "admin", "Bob": "member", "Carl": "member"}.items():
@@ -253,9 +250,41 @@ def test_those_who_were_there_before_are_counted(empty, config):
     assert stored(empty, "SELECT * FROM users_kinds") == [("admin", 1, 0, 1), ("member", 1, 0, 2)]
 
 
+def test_an_existing_administrator_is_kept_after_the_migration(empty, config):
+    alembic.command.upgrade(config(empty), "0007")
+    with empty.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO users (name, email, role, password_hash) VALUES ('Ada', 'ada@example.com', 'admin', 'x')"
+        )
+    alembic.command.upgrade(config(empty), "head")
+    with pytest.raises(sqlalchemy.exc.IntegrityError, match="administrator"), empty.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM users")
+
+
+def test_equal_names_of_existing_saved_views_are_numbered(empty, config):
+    alembic.command.upgrade(config(empty), "0007")
+    with empty.begin() as connection:
+        for number in (1, 2):
+            connection.exec_driver_sql(f"INSERT INTO users (name) VALUES ('User {number}')")
+        for user_id, name in [
+            (1, "École"), (1, "Ecole"), (1, "ECOLE (2)"), (1, "É" * 100), (1, "E" * 100), (2, "École"), (1, "Other"),
+        ]:  # fmt: skip
+            connection.exec_driver_sql(
+                f"INSERT INTO saved_views (user_id, name, query) VALUES ({user_id}, '{name}', 'role=admin')"
+            )
+    alembic.command.upgrade(config(empty), "head")
+    found = stored(empty, "SELECT user_id, name, version FROM saved_views ORDER BY id")
+    assert found == [
+        (1, "École", 1), (1, "Ecole (3)", 2), (1, "ECOLE (2)", 1), (1, "É" * 100, 1), (1, "E" * 96 + " (2)", 2),
+        (2, "École", 1), (1, "Other", 1),
+    ]  # fmt: skip
+    alembic.command.downgrade(config(empty), "0007")
+    assert stored(empty, "SELECT user_id, name, version FROM saved_views ORDER BY id") == found
+
+
 @contextlib.contextmanager
 def stopping_at(words):
-    """Interrupt the first statement in the block that has `words` in it and is no SELECT."""
+    """Raise an error before the first statement in the block that contains `words` and is not a SELECT."""
 
     def stop(_connection, _cursor, statement, *_):
         if words in statement and "SELECT" not in statement.split()[:1]:
@@ -268,7 +297,7 @@ def stopping_at(words):
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", stop)
 
 
-def test_a_field_is_added_as_the_guide_says_and_the_table_stays_as_it_is(outside, config, add_migration):
+def test_the_guide_adds_a_column_and_changes_nothing_else(outside, config, add_migration):
     guide = (ROOT / "CONTRIBUTING.md").read_text()
     [body] = re.findall(r"def upgrade\(\):\n(.*?)```", guide, re.DOTALL)
     before = schema(outside)
@@ -282,9 +311,7 @@ def test_a_field_is_added_as_the_guide_says_and_the_table_stays_as_it_is(outside
         connection.exec_driver_sql("INSERT INTO users (name, phone) VALUES ('John Doe', '')")
 
 
-def test_a_migration_that_would_leave_posts_without_their_author_is_refused(
-    outside, config, add_migration, make_post, rows
-):
+def test_a_migration_that_orphans_posts_is_refused(outside, config, add_migration, make_post, rows):
     make_post()
     add_migration(ORPHANS_A_POST)
     with pytest.raises(Exception, match="posts"):
@@ -292,7 +319,7 @@ def test_a_migration_that_would_leave_posts_without_their_author_is_refused(
     assert [user.name for user in rows(User)] == ["Ada Lovelace"]
 
 
-def test_there_is_nothing_to_generate_for_a_database_that_is_up_to_date(outside, config):
+def test_autogenerate_finds_nothing_in_an_upgraded_database(outside, config):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*expression-based index")
         script = alembic.command.revision(config(outside), "nothing", autogenerate=True)
@@ -301,7 +328,7 @@ def test_there_is_nothing_to_generate_for_a_database_that_is_up_to_date(outside,
     assert code == ["def upgrade():", "pass", "def downgrade():", "pass"]
 
 
-def test_alembic_works_from_a_shell_without_a_warning(empty):
+def test_alembic_runs_in_a_shell_without_warnings(empty):
     upgrade, current, check = (run_alembic(empty, *words) for words in (["upgrade", "head"], ["current"], ["check"]))
     assert (upgrade.returncode, upgrade.stdout) == (0, "")
     assert (current.returncode, current.stdout) == (0, f"{head()} (head)\n")
@@ -327,17 +354,18 @@ def head():
 
 
 def differences(engine):
-    """Return what Alembic finds that the models have and the database has not, or the other way round."""
+    """Return the differences that Alembic finds between the models and the database."""
     with engine.connect() as connection, warnings.catch_warnings():
-        # `schema` compares these.
+        # `schema` compares indexes over expressions.
         warnings.filterwarnings("ignore", ".*expression-based index")
         options = {"compare_type": True, "compare_server_default": True, "include_object": is_of_this_database}
         return compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata)
 
 
 def is_of_this_database(item, name, kind, *_):
-    """Return whether Alembic should compare it: what `is_compared` of env.py does not leave out."""
-    return not name.startswith(("users_trigrams", "users_kinds", "ix_users_trigrams", "ix_users_letters"))
+    """Return whether Alembic compares an item, as `is_compared` of env.py decides."""
+    of_sqlite = ("users_administered", "users_trigrams", "users_kinds")
+    return not name.startswith((*of_sqlite, "ix_users_trigrams", "ix_users_letters"))
 
 
 def stored(engine, statement):
@@ -347,14 +375,14 @@ def stored(engine, statement):
 
 
 def schema(engine):
-    """Return {name: definition} of all tables and indexes, but for Alembic's own."""
+    """Return {name: definition} of everything in the schema except Alembic's table."""
     if engine.dialect.name == "postgresql":
         return {name: sql for name, sql in stored(engine, POSTGRESQL_SCHEMA) if not name.startswith("alembic_version")}
     return {name: parsed(sql) for _, name, sql in statements(engine)}
 
 
 def statements(engine):
-    """Return (type, name, SQL) of all tables and indexes, but for SQLite's and Alembic's own."""
+    """Return (type, name, SQL) of everything in the schema except SQLite's and Alembic's own tables."""
     found = stored(engine, "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     return [row for row in found if row[1] != "alembic_version" and not row[1].startswith("sqlite_")]
 
@@ -362,7 +390,7 @@ def statements(engine):
 def parsed(sql):
     """Return the columns of a CREATE TABLE in their order and its constraints in any; any other SQL as it is.
 
-    Spaces, quotation marks around names and brackets around defaults do not count.
+    Ignores spaces, quotation marks around names, and brackets around defaults.
     """
     sql = re.sub(r"\s+", " ", sql).replace('"', "").strip()
     sql = re.sub(r"DEFAULT \((\w+|'')\)", r"DEFAULT \1", sql)
@@ -370,14 +398,14 @@ def parsed(sql):
         return sql
     name, _, rest = sql.partition("(")
     body, _, options = rest.rpartition(")")
-    # A constraint may stand at its column.
+    # A constraint may be written after its column.
     parts = [part for each in top_level_parts(body) for part in re.split(r"(?<!^) (?=CONSTRAINT )", each)]
     constraints = [part for part in parts if re.match("CONSTRAINT|CHECK|UNIQUE|PRIMARY|FOREIGN", part)]
     return name.strip(), [part for part in parts if part not in constraints], sorted(constraints), options
 
 
 def top_level_parts(text):
-    """Return what stands between the commas of `text` that are not in brackets or quotation marks."""
+    """Split `text` at the commas outside of brackets and quotation marks."""
     parts, depth, quoted = [""], 0, False
     for character in text:
         quoted ^= character == "'"

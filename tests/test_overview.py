@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from myproject.models import SignIn, User
+from tests.signed_in import without_administrator_check
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def make_user(make_user, outside):
 
     def make(*args, **values):
         user = make_user(*args, **values)
-        with outside.begin() as connection:
+        with outside.begin() as connection, without_administrator_check(connection):
             connection.execute(update(SignIn).values(user_id=user.id))
             connection.execute(delete(User).where(User.id == 0))
         return user

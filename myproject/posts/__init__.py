@@ -1,16 +1,18 @@
-"""What people write: list, read, write, edit and delete posts.
+"""Posts, which users write: list, read, write, edit and delete them.
 
-The same shape as `users`: a URL with an `id` brings its Post, the views hand what was typed to `PostForm`, and a post
-always has an author, a User.
+The package has the same shape as `users`: a URL with an `id` loads its Post before the view runs, and the views
+validate the submitted values by `PostForm`. Every post has an author, a User.
 """
 
+from pyramid.config import Configurator
 from sqlalchemy.orm import joinedload
 
 from ..security import row_in_url
+from ..web.request import Request
 from .models import Post
 
 
-def includeme(config):
+def includeme(config: Configurator) -> None:
     """Add the pages below `/posts`."""
     config.add_route("posts.list", "/posts")
     config.add_route("posts.new", "/posts/new")
@@ -20,6 +22,6 @@ def includeme(config):
     config.scan(".views")
 
 
-def post_in_url(request):
-    """Return the Post whose `id` the URL names, its author loaded with it, or raise `HTTPNotFound`."""
+def post_in_url(request: Request) -> Post:
+    """Return the Post with the id in the URL, its author loaded with it, or raise `HTTPNotFound`."""
     return row_in_url(request, Post, options=[joinedload(Post.author)])

@@ -1,13 +1,17 @@
-"""What a person may type in a post."""
+"""The form of a post."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from ..db import to_id
 from ..web.forms import ChoiceField, ProseField, RecordForm, TextField
 from ..web.i18n import _
-from .models import BODY_LENGTH, TITLE_LENGTH
+from ..web.request import Request
+from .models import BODY_LENGTH, TITLE_LENGTH, Post
 
 
 class PostForm(RecordForm):
-    """A post. `authors`, a dictionary from id to name, are the ones to choose from; `None` for those who may not."""
+    """A post. `authors` maps the ids of the possible authors to their names; `None` removes the choice."""
 
     title = TextField(_("Title"), length=TITLE_LENGTH, required=True)
     body = ProseField(_("Text"), length=BODY_LENGTH, required=True)
@@ -17,9 +21,11 @@ class PostForm(RecordForm):
         description=_("Somebody is missing? Open their page and choose “Write a post” there."),
     )
 
-    def __init__(self, request, record=None, *, authors, **values):
+    def __init__(
+        self, request: Request, record: Post | None = None, *, authors: Mapping[int, str] | None, **values: Any
+    ) -> None:
         super().__init__(request, record, **values)
         if authors is None:
             del self.author_id
         else:
-            self.author_id.offer(authors)
+            self.author_id.set_choices(authors)

@@ -1,4 +1,4 @@
-"""Something that a person wrote."""
+"""The posts that users write."""
 
 import datetime
 
@@ -16,7 +16,7 @@ BODY_LENGTH = 20_000
 
 
 class Post(Base):
-    """A title and a body by one author; it goes when its author's record goes."""
+    """A title and a body by one author. It is deleted with its author."""
 
     __tablename__ = "posts"
 
@@ -30,8 +30,8 @@ class Post(Base):
 
     author: Mapped[User] = relationship(back_populates="posts")
 
-    def __acl__(self):
-        """Return who may do what to the post: its author, what an editor may."""
+    def __acl__(self) -> list[tuple[str, str, list[str]]]:
+        """Return the permissions on the post: its author may edit and delete it, as an editor may."""
         return [*SITE_ACL, (Allow, f"user:{self.author_id}", ["edit", "delete"])]
 
     __mapper_args__ = {"version_id_col": version}

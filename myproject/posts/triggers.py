@@ -1,7 +1,7 @@
-"""What keeps `users.has_posts` right, whoever writes posts and however.
+"""Triggers that keep `users.has_posts` correct, whichever program writes posts.
 
-It is written with a person's first post and when their last one goes, so that two posts of one person do not wait for
-each other. On PostgreSQL it is right among transactions that are SERIALIZABLE, as ours are.
+They write it only for a user's first post and after their last one is deleted, so that two posts of one user do not
+wait for each other. On PostgreSQL it is correct if concurrent transactions are SERIALIZABLE, as those of requests are.
 """
 
 from sqlalchemy import DDL, event

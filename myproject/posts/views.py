@@ -1,24 +1,28 @@
 """The pages below `/posts`."""
 
+from typing import Any
+
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 from sqlalchemy import func, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
 
 from ..db import to_id
 from ..users.models import BY_NAME, User
 from ..web.flash import flash
 from ..web.i18n import _
+from ..web.identity import identity_of
 from ..web.pagination import page_of
+from ..web.request import Request
 from .forms import PostForm
 from .models import Post
 
-# So many names make a list that one can still choose from.
-MOST_AUTHORS = 500
+# How many names the list of authors shows: a person can still choose from them.
+MOST_AUTHORS_OFFERED = 500
 
 
 @view_config(route_name="posts.list", request_method="GET", renderer="posts/list.jinja2")
-def index(request):
+def index(request: Request) -> dict[str, Any]:
     """List the posts, newest first."""
     posts = select(Post).options(joinedload(Post.author))
     return {
@@ -28,21 +32,21 @@ def index(request):
 
 
 @view_config(route_name="posts.show", request_method="GET", renderer="posts/show.jinja2")
-def show(post, request):
+def show(post: Post, request: Request) -> dict[str, Any]:
     """Show one post."""
     return {"post": post}
 
 
 @view_config(route_name="posts.new", request_method="GET", renderer="posts/new.jinja2", permission="write")
-def new(request):
-    """Ask for a new post; `?author_id=7` proposes its author."""
+def new(request: Request) -> dict[str, Any]:
+    """Show an empty form for a new post; `?author_id=7` preselects its author."""
     return {"form": form_for(request)}
 
 
 @view_config(route_name="posts.new", request_method="POST", renderer="posts/new.jinja2", permission="write")
-def create(request):
+def create(request: Request) -> Any:
     """Add a post."""
-    form, post = form_for(request), Post(author_id=request.identity.id)
+    form, post = form_for(request), Post(author_id=identity_of(request).id)
     if not form.validate():
         return form.invalid(request)
     form.populate_obj(post)
@@ -53,13 +57,13 @@ def create(request):
 
 
 @view_config(route_name="posts.edit", request_method="GET", renderer="posts/edit.jinja2", permission="edit")
-def edit(post, request):
-    """Show a post to change it."""
+def edit(post: Post, request: Request) -> dict[str, Any]:
+    """Show the form of a post."""
     return {"form": form_for(request, post), "post": post}
 
 
 @view_config(route_name="posts.edit", request_method="POST", renderer="posts/edit.jinja2", permission="edit")
-def update(post, request):
+def update(post: Post, request: Request) -> Any:
     """Change a post."""
     form = form_for(request, post)
     if form.is_outdated(post):
@@ -72,32 +76,35 @@ def update(post, request):
 
 
 @view_config(route_name="posts.delete", request_method="GET", renderer="posts/delete.jinja2", permission="delete")
-def confirm(post, request):
+def confirm(post: Post, request: Request) -> dict[str, Any]:
     """Ask before a post is deleted."""
     return {"post": post}
 
 
 @view_config(route_name="posts.delete", request_method="POST", permission="delete")
-def delete(post, request):
+def delete(post: Post, request: Request) -> HTTPSeeOther:
     """Delete a post."""
     request.dbsession.delete(post)
     flash(request, _("“${title}” was deleted.", mapping={"title": post.title}))
     return HTTPSeeOther(request.route_path("posts.list"))
 
 
-def form_for(request, post=None):
-    """Return the form of `post`, or of a new one.
-
-    Editors choose its author from the first ones, and the chosen one; members write in their own name.
-    """
+def form_for(request: Request, post: Post | None = None) -> PostForm:
+    """Return the form of `post`, or of a new one. Members write in their own name, editors choose an author."""
     if not request.has_permission("add"):
         return PostForm(request, post, authors=None)
-    proposed = request.GET.get("author_id", post.author_id if post else request.identity.id)
-    chosen = to_id(request.POST.get("author_id", proposed))
-    people = select(User.id, User.name)
-    first = people.order_by(*BY_NAME).limit(MOST_AUTHORS)
-    authors = dict(request.dbsession.execute(first).all())
-    further = {chosen, post.author_id if post else None} - authors.keys() - {None}
-    if further:
-        authors |= dict(request.dbsession.execute(people.where(User.id.in_(further))).all())
+    preselected = request.GET.get("author_id", post.author_id if post else identity_of(request).id)
+    chosen = to_id(request.POST.get("author_id", preselected))
+    authors = possible_authors(request.dbsession, chosen, post.author_id if post else None)
     return PostForm(request, post, authors=authors, author_id=chosen if chosen in authors else None)
+
+
+def possible_authors(dbsession: Session, *others: int | None) -> dict[int, str]:
+    """Return the names by id of the first MOST_AUTHORS_OFFERED users by name, and of those with the ids `others`."""
+    users = select(User.id, User.name)
+    first = users.order_by(*BY_NAME).limit(MOST_AUTHORS_OFFERED)
+    names: dict[int, str] = dict(dbsession.execute(first).all())
+    missing = set(others) - names.keys() - {None}
+    if missing:
+        names |= dict(dbsession.execute(users.where(User.id.in_(missing))).all())
+    return names

@@ -2,7 +2,6 @@
 
 import argparse
 import getpass
-import re
 import sys
 from collections.abc import Sequence
 
@@ -16,8 +15,8 @@ from ..settings import read_settings
 from ..signin.models import make_administrator
 from ..signin.password_rules import find_problem
 from ..signin.passwords import make_hasher
-from ..users.forms import EMAIL
-from ..users.models import EMAIL_LENGTH, NAME_LENGTH
+from ..users.fields import is_email
+from ..users.models import NAME_LENGTH
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -29,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
     arguments = parser.parse_args(argv)
     settings = read_settings(get_appsettings(arguments.ini))
-    if len(arguments.email) > EMAIL_LENGTH or not re.match(EMAIL, arguments.email):
+    if not is_email(arguments.email):
         raise SystemExit(f"{arguments.email!r} is no address like name@example.com.")
     password = read_password(arguments.password_stdin)
     problem = find_problem(password, arguments.name, arguments.email)

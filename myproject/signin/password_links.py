@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 
 from ..db import read_rows
 from ..db.base import utcnow
-from ..users.forms import ROLE_NAMES
+from ..users.fields import ROLE_NAMES
 from ..users.models import User
 from ..web.events import log_event
 from ..web.flash import flash

@@ -1,17 +1,19 @@
 """The people of the organisation: find, add, edit and delete their records.
 
-`/users` lists them, a URL with an `id` brings its User to the view or ends in 404, and the views hand what a person
-typed to `UserForm` and what is then to happen to `User`.
+The list at `/users` is in `listing`. A URL with an `id` loads its User before the view runs, or answers 404. The views
+validate the submitted values by `UserForm`, which is made from the list in fields.py, and call the verbs of `User`.
 """
 
+from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPNotFound
 
 from ..security import row_in_url
+from ..web.request import Request
 from .models import User
 from .saved_views.models import SavedView
 
 
-def includeme(config):
+def includeme(config: Configurator) -> None:
     """Add the pages below `/users`."""
     config.add_route("home", "/")
     config.add_route("users.list", "/users")
@@ -32,14 +34,14 @@ def includeme(config):
     config.scan(".saved_views.views")
 
 
-def user_in_url(request):
-    """Return the User whose `id` the URL names, or raise `HTTPNotFound`."""
+def user_in_url(request: Request) -> User:
+    """Return the User with the id in the URL, or raise `HTTPNotFound`."""
     return row_in_url(request, User)
 
 
-def saved_view_in_url(request):
-    """Return the SavedView whose `id` the URL names, or raise `HTTPNotFound`, as for another person's private one."""
-    saved = row_in_url(request, SavedView)
-    if not request.has_permission("view", saved):
+def saved_view_in_url(request: Request) -> SavedView:
+    """Return the SavedView with the id in the URL, or raise `HTTPNotFound`, also for a private one of somebody else."""
+    saved_view = row_in_url(request, SavedView)
+    if not request.has_permission("view", saved_view):
         raise HTTPNotFound()
-    return saved
+    return saved_view

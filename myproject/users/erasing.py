@@ -1,4 +1,6 @@
-"""Erasing a person for good, which is their right: https://gdpr-info.eu/art-17-gdpr/"""
+"""Erasing a person for good, as they may demand: https://gdpr-info.eu/art-17-gdpr/"""
+
+from typing import Any
 
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
@@ -7,10 +9,15 @@ from ..web.events import log_event
 from ..web.flash import flash
 from ..web.forms import ChoiceField, ConfirmForm
 from ..web.i18n import _
+from ..web.request import Request
+from .fields import FIELDS
+from .models import User
+
+PAGE = {"route_name": "users.erase", "renderer": "users/erase.jinja2", "permission": "administer"}
 
 
 class EraseForm(ConfirmForm):
-    """What is to become of the person's posts."""
+    """The choice between keeping and deleting the person's posts."""
 
     posts = ChoiceField(
         _("Posts"),
@@ -19,20 +26,20 @@ class EraseForm(ConfirmForm):
     )
 
 
-@view_config(route_name="users.erase", request_method="GET", renderer="users/erase.jinja2", permission="administer")
-def confirm(user, request):
-    """Say what goes for good."""
-    return {"user": user, "form": EraseForm(request)}
+@view_config(**PAGE, request_method="GET")
+def confirm(user: User, request: Request) -> dict[str, Any]:
+    """Ask before a user is erased, and list what is deleted."""
+    return {"user": user, "fields": FIELDS, "form": EraseForm(request)}
 
 
-@view_config(route_name="users.erase", request_method="POST", renderer="users/erase.jinja2", permission="administer")
-def erase(user, request):
+@view_config(**PAGE, request_method="POST")
+def erase(user: User, request: Request) -> Any:
     """Erase a user."""
-    form, number = EraseForm(request), user.id
+    form, user_id = EraseForm(request), user.id
     if not form.validate():
-        return form.invalid(request, user=user)
+        return form.invalid(request, user=user, fields=FIELDS)
     user.erase(keep_posts=form.posts.data == "keep")
-    request.after_commit(log_event, request, "erased", user=number)
+    request.after_commit(log_event, request, "erased", user=user_id)
     # Without their name: the message travels in a cookie.
     flash(request, _("The person was erased."))
     return HTTPSeeOther(request.route_path("users.list"))

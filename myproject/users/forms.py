@@ -1,54 +1,72 @@
-"""What a person may type about a user."""
+"""The form of a user's record."""
 
-from wtforms import BooleanField, validators
+from typing import Any
 
-from ..web.forms import ChoiceField, PasswordAgainField, RecordForm, TextField, WholeNumberField
+import wtforms
+
+from ..web.forms import ChoiceField, ParsedField, PasswordAgainField, RecordForm
 from ..web.i18n import _
-from .models import EMAIL_LENGTH, NAME_LENGTH, OLDEST
-
-ROLE_NAMES = {"member": _("Member"), "editor": _("Editor"), "admin": _("Administrator")}
-
-# "A valid e-mail address" of https://html.spec.whatwg.org/#valid-e-mail-address
-LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-EMAIL = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{LABEL}(?:\.{LABEL})*\Z"
+from ..web.identity import identity_of
+from ..web.request import Request
+from ..web.rules import required as as_required
+from .fields import FIELDS, Field, parse_email
+from .models import EMAIL_LENGTH, User
 
 
-class EmailField(TextField):
+class EmailField(ParsedField):
     """An email address."""
 
-    def __init__(self, label, **kwargs):
-        form = validators.Regexp(EMAIL, message=_("An address like name@example.com, please."))
-        super().__init__(label, length=EMAIL_LENGTH, checks=[form], **{"render_kw": {"inputmode": "email"}, **kwargs})
+    def __init__(self, label: str, *, required: bool = False, render_kw: Any = None, **kwargs: Any) -> None:
+        attributes = {"maxlength": EMAIL_LENGTH, "required": required, "inputmode": "email", **(render_kw or {})}
+        parse = as_required(parse_email) if required else parse_email
+        super().__init__(label, parse, render_kw=attributes, **kwargs)
 
 
-class UserForm(RecordForm):
-    """The record of a user, as far as the person may change it: the role is up to administrators.
+def form_field(field: Field) -> wtforms.Field:
+    """Return the form's field for one of FIELDS."""
+    options = {"default": field.default, "description": field.description}
+    if field.choices is not None:
+        return ChoiceField(field.label, choices=field.choices, **options)
+    if isinstance(field.default, bool):
+        return wtforms.BooleanField(field.label, **options)
+    return ParsedField(field.label, field.parse, render_kw=field.attributes, **options)
 
-    Where the role is to change, or the email by which somebody signs in, their own password is asked for again, unless
-    they have entered it lately.
+
+class FieldsForm(RecordForm):
+    """A form with one field for each of FIELDS."""
+
+
+for field in FIELDS:
+    setattr(FieldsForm, field.name, form_field(field))
+
+
+class UserForm(FieldsForm):
+    """The fields of a user's record that the person who is signed in may change.
+
+    It asks for their own password before it changes a role, or the email of a user who has a password, unless they
+    have entered it lately.
     """
 
-    name = TextField(_("Name"), length=NAME_LENGTH, required=True)
-    email = EmailField(_("Email"), description=_("Optional, but needed to sign in; no two users share one."))
-    age = WholeNumberField(_("Age"), lowest=0, highest=OLDEST, description=_("Optional."))
-    role = ChoiceField(_("Role"), choices=ROLE_NAMES, default="member")
-    active = BooleanField(_("Active"), default=True, description=_("Takes part at present."))
     your_password = PasswordAgainField(
         _("Your own password"),
         description=_("Asked for because how somebody signs in, or what they may do, is to change."),
     )
 
-    def __init__(self, request, record=None):
-        super().__init__(request, record)
-        if not request.has_permission("add"):
-            del self.active
-        if not request.has_permission("administer"):
-            del self.role
-        if not self.is_risky(record) or request.identity.is_confirmed:
+    def __init__(self, request: Request, user: User | None = None) -> None:
+        super().__init__(request, user)
+        for field in FIELDS:
+            if field.permission is not None and not request.has_permission(field.permission):
+                del self[field.name]
+        if not self.is_risky(user) or identity_of(request).is_confirmed:
             del self.your_password
 
-    def is_risky(self, record):
-        """Return whether the role is to change, or the email of somebody who has a password."""
-        if "role" in self and self.role.data != (record.role if record else "member"):
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values for `User.change`, by the names of the fields."""
+        return {field.name: self[field.name].data for field in FIELDS if field.name in self}
+
+    def is_risky(self, user: User | None) -> bool:
+        """Return whether the form changes a role, or the email of a user who has a password."""
+        if "role" in self and self.role.data != (user.role if user else "member"):
             return True
-        return record is not None and record.password_hash is not None and self.email.data != record.email
+        return user is not None and user.password_hash is not None and self.email.data != user.email

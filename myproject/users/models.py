@@ -1,4 +1,4 @@
-"""A person of the organisation."""
+"""The record of a person, and the verbs that change it."""
 
 import datetime
 from collections.abc import Collection, Mapping
@@ -12,7 +12,6 @@ from sqlalchemy import (
     Text,
     and_,
     delete,
-    event,
     false,
     func,
     inspect,
@@ -38,16 +37,12 @@ OLDEST = 150
 FORMER_MEMBER_NAME = "Former member"
 
 
-# Korean and Latin each in the order of their alphabet; SQLite compares code points, in which folded text has it too.
+# PostgreSQL sorts by an ICU collation, SQLite by code points: both sort folded Korean and Latin as their alphabets do.
 SearchText = Text().with_variant(Text(collation="und-x-icu"), "postgresql")
 
 
-class LastAdministrator(Exception):
-    """A change would leave nobody who can sign in and administer."""
-
-
 class User(Base):
-    """A person: at least a name; with a password, somebody who can sign in."""
+    """A person; only the name is required. An active user with an email and a password can sign in."""
 
     __tablename__ = "users"
 
@@ -61,8 +56,8 @@ class User(Base):
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, server_default=func.now())
     updated_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow, server_default=func.now())
-    # Both are kept by triggers of the database, so that no way of writing can forget them: the folded name and the
-    # email, which the list is searched and sorted by; and whether the person has written any post.
+    # Triggers of the database write both, whichever program changes the row: the folded name and the email, by which
+    # the list is searched and sorted; and whether the user has written any post.
     search_text: Mapped[str] = mapped_column(SearchText, deferred=True, default="", server_default=text("''"))
     has_posts: Mapped[bool] = mapped_column(deferred=True, default=False, server_default=false())
 
@@ -120,7 +115,7 @@ class User(Base):
         dbsession.delete(self)
 
     def __acl__(self) -> list[tuple[str, str, list[str]]]:
-        """Return who may do what to the record: the person themself may edit it and manage their account."""
+        """Return the permissions on the record: the user may edit it and manage their own account."""
         return [*SITE_ACL, (Allow, f"user:{self.id}", ["edit", "account", "own"])]
 
     __mapper_args__ = {"version_id_col": version}
@@ -129,23 +124,23 @@ class User(Base):
         CheckConstraint(f"length(email) <= {EMAIL_LENGTH} AND email LIKE '_%@_%'", name="email_form"),
         CheckConstraint(f"age BETWEEN 0 AND {OLDEST} AND age = CAST(age AS INTEGER)", name="age_range"),
         CheckConstraint(f"role IN {ROLES}", name="role_known"),
-        # The id of a deleted user never comes back as somebody else's.
+        # SQLite must not give the id of a deleted user to another one.
         {"sqlite_autoincrement": True},
     )
 
 
 CAN_SIGN_IN = and_(User.active, User.email.is_not(None), User.password_hash.is_not(None))
-# Few among many: it tells at once whether there is one of them, and an administrator.
+# Few users have a password: the index answers at once whether one of them can sign in, or administer.
 Index(
     "ix_users_can_sign_in",
     User.role,
     sqlite_where=User.password_hash.is_not(None),
     postgresql_where=User.password_hash.is_not(None),
 )
-# Unique without regard to case; the form's own rule keeps addresses to ASCII, where lower() is the same everywhere.
+# Case-insensitive. The form accepts only ASCII, for which lower() is the same on both databases.
 Index("uq_users_email", func.lower(User.email), unique=True)
-# What the list can be sorted by, `id` last, so that no two rows are equal; what is not given comes before all else. As
-# literals: SQLite does not take a parameter for what stands in the index.
+# The orders of the list: `id` is last, so that no two rows are equal, and missing values come first. Their defaults are
+# literals, because SQLite does not match a parameter with an expression of an index.
 users = User.__table__
 BY_NAME = (users.c.search_text, users.c.id)
 BY_EMAIL = (func.coalesce(func.lower(users.c.email), literal_column("''"), type_=String), users.c.id)
@@ -154,7 +149,7 @@ BY_ROLE = (users.c.role, users.c.id)
 BY_ACTIVE = (users.c.active, users.c.id)
 BY_JOINED = (users.c.created_at, users.c.id)
 BY_ADDED = (users.c.id,)
-# Few people, or many: these tell apart the twelve kinds that filters ask for.
+# The columns that the list filters by equality; their values make twelve kinds of users.
 KINDS = (users.c.role, users.c.active, users.c.has_posts)
 
 
@@ -178,35 +173,3 @@ def get_former_member(dbsession: Session, *, other_than: User) -> User:
         former_member = User(name=FORMER_MEMBER_NAME, active=False)
         dbsession.add(former_member)
     return former_member
-
-
-def has_administrator(dbsession):
-    """Return whether there is somebody who can sign in and administer."""
-    return dbsession.scalar(select(User.id).where(CAN_SIGN_IN, User.role == "admin").limit(1)) is not None
-
-
-# That an administrator stays is seen to here, for no page, script or import can forget it. Of two who leave at the same
-# moment, each sees the other stay, but the database lets only one of them commit: db/postgresql.py, db/sqlite.py.
-
-
-@event.listens_for(Session, "before_flush")
-def _note_administrator(session, *_):
-    if any(isinstance(row, User) for row in (*session.dirty, *session.deleted)):
-        session.info["had_administrator"] = has_administrator(session)
-
-
-@event.listens_for(Session, "after_flush")
-def _keep_administrator(session, _context):
-    if session.info.pop("had_administrator", False) and not has_administrator(session):
-        raise LastAdministrator
-
-
-@event.listens_for(Session, "do_orm_execute")
-def _keep_administrator_in_bulk(state):
-    if (state.is_update or state.is_delete) and state.bind_mapper is User.__mapper__:
-        had_administrator = has_administrator(state.session)
-        result = state.invoke_statement()
-        if had_administrator and not has_administrator(state.session):
-            raise LastAdministrator
-        return result
-    return None

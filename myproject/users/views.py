@@ -1,31 +1,38 @@
 """The pages below `/users`."""
 
 from functools import partial
+from typing import Any
 
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import exception_view_config, view_config
 from sqlalchemy.exc import IntegrityError
 
-from ..web.errors import page
+from ..db.constraints import violated_constraint
+from ..web.errors import page as error_page
+from ..web.errors import server_error
 from ..web.events import log_event
 from ..web.flash import flash
+from ..web.forms import try_write
 from ..web.i18n import _
-from .forms import ROLE_NAMES, UserForm
+from ..web.identity import identity_of
+from ..web.request import Request
+from .administrators import LAST_ADMINISTRATOR
+from .fields import FIELDS, LAST_ADMINISTRATOR_STAYS, ROLE_NAMES, explain
+from .forms import UserForm
 from .listing.cells import cells
 from .listing.counting import choices, count
 from .listing.display import COLUMNS, SIZES, display_of
 from .listing.finding import Finder
 from .listing.view import read_view, start_of
-from .models import LastAdministrator, User
+from .models import User
 
-LAST_ADMINISTRATOR = _("This is the last administrator who can sign in. Make somebody else an administrator first.")
 # What the list shows a view by.
 SHOWN = {"columns": COLUMNS, "sizes": SIZES, "role_names": ROLE_NAMES}
 
 
 @view_config(route_name="home", request_method="GET")
-def home(request):
-    """Lead to the list of users."""
+def home(request: Request) -> HTTPSeeOther:
+    """Redirect to the list of users."""
     return HTTPSeeOther(request.route_path("users.list"))
 
 
@@ -50,105 +57,89 @@ def index(request):
 
 
 @view_config(route_name="users.help", request_method="GET", renderer="users/help.jinja2")
-def help_page(request):
-    """Explain what the search understands, and which keys the list knows."""
+def help_page(request: Request) -> dict[str, Any]:
+    """Explain the syntax of the search and the keys of the list."""
     return {}
 
 
 @view_config(route_name="users.show", request_method="GET", renderer="users/show.jinja2")
-def show(user, request):
+def show(user: User, request: Request) -> dict[str, Any]:
     """Show one user and their posts."""
-    return {"user": user, "role_names": ROLE_NAMES}
+    return {"user": user, "fields": FIELDS}
 
 
 @view_config(route_name="users.new", request_method="GET", renderer="users/new.jinja2", permission="add")
-def new(request):
-    """Ask for a new user's record."""
+def new(request: Request) -> dict[str, Any]:
+    """Show an empty form for a new user."""
     return {"form": UserForm(request)}
 
 
 @view_config(route_name="users.new", request_method="POST", renderer="users/new.jinja2", permission="add")
-def create(request):
+def create(request: Request) -> Any:
     """Add a user."""
     form, user = UserForm(request), User()
-    if not (form.validate() and store(request, form, user)):
+    if not (form.validate() and save(form, user)):
         return form.invalid(request)
     flash(request, _("${name} was added.", mapping={"name": user.name}))
     return HTTPSeeOther(request.route_path("users.show", id=user.id))
 
 
 @view_config(route_name="users.edit", request_method="GET", renderer="users/edit.jinja2", permission="edit")
-def edit(user, request):
-    """Show a user's record to change it."""
+def edit(user: User, request: Request) -> dict[str, Any]:
+    """Show the form of a user's record."""
     return {"form": UserForm(request, user), "user": user}
 
 
 @view_config(route_name="users.edit", request_method="POST", renderer="users/edit.jinja2", permission="edit")
-def update(user, request):
+def update(user: User, request: Request) -> Any:
     """Change a user's record."""
     form = UserForm(request, user)
     if form.is_outdated(user):
         return form.outdated(request, user, user=user)
-    if not (form.validate() and store(request, form, user)):
+    if not (form.validate() and save(form, user)):
         return form.invalid(request, user=user)
     flash(request, _("${name} was saved.", mapping={"name": user.name}))
     return HTTPSeeOther(request.route_path("users.show", id=user.id))
 
 
 @view_config(route_name="users.delete", request_method="GET", renderer="users/delete.jinja2", permission="delete")
-def confirm(user, request):
-    """Name what goes with a user, before they are deleted."""
+def confirm(user: User, request: Request) -> dict[str, Any]:
+    """Ask before a user is deleted, and list what is deleted with them."""
     return {"user": user}
 
 
 @view_config(route_name="users.delete", request_method="POST", permission="delete")
-def delete(user, request):
-    """Delete a user with their posts."""
+def delete(user: User, request: Request) -> HTTPSeeOther:
+    """Delete a user and their posts."""
     request.dbsession.delete(user)
     request.after_commit(log_event, request, "user deleted", user=user.id)
     flash(request, _("${name} was deleted.", mapping={"name": user.name}))
     return HTTPSeeOther(request.route_path("users.list"))
 
 
-def store(request, form, user):
-    """Write what `form` holds to `user`; return `False`, with a message beside its field, where that cannot be.
+def save(form: UserForm, user: User) -> bool:
+    """Write the values of a valid form to `user`; return `False`, with a message on a field, if they are refused."""
+    request, before = form.request, sign_in_facts(user)
 
-    The database settles it: between a look for the address and the write, another request may take it.
-    """
-    before = account_of(user)
-    try:
-        with request.dbsession.begin_nested():
-            request.dbsession.add(user)
-            values = {
-                field.name: field.data for field in form if field.name in User.__table__.c and field.name != "version"
-            }
-            user.change(values, keep_sign_in=request.identity.sign_in)
-    except LastAdministrator:
-        field_that_takes_them(form).errors = [LAST_ADMINISTRATOR]
+    def write() -> None:
+        request.dbsession.add(user)
+        user.change(form.values, keep_sign_in=identity_of(request).sign_in)
+
+    if not try_write(form, write, explain):
         return False
-    except IntegrityError as error:
-        if "uq_users_email" not in str(error.orig):
-            raise
-        form.email.errors = [_("This address is taken by another user.")]
-        return False
-    if account_of(user) != before:
+    if sign_in_facts(user) != before:
         request.after_commit(log_event, request, "account changed", user=user.id, role=user.role, active=user.active)
     return True
 
 
-def account_of(user):
-    """Return what decides whether and as what somebody signs in."""
+def sign_in_facts(user: User) -> tuple[str | None, str, bool]:
+    """Return what decides whether a user can sign in, and what they may then do."""
     return user.email, user.role, user.active
 
 
-def field_that_takes_them(form):
-    """Return the field of `form` by which an administrator would go."""
-    if form.active and not form.active.data:
-        return form.active
-    return form.role if form.role and form.role.data != "admin" else form.email
-
-
-@exception_view_config(LastAdministrator, renderer="errors/error.jinja2")
-def last_administrator(error, request):
-    """Somebody has to stay who can let others in."""
-    return page(request, 409, LAST_ADMINISTRATOR, _("Somebody has to stay"))
+@exception_view_config(IntegrityError, retryable_error=False, renderer="errors/error.jinja2")
+def refused_by_constraint(error: IntegrityError, request: Request) -> dict[str, Any]:
+    """Answer 409 when a page without a form field for it would remove the last administrator."""
+    if violated_constraint(error) != LAST_ADMINISTRATOR:
+        return server_error(error, request)
+    return error_page(request, 409, LAST_ADMINISTRATOR_STAYS, _("Somebody has to stay"))

@@ -1,39 +1,51 @@
-"""Forms: what a person typed, kept as typed; their values once they hold; their messages beside the field.
+"""Forms: the submitted values, valid or as they were submitted, and the messages on their fields.
 
-Every message is a translation string; templates show it by the `translate` filter.
+Every message is a translation string, which templates show by the `translate` filter.
 """
 
 import re
-import unicodedata
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, ClassVar
 
 import wtforms
-from wtforms import validators
+from pyramid.i18n import TranslationString
+from sqlalchemy.exc import IntegrityError
 
+from ..db import Base
+from ..db.constraints import violated_constraint
+from . import rules
 from .i18n import _
+from .identity import identity_of
+from .request import Request
+from .rules import Invalid, Rule, parse_choice, parse_line, parse_prose, visible_text
+
+# Turns a violated constraint and the submitted values into the name of a field and the message on it.
+Explain = Callable[[str | None, Mapping[str, Any]], tuple[str, TranslationString] | None]
 
 
 class VersionField(wtforms.HiddenField):
-    """The version of the record that the form shows: a number that rises with each change, not the person's to set."""
+    """The version of the record that the form shows: a number that rises with each change and is never submitted."""
 
-    def process_formdata(self, valuelist):
-        """Take the number sent; another text is no version, and nothing at all leaves the record's."""
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read the submitted number; other text is no version, and without any the record's own one stays."""
         if valuelist:
             self.data = int(valuelist[0]) if re.fullmatch(r"[0-9]{1,9}", valuelist[0]) else None
 
-    def populate_obj(self, obj, name):
-        """Leave the record's own."""
+    def populate_obj(self, obj: Base, name: str) -> None:
+        """Leave the version of the record alone: the database raises it."""
 
 
 class Form(wtforms.Form):
-    """A form over a request's body, or, before anything was sent, over a record."""
+    """A form over the body of a POST, or before that over a record."""
 
-    def __init__(self, request, record=None, **values):
-        sent = request.POST if request.method == "POST" else None
-        super().__init__(sent, obj=record, **values)
+    def __init__(self, request: Request, record: Base | None = None, **values: Any) -> None:
+        submitted = request.POST if request.method == "POST" else None
+        super().__init__(submitted, obj=record, **values)
         self.request = request
 
-    def invalid(self, request, **names):
-        """Return what the template needs to show the form again, with 422, as it was filled in."""
+    def invalid(self, request: Request, **names: Any) -> dict[str, Any]:
+        """Return what the template needs to show the form again as it was submitted, with status 422."""
         request.response.status_int = 422
         return {"form": self, **names}
 
@@ -43,130 +55,143 @@ class RecordForm(Form):
 
     version = VersionField("")
 
-    def is_outdated(self, record):
-        """Return whether `record` was changed since the person saw it."""
+    def is_outdated(self, record: Any) -> bool:
+        """Return whether `record` was changed after the form was shown."""
         return self.version.data != record.version
 
-    def outdated(self, request, record, **names):
-        """Return what the template needs to show the form again, with 409, beside what was saved meanwhile.
+    def outdated(self, request: Request, record: Any, **names: Any) -> dict[str, Any]:
+        """Return what the template needs to show the form again beside what was saved meanwhile, with status 409.
 
-        Sent once more, it overwrites what the person has now seen.
+        Submitted again, it overwrites what the person has now seen.
         """
         request.response.status_int = 409
         for field in self:
             saved = getattr(record, field.name, field.data)
-            # What is no number keeps the record's as its data.
+            # A value that could not be read leaves the record's own as the data of some fields.
             if field.data != saved or field.process_errors:
                 field.saved_meanwhile = saved
         self.version.process(None, record.version)
         return {"form": self, **names}
 
 
-class TextField(wtforms.StringField):
-    """One line of text without the spaces around it; `None` where nothing was typed."""
+def try_write(form: Form, write: Callable[[], object], explain: Explain) -> bool:
+    """Call `write()` in a savepoint, and return whether the database accepted it.
 
-    allowed_controls = ""
+    The database decides, since another request may take an email between a look for it and the write. If a constraint
+    refuses the write, the message that `explain` gives for it is shown on its field. An error without an explanation
+    is raised.
+    """
+    try:
+        with form.request.dbsession.begin_nested():
+            write()
+    except IntegrityError as error:
+        explanation = explain(violated_constraint(error), form.data)
+        if explanation is None:
+            raise
+        name, message = explanation
+        form[name].errors = [message]
+        return False
+    return True
 
-    def __init__(self, label, *, length, required=False, checks=(), **kwargs):
-        presence = validators.DataRequired(_("Please fill in this field.")) if required else validators.Optional()
-        size = validators.Length(max=length, message=_("At most ${max} characters, please.", mapping={"max": length}))
-        super().__init__(label, [presence, size, _no_control_characters, *checks], **kwargs)
 
-    def process_formdata(self, valuelist):
-        """Take the text sent; one without anything to see, such as zero-width spaces, is none."""
-        text = valuelist[0].strip() if valuelist else ""
-        self.data = text if any(map(_is_visible, text)) else None
+class ParsedField(wtforms.StringField):
+    """A field whose value is what the rule `parse` makes of the submitted text."""
+
+    def __init__(self, label: TranslationString | str, parse: Rule, **kwargs: Any) -> None:
+        super().__init__(label, **kwargs)
+        self.parse = parse
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Parse the submitted text; one that is not valid is kept, to be shown again."""
+        text = valuelist[0] if valuelist else ""
+        try:
+            self.data = self.parse(text)
+        except Invalid:
+            self.data = visible_text(text)
+            raise
+
+    def pre_validate(self, form: Form) -> None:
+        """Skip further checks of a value that the rule has refused."""
+        if self.process_errors:
+            raise wtforms.validators.StopValidation()
+
+
+class TextField(ParsedField):
+    """One line of text without the spaces around it; `None` if it is empty."""
+
+    rule: ClassVar[Callable[..., str | None]] = staticmethod(parse_line)
+
+    def __init__(
+        self,
+        label: TranslationString | str,
+        *,
+        length: int,
+        required: bool = False,
+        render_kw: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        rule = partial(self.rule, length=length)
+        attributes = {"maxlength": length, "required": required, **(render_kw or {})}
+        super().__init__(label, rules.required(rule) if required else rule, render_kw=attributes, **kwargs)
 
 
 class ProseField(TextField):
     """Text of several lines, each ending in a line feed."""
 
-    allowed_controls = "\n\t"
+    rule = staticmethod(parse_prose)
     widget = wtforms.widgets.TextArea()
-
-    def process_formdata(self, valuelist):
-        """Take the text sent; browsers end its lines with CR LF."""
-        super().process_formdata([value.replace("\r\n", "\n") for value in valuelist])
 
 
 class PasswordField(wtforms.PasswordField):
-    """A password: taken as it was typed, empty where none was sent, and never shown again."""
+    """A password: not stripped, empty if none was submitted, and never shown again."""
 
-    def process_formdata(self, valuelist):
-        """Take the password sent."""
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read the submitted password."""
         self.data = valuelist[0] if valuelist else ""
 
 
 class PasswordAgainField(PasswordField):
-    """The password of the person who is signed in, once more."""
+    """The password of the person who is signed in, asked for again."""
 
-    def __init__(self, label=None, **kwargs):
+    def __init__(self, label: TranslationString | None = None, **kwargs: Any) -> None:
         super().__init__(label, render_kw={"autocomplete": "current-password"}, **kwargs)
 
-    def pre_validate(self, form):
-        """Refuse whoever has only found the browser open."""
+    def pre_validate(self, form: Form) -> None:
+        """Refuse a wrong password: somebody else may have found the browser open."""
         if not form.request.confirm(self.data):
             raise wtforms.ValidationError(_("This is not your password, or there were too many tries."))
 
-    def populate_obj(self, obj, name):
+    def populate_obj(self, obj: Base, name: str) -> None:
         """Leave the record alone."""
 
 
 class ConfirmForm(Form):
-    """Asks for the person's own password where they have not entered it lately."""
+    """Asks people for their own password if they have not entered it lately."""
 
     your_password = PasswordAgainField(_("Your own password"), description=_("Asked for again before risky acts."))
 
-    def __init__(self, request, record=None, **values):
+    def __init__(self, request: Request, record: Base | None = None, **values: Any) -> None:
         super().__init__(request, record, **values)
-        if request.identity.is_confirmed:
+        if identity_of(request).is_confirmed:
             del self.your_password
 
 
-class WholeNumberField(wtforms.IntegerField):
-    """A whole number in ASCII digits from `lowest` to `highest`; `None` where nothing was typed."""
-
-    # A browser's own number field forgets what is not a number, and we could not show it again.
-    widget = wtforms.widgets.TextInput()
-
-    def __init__(self, label, *, lowest, highest, **kwargs):
-        limits = {"min": lowest, "max": highest}
-        self.message = _("A whole number from ${min} to ${max}, please.", mapping=limits)
-        in_range = validators.NumberRange(lowest, highest, self.message)
-        super().__init__(label, [validators.Optional(), in_range], render_kw={"inputmode": "numeric"}, **kwargs)
-
-    def process_formdata(self, valuelist):
-        """Take the number sent. int() alone would take '３０', '1_0' and a million digits too."""
-        text = valuelist[0].strip() if valuelist else ""
-        if text and not re.fullmatch(r"-?[0-9]{1,9}", text):
-            raise ValueError(self.message)
-        self.data = int(text) if text else None
-
-
 class ChoiceField(wtforms.SelectField):
-    """One of a list. `choices` maps each value to its label; `offer` changes them for one form."""
+    """One of a list; `choices` maps each value to its label."""
 
-    def __init__(self, label, *, choices=None, **kwargs):
+    def __init__(
+        self, label: TranslationString | str, *, choices: Mapping[Any, Any] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(label, choices=[], **kwargs)
-        self.offer(choices or {})
+        self.set_choices(choices or {})
 
-    def offer(self, choices):
-        """Make `choices` the ones to choose from."""
+    def set_choices(self, choices: Mapping[Any, Any]) -> None:
+        """Make `choices` the ones to choose from, in this form alone."""
         self.choices = [wtforms.SelectChoice(value, label) for value, label in choices.items()]
 
-    def pre_validate(self, form):
-        """Refuse what was not among the choices."""
-        if self.data not in [choice.value for choice in self.choices]:
-            raise wtforms.ValidationError(_("Please choose one of the list."))
-
-
-def _is_visible(character):
-    # The fillers of Hangul are letters to Unicode, but blank.
-    return unicodedata.category(character)[0] not in "CZ" and character not in "\u115f\u1160\u3164\uffa0"
-
-
-def _no_control_characters(form, field):
-    # PostgreSQL keeps no NUL, and no page shows the others; Zl and Zp break lines.
-    controls = {character for character in field.data or "" if unicodedata.category(character) in ("Cc", "Zl", "Zp")}
-    if controls.difference(field.allowed_controls):
-        raise wtforms.ValidationError(_("Please remove the control characters from this field."))
+    def pre_validate(self, form: Form) -> None:
+        """Refuse a value that is not among the choices."""
+        try:
+            parse_choice(self.data, choices={choice.value: choice.label for choice in self.choices})
+        except Invalid as error:
+            raise wtforms.ValidationError(error.message) from error

@@ -1,4 +1,4 @@
-"""What a Post keeps, its ties to its author, and what the table refuses, whoever writes."""
+"""The columns of a Post, its author, and what the table refuses from every program."""
 
 import datetime
 
@@ -15,13 +15,13 @@ posts, users = Post.__table__, User.__table__
 
 @pytest.fixture
 def engine(database_url):
-    """An engine of ours, for which SQLite minds foreign keys."""
+    """An engine of `get_engine`, for which SQLite enforces foreign keys."""
     engine = get_engine(database_url)
     yield engine
     engine.dispose()
 
 
-def test_a_post_made_for_an_author_is_among_their_posts(outside, rows):
+def test_a_new_post_is_among_the_posts_of_its_author(outside, rows):
     with Session(outside) as session:
         author = User(name="Ada Lovelace")
         post = Post(title="Hello", body="World", author=author)
@@ -31,7 +31,7 @@ def test_a_post_made_for_an_author_is_among_their_posts(outside, rows):
     assert [(post.title, post.author_id) for post in rows(Post)] == [("Hello", rows(User)[0].id)]
 
 
-def test_a_post_added_to_the_posts_of_an_author_is_theirs(outside, make_user, rows):
+def test_a_post_appended_to_the_posts_of_a_user_has_them_as_author(outside, make_user, rows):
     user_id = make_user().id
     with Session(outside) as session:
         author = session.get(User, user_id)
@@ -48,7 +48,7 @@ def test_the_posts_of_an_author_come_newest_first(outside, make_user, make_post)
         assert [post.title for post in session.get(User, user.id).posts] == titles[::-1]
 
 
-def test_a_post_given_to_another_author_stays(outside, make_user, make_post, rows):
+def test_a_post_can_change_its_author(outside, make_user, make_post, rows):
     post, other = make_post(), make_user("John Doe")
     with Session(outside) as session:
         session.get(Post, post.id).author = session.get(User, other.id)
@@ -56,7 +56,7 @@ def test_a_post_given_to_another_author_stays(outside, make_user, make_post, row
     assert [(row.id, row.author_id) for row in rows(Post)] == [(post.id, other.id)]
 
 
-def test_a_post_taken_from_its_author_is_deleted(outside, make_post, rows):
+def test_a_post_removed_from_its_author_is_deleted(outside, make_post, rows):
     author_id = make_post().author_id
     with Session(outside) as session:
         author = session.get(User, author_id)
@@ -84,13 +84,13 @@ def test_deleting_a_post_keeps_its_author(outside, make_post, rows):
 
 
 @pytest.mark.parametrize("author_id", [99, None])
-def test_the_table_refuses_a_post_of_nobody(engine, rows, author_id):
+def test_a_post_needs_an_author(engine, rows, author_id):
     with pytest.raises(IntegrityError):
         write(engine, author_id=author_id)
     assert rows(Post) == []
 
 
-def test_the_table_refuses_to_leave_posts_without_an_author(engine, make_post, rows):
+def test_an_author_with_posts_cannot_be_deleted_by_sql(engine, make_post, rows):
     make_post()
     with pytest.raises(IntegrityError), engine.begin() as connection:
         connection.execute(users.delete())
@@ -111,7 +111,7 @@ def test_the_table_refuses_to_leave_posts_without_an_author(engine, make_post, r
 )
 def test_the_table_refuses_what_the_form_refuses(outside, make_user, rows, values, constraint):
     author_id = make_user().id
-    # PostgreSQL looks at the length of the type before it checks.
+    # PostgreSQL checks the length of the type before the constraint.
     with pytest.raises((IntegrityError, DataError), match=f"{constraint}|too long for type"):
         write(outside, author_id=author_id, **values)
     assert rows(Post) == []
@@ -123,7 +123,7 @@ def test_the_table_accepts_what_the_form_accepts(outside, make_user, rows, value
     assert len(rows(Post)) == 1
 
 
-def test_a_row_written_without_the_model_has_the_same_defaults(outside, make_user, rows):
+def test_a_row_written_by_sql_has_the_same_defaults(outside, make_user, rows):
     write(outside, author_id=make_user().id)
     post, now = rows(Post)[0], datetime.datetime.now(datetime.UTC)
     assert post.version == 1
@@ -131,7 +131,7 @@ def test_a_row_written_without_the_model_has_the_same_defaults(outside, make_use
     assert now - datetime.timedelta(minutes=1) < post.created_at <= now
 
 
-def test_a_change_raises_the_version_and_moves_updated_at(outside, make_post, rows):
+def test_a_change_raises_the_version_and_sets_updated_at(outside, make_post, rows):
     made = make_post()
     with Session(outside) as session:
         session.get(Post, made.id).title = "Bye"
@@ -141,7 +141,7 @@ def test_a_change_raises_the_version_and_moves_updated_at(outside, make_post, ro
     assert post.updated_at > made.updated_at
 
 
-def test_the_id_of_a_deleted_post_is_never_given_again(outside, make_post):
+def test_the_id_of_a_deleted_post_is_not_reused(outside, make_post):
     gone = [make_post().id, make_post().id]
     with outside.begin() as connection:
         connection.execute(posts.delete())

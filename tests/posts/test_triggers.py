@@ -1,4 +1,4 @@
-"""Whether a person has posts is known, whoever writes them and however."""
+"""The column `has_posts` of a user is correct, whichever statement writes posts."""
 
 import pytest
 import sqlalchemy
@@ -14,7 +14,7 @@ posts, users = Post.__table__, User.__table__
 
 @pytest.fixture
 def writers(outside, nobody, make_user):
-    """Call `writers()`: the names of those who have posts, as their records say; there are Ada and Bob."""
+    """Call `writers()`: the names of the users whose `has_posts` is true. There are Ada, 1, and Bob, 2."""
     make_user("Ada", id=1)
     make_user("Bob", id=2)
 
@@ -37,11 +37,11 @@ def post(author_id):
     return insert(posts).values(title="Hello", body="World", author_id=author_id)
 
 
-def test_nobody_has_posts_before_the_first(writers):
+def test_a_new_user_has_no_posts(writers):
     assert writers() == []
 
 
-def test_the_first_post_is_noted_and_the_last_one_that_goes(outside, writers):
+def test_the_first_and_the_last_post_change_has_posts(outside, writers):
     execute(outside, post(1), post(1))
     assert writers() == ["Ada"]
     execute(
@@ -52,7 +52,7 @@ def test_the_first_post_is_noted_and_the_last_one_that_goes(outside, writers):
     assert writers() == []
 
 
-def test_a_post_given_to_somebody_else_is_noted_at_both(outside, writers):
+def test_a_new_author_changes_has_posts_of_both_users(outside, writers):
     execute(outside, post(1), update(posts).values(author_id=2))
     assert writers() == ["Bob"]
     execute(outside, post(2), text("UPDATE posts SET author_id = 1 WHERE id = (SELECT max(id) FROM posts)"))
@@ -61,12 +61,12 @@ def test_a_post_given_to_somebody_else_is_noted_at_both(outside, writers):
     assert writers() == ["Bob"]
 
 
-def test_a_post_given_to_its_own_author_changes_nothing(outside, writers):
+def test_setting_the_same_author_changes_nothing(outside, writers):
     execute(outside, post(1), update(posts).values(author_id=1), update(posts).values(title="Bye"))
     assert writers() == ["Ada"]
 
 
-def test_many_posts_at_once_are_noted(outside, writers):
+def test_one_statement_may_write_many_posts(outside, writers):
     values = [{"title": "Hello", "body": "World", "author_id": author_id} for author_id in (1, 2, 1)]
     with outside.begin() as connection:
         connection.execute(insert(posts), values)
@@ -75,14 +75,14 @@ def test_many_posts_at_once_are_noted(outside, writers):
     assert writers() == ["Bob"]
 
 
-def test_what_is_aborted_is_not_noted(outside, writers):
+def test_a_rollback_restores_has_posts(outside, writers):
     with outside.connect() as connection:
         connection.execute(post(1))
         connection.rollback()
     assert writers() == []
 
 
-def test_an_author_goes_with_their_posts(outside, writers):
+def test_an_author_can_be_deleted_with_their_posts(outside, writers):
     execute(outside, post(1), post(2))
     with Session(outside) as session:
         session.delete(session.get(User, 1))

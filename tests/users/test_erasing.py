@@ -1,4 +1,4 @@
-"""Erasing a person: what goes is said before, and is gone after, from every table."""
+"""Erasing a person: the page lists what is deleted, and afterwards no table names them."""
 
 import datetime
 
@@ -12,13 +12,13 @@ from tests.people import add_person, browser_of, everything_stored
 from tests.signed_in import PASSWORD
 
 NAME, EMAIL, ADDRESS, BROWSER = "Zaphod Beeblebrox", "zaphod@example.com", "203.0.113.77", "Betelgeuse/5"
-NOT_NOW = datetime.timedelta(minutes=15)
-ALMOST = datetime.timedelta(minutes=14)
+CONFIRMED_15_MINUTES_AGO = datetime.timedelta(minutes=15)
+CONFIRMED_14_MINUTES_AGO = datetime.timedelta(minutes=14)
 
 
 @pytest.fixture
 def person(outside, wsgi):
-    """Somebody who is signed in, has a link to set a password, has written, and has mistyped their password."""
+    """A user with a sign-in, a password link, a post and a failed sign-in."""
     user = add_person(outside, NAME, email=EMAIL)
     app = browser_of(wsgi, outside, user, address=ADDRESS, browser=BROWSER)
     app.extra_environ |= {"REMOTE_ADDR": ADDRESS, "HTTP_USER_AGENT": BROWSER}
@@ -49,12 +49,12 @@ def where(outside, text):
     return [table for table, rows in stored if any(text.lower() in row.lower() for row in rows)]
 
 
-def test_the_page_says_before_what_goes(app, person, make_post):
+def test_the_page_lists_what_is_deleted(app, person, make_post):
     make_post("Second", author=person)
     page = app.get(f"/users/{person.id}").click("Erase for good")
     assert page.html.h1.text == f"Erase {NAME} for good?"
     assert [item.text for item in page.html.select("main li")] == [
-        "the record: name, email, age, role, password",
+        "the record: name, email, age, role, active, password",
         "where they are signed in, and a link to set a password",
         "the views of the list that they have saved, also those for all",
         "2 posts, or their name at them",
@@ -62,7 +62,7 @@ def test_the_page_says_before_what_goes(app, person, make_post):
     page.mustcontain("This cannot be undone.")
 
 
-def test_nothing_goes_before_the_button_is_pressed(app, person, outside):
+def test_only_the_button_erases(app, person, outside):
     before = everything_stored(outside)
     app.get(f"/users/{person.id}/erase")
     app.head(f"/users/{person.id}/erase")
@@ -70,28 +70,28 @@ def test_nothing_goes_before_the_button_is_pressed(app, person, outside):
     assert everything_stored(outside) == before
 
 
-def test_what_is_looked_for_afterwards_is_there_before(person, outside):
-    # SQLite's index of the search shows what stands in the record.
+def test_the_searched_texts_are_stored_before(person, outside):
+    # On SQLite the search index reads its text from the table of users.
     assert set(where(outside, NAME)) - {"users_trigrams"} == {"users"}
     assert set(where(outside, EMAIL)) - {"users_trigrams"} == {"users"}
     assert where(outside, ADDRESS) == where(outside, BROWSER) == ["sign_ins"]
 
 
 @pytest.mark.parametrize("posts", ["keep", "delete"])
-def test_no_table_names_the_person_afterwards(app, person, outside, posts):
+def test_no_table_names_an_erased_person(app, person, outside, posts):
     erase(app, person, posts).follow()
     assert {text: where(outside, text) for text in (NAME, EMAIL, ADDRESS, BROWSER, "Zaphod")} == {
         text: [] for text in (NAME, EMAIL, ADDRESS, BROWSER, "Zaphod")
     }
 
 
-def test_neither_the_message_nor_the_cookie_names_them(app, person):
+def test_the_message_does_not_name_an_erased_person(app, person):
     page = erase(app, person).follow()
     assert page.html.find(role="status").text == "The person was erased."
     page.mustcontain(no=[NAME, EMAIL])
 
 
-def test_the_log_names_them_by_number(app, person, caplog):
+def test_the_log_names_an_erased_person_by_id_only(app, person, caplog):
     caplog.set_level("INFO")
     caplog.clear()
     erase(app, person)
@@ -100,7 +100,7 @@ def test_the_log_names_them_by_number(app, person, caplog):
     assert [text for text in (NAME, EMAIL, ADDRESS) if text in caplog.text] == []
 
 
-def test_their_sign_ins_and_links_go_and_nobody_elses(app, person, outside, rows):
+def test_erasing_deletes_sign_ins_and_links_of_this_user_only(app, person, outside, rows):
     other = add_person(outside)
     with outside.begin() as connection:
         connection.execute(sqlalchemy.insert(PasswordLink).values(user_id=other.id, token=digest("another link")))
@@ -112,7 +112,7 @@ def test_their_sign_ins_and_links_go_and_nobody_elses(app, person, outside, rows
         assert connection.scalars(sqlalchemy.select(PasswordLink.user_id)).all() == [other.id]
 
 
-def test_who_was_erased_is_signed_out_and_their_link_leads_nowhere(app, wsgi, outside, person, stranger):
+def test_an_erased_user_is_signed_out_and_their_link_is_invalid(app, wsgi, outside, person, stranger):
     own = browser_of(wsgi, outside, person)
     own.get("/users", status=200)
     stranger.get("/set-password/link", status=200)
@@ -121,7 +121,7 @@ def test_who_was_erased_is_signed_out_and_their_link_leads_nowhere(app, wsgi, ou
     stranger.get("/set-password/link", status=404)
 
 
-def test_their_posts_are_kept_under_former_member(app, person, rows):
+def test_posts_are_kept_under_former_member(app, person, rows):
     [before] = rows(Post)
     erase(app, person)
     [post], [former] = rows(Post), rows(User)
@@ -130,7 +130,7 @@ def test_their_posts_are_kept_under_former_member(app, person, rows):
     app.get(f"/posts/{post.id}").mustcontain("Former member", no=NAME)
 
 
-def test_former_member_is_made_once_and_used_again(app, outside, make_post, rows):
+def test_former_member_is_created_once(app, outside, make_post, rows):
     people = [add_person(outside, f"Person {number}") for number in range(3)]
     for each in people:
         make_post(author=each)
@@ -140,26 +140,26 @@ def test_former_member_is_made_once_and_used_again(app, outside, make_post, rows
     assert len(rows(Post)) == 3
 
 
-def test_somebody_who_is_only_called_so_gets_no_posts(app, person, make_user, rows):
+def test_a_user_named_former_member_gets_no_posts(app, person, make_user, rows):
     namesake = make_user("Former member", email="former@example.com")
     erase(app, person)
     assert [post.author_id for post in rows(Post)] != [namesake.id]
     assert len(rows(User)) == 2
 
 
-def test_their_posts_are_deleted_where_that_was_chosen_and_nobody_elses(app, person, make_post, rows):
+def test_chosen_posts_are_deleted_and_no_others(app, person, make_post, rows):
     other = make_post("Another's")
     erase(app, person, "delete")
     assert [post.id for post in rows(Post)] == [other.id]
     assert [user.name for user in rows(User)] == ["Ada Lovelace"]
 
 
-def test_no_former_member_is_made_where_there_are_no_posts(app, outside, rows):
+def test_former_member_is_not_created_without_posts(app, outside, rows):
     erase(app, add_person(outside))
     assert rows(User) == []
 
 
-def test_what_was_kept_stays_when_former_member_is_erased_and_it_is_to_be_kept(app, person, rows):
+def test_kept_posts_survive_when_former_member_is_erased(app, person, rows):
     erase(app, person)
     [former], [post] = rows(User), rows(Post)
     erase(app, former)
@@ -173,10 +173,10 @@ def test_an_unknown_choice_erases_nobody(app, person, rows):
     assert [user.name for user in rows(User)] == [NAME]
 
 
-# Who may, and when they are asked for their password again
+# Permissions, and when the password is asked for
 
 
-def test_an_editor_may_not(wsgi, outside, person, app):
+def test_an_editor_cannot_erase(wsgi, outside, person, app):
     editor = browser_of(wsgi, outside, add_person(outside, role="editor"))
     form = app.get(f"/users/{person.id}/erase").forms["record"]
     fields = {**dict(form.submit_fields()), "csrf_token": editor.get("/users").forms[0]["csrf_token"].value}
@@ -192,14 +192,14 @@ def administrator_of(wsgi, outside, age):
     return browser_of(wsgi, outside, add_person(outside, "Admin", "admin"), confirmed_at=utcnow() - age)
 
 
-def test_the_password_is_not_asked_for_within_a_quarter_of_an_hour(wsgi, outside, person):
-    form = administrator_of(wsgi, outside, ALMOST).get(f"/users/{person.id}/erase").forms["record"]
+def test_no_password_is_asked_for_within_15_minutes(wsgi, outside, person):
+    form = administrator_of(wsgi, outside, CONFIRMED_14_MINUTES_AGO).get(f"/users/{person.id}/erase").forms["record"]
     assert "your_password" not in form.fields
     form.submit(status=303)
 
 
-def test_after_a_quarter_of_an_hour_the_password_is_asked_for_again(wsgi, outside, person, rows):
-    app = administrator_of(wsgi, outside, NOT_NOW)
+def test_the_password_is_asked_for_after_15_minutes(wsgi, outside, person, rows):
+    app = administrator_of(wsgi, outside, CONFIRMED_15_MINUTES_AGO)
     form = app.get(f"/users/{person.id}/erase").forms["record"]
     for password in ("", "a wrong password", PASSWORD.upper()):
         form["your_password"] = password
@@ -211,23 +211,23 @@ def test_after_a_quarter_of_an_hour_the_password_is_asked_for_again(wsgi, outsid
     assert NAME not in [user.name for user in rows(User)]
 
 
-def test_the_field_for_the_password_cannot_be_left_out(wsgi, outside, person, rows):
-    app = administrator_of(wsgi, outside, NOT_NOW)
+def test_the_password_cannot_be_left_out(wsgi, outside, person, rows):
+    app = administrator_of(wsgi, outside, CONFIRMED_15_MINUTES_AGO)
     page = app.get(f"/users/{person.id}/erase")
     app.post(f"/users/{person.id}/erase", {"csrf_token": page.forms["record"]["csrf_token"].value}, status=422)
     assert rows(User)[0].name == NAME
 
 
-def test_once_entered_it_is_not_asked_for_on_the_next_page(wsgi, outside, person):
-    app, other = administrator_of(wsgi, outside, NOT_NOW), add_person(outside)
+def test_an_entered_password_counts_on_the_next_page(wsgi, outside, person):
+    app, other = administrator_of(wsgi, outside, CONFIRMED_15_MINUTES_AGO), add_person(outside)
     form = app.get(f"/users/{other.id}/erase").forms["record"]
     form["your_password"] = PASSWORD
     form.submit(status=303)
     assert "your_password" not in app.get(f"/users/{person.id}/erase").forms["record"].fields
 
 
-def test_wrong_passwords_are_counted_as_where_one_signs_in(wsgi, outside, person, rows):
-    app = administrator_of(wsgi, outside, NOT_NOW)
+def test_wrong_passwords_are_counted_as_failed_sign_ins(wsgi, outside, person, rows):
+    app = administrator_of(wsgi, outside, CONFIRMED_15_MINUTES_AGO)
     before = len(rows(FailedSignIn))
     form = app.get(f"/users/{person.id}/erase").forms["record"]
     for _try in range(5):

@@ -1,4 +1,4 @@
-"""What the form of a user takes, and how it reads what was typed."""
+"""The form of a user: which values it accepts, and how it parses them."""
 
 import pytest
 from pyramid.request import Request
@@ -11,7 +11,7 @@ from tests import signed_in
 
 
 class AdminRequest(Request):
-    """A request of an administrator who has only just entered their password: the form has every field but that."""
+    """A request of an administrator who has just entered their password, so that the form does not ask for it."""
 
     @property
     def identity(self):
@@ -22,7 +22,7 @@ class AdminRequest(Request):
 
 
 @pytest.mark.parametrize(
-    ("field", "typed", "value"),
+    ("field", "submitted", "value"),
     [
         ("name", "John Doe", "John Doe"),
         ("name", "  John  Doe\u3000", "John  Doe"),
@@ -42,14 +42,14 @@ class AdminRequest(Request):
         ("active", "y", True),
     ],
 )
-def test_it_takes(field, typed, value):
-    form = filled_in(**{field: typed})
+def test_valid_values_are_parsed(field, submitted, value):
+    form = filled_in(**{field: submitted})
     assert form.validate(), form.errors
     assert form[field].data == value
 
 
 @pytest.mark.parametrize(
-    ("field", "typed"),
+    ("field", "submitted"),
     [
         ("name", ""),
         ("name", "\u3000 \t"),
@@ -86,47 +86,47 @@ def test_it_takes(field, typed, value):
         ("role", "root"),
     ],
 )
-def test_it_refuses_with_a_message_beside_the_field(field, typed):
-    form = filled_in(**{field: typed})
+def test_invalid_values_get_a_message_on_their_field(field, submitted):
+    form = filled_in(**{field: submitted})
     assert not form.validate()
     assert list(form.errors) == [field]
 
 
-def test_a_box_that_is_not_ticked_is_not_sent():
+def test_a_checkbox_that_is_not_sent_is_off():
     form = UserForm(AdminRequest.blank("/", POST={"name": "John Doe", "email": "", "age": "", "role": "member"}))
     assert form.validate()
     assert form.active.data is False
 
 
-def test_a_role_that_is_not_sent_is_that_of_a_member():
+def test_a_role_that_is_not_sent_is_member():
     form = UserForm(AdminRequest.blank("/", POST={"name": "John Doe", "email": "", "age": ""}))
     assert form.validate()
     assert form.role.data == "member"
 
 
 @pytest.mark.parametrize("blank", ["\u200b", "\u3164", "\ufeff", "\u00ad", "\u115f\u1160"])
-def test_a_name_without_anything_to_see_is_none(blank):
+def test_an_invisible_name_is_refused(blank):
     form = UserForm(AdminRequest.blank("/", POST={"name": blank}))
     assert not form.validate()
     assert list(form.errors) == ["name"]
 
 
-def test_every_role_of_the_table_can_be_chosen_and_no_other():
+def test_the_choices_are_the_roles_of_the_table():
     choices = UserForm(AdminRequest.blank("/")).role.choices
     assert [choice.value for choice in choices] == list(ROLES)
 
 
-def test_before_anything_was_typed_it_proposes_an_active_member():
+def test_an_empty_form_is_that_of_an_active_member():
     form = UserForm(AdminRequest.blank("/"))
     assert (form.name.data, form.email.data, form.age.data) == (None, None, None)
     assert (form.role.data, form.active.data, form.errors) == ("member", True, {})
 
 
-def test_what_a_query_string_says_is_not_taken_for_what_was_typed():
+def test_the_form_ignores_the_query_string():
     assert UserForm(AdminRequest.blank("/?name=John&role=admin")).role.data == "member"
 
 
-def filled_in(**typed):
-    """Return the form of a new user as a browser sends it, with what was typed."""
-    sent = {"name": "John Doe", "email": "", "age": "", "role": "member", "active": "y", **typed}
+def filled_in(**submitted):
+    """Return the form of a new user as a browser submits it with these values."""
+    sent = {"name": "John Doe", "email": "", "age": "", "role": "member", "active": "y", **submitted}
     return UserForm(AdminRequest.blank("/", POST=sent))

@@ -1,30 +1,47 @@
-"""Somebody who can sign in and administer always stays, whatever is done to them, and whoever does it at once."""
+"""One administrator who can sign in always stays, whichever page, script or program writes, also two at once."""
 
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 import sqlalchemy
 from sqlalchemy import event, func, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 from transaction import TransactionManager
 
 from myproject.db import get_engine, get_session_factory, get_tm_session
+from myproject.db.constraints import violated_constraint
 from myproject.models import User
-from myproject.users import models
-from myproject.users.models import LastAdministrator
+from myproject.users.administrators import LAST_ADMINISTRATOR
+from tests import postgresql_only, sqlite_only
 from tests.people import add_person, browser_of
 
 pytestmark = pytest.mark.usefixtures("nobody")
 
 USERS = User.__table__
+TRIGGERS = {
+    "sqlite": ["users_administered_insert", "users_administered_update", "users_administered_delete"],
+    "postgresql": [
+        "users_last_administrator_update", "users_last_administrator_delete", "users_last_administrator_truncate",
+    ],
+}  # fmt: skip
 
 
 @pytest.fixture
-def unchecked(monkeypatch):
-    """Switch the check off: what then happens is what the check is for."""
-    monkeypatch.setattr(models, "has_administrator", lambda session: False)
+def unchecked(outside):
+    """Drop the triggers, to show what they prevent."""
+    for trigger in TRIGGERS[outside.dialect.name]:
+        drop_trigger(outside, trigger)
+
+
+def drop_trigger(engine, trigger):
+    """Drop one of the TRIGGERS."""
+    with engine.begin() as connection:
+        on_table = " ON users" if engine.dialect.name == "postgresql" else ""
+        connection.exec_driver_sql(f"DROP TRIGGER {trigger}{on_table}")
 
 
 @pytest.fixture
@@ -51,7 +68,7 @@ def person(wsgi, outside):
     return add
 
 
-# One after the other, by every page
+# By every page
 
 
 def demote(app, user):
@@ -62,7 +79,7 @@ def deactivate(app, user):
     return change(app, user, active=False)
 
 
-def take_email(app, user):
+def remove_email(app, user):
     return change(app, user, email="")
 
 
@@ -81,36 +98,36 @@ def change(app, user, **fields):
     return form.submit(expect_errors=True)
 
 
-WAYS = [("admin", way) for way in (demote, deactivate, take_email, delete, erase)]
-WAYS += [("editor", way) for way in (deactivate, take_email, delete)]
+WAYS = [("admin", way) for way in (demote, deactivate, remove_email, delete, erase)]
+WAYS += [("editor", way) for way in (deactivate, remove_email, delete)]
 each_way = pytest.mark.parametrize(("role", "way"), WAYS, ids=[f"{way.__name__} by {role}" for role, way in WAYS])
 
 
-def go(person, role, way):
-    """Do it to the one administrator, by themself or by an editor; return the answer."""
+def remove_administrator(person, role, way):
+    """Do it to the only administrator, by themself or by an editor; return the answer."""
     administrator, own = person("admin")
     return way(own if role == "admin" else person(role)[1], administrator)
 
 
 @each_way
-def test_the_last_administrator_stays(person, left, role, way):
-    answer = go(person, role, way)
+def test_no_page_removes_the_last_administrator(person, left, role, way):
+    answer = remove_administrator(person, role, way)
     assert left() == 1
-    assert answer.status_int == (422 if way in (demote, deactivate, take_email) else 409)
+    assert answer.status_int == (422 if way in (demote, deactivate, remove_email) else 409)
     answer.mustcontain("This is the last administrator who can sign in.")
 
 
 @each_way
 @pytest.mark.usefixtures("unchecked")
-def test_without_the_check_nobody_is_left(person, left, role, way):
-    assert go(person, role, way).status_int == 303
+def test_without_the_triggers_the_pages_remove_the_last_administrator(person, left, role, way):
+    assert remove_administrator(person, role, way).status_int == 303
     assert left() == 0
 
 
 @pytest.mark.parametrize(("role", "way"), [("admin", demote), ("editor", delete)])
-def test_one_of_two_may_go(person, left, role, way):
+def test_one_of_two_administrators_can_be_removed(person, left, role, way):
     person("admin")
-    assert go(person, role, way).status_int == 303
+    assert remove_administrator(person, role, way).status_int == 303
     assert left() == 1
 
 
@@ -120,29 +137,29 @@ def test_one_of_two_may_go(person, left, role, way):
     ids=lambda values: next(iter(values)),
 )
 @pytest.mark.parametrize("way", [demote, delete])
-def test_who_cannot_sign_in_or_administer_does_not_count(outside, person, left, values, way):
+def test_an_administrator_who_cannot_sign_in_does_not_count(outside, person, left, values, way):
     add_person(outside, "Another", **{"role": "admin", **values})
-    assert go(person, "admin", way).status_int in (409, 422)
+    assert remove_administrator(person, "admin", way).status_int in (409, 422)
     assert left() == 1
 
 
-def test_the_message_stands_beside_the_field_that_it_is_about(person):
+def test_the_message_is_on_the_field_that_was_changed(person):
     administrator, app = person("admin")
     page = demote(app, administrator)
     assert page.html.find(id="role-error").text.startswith("This is the last administrator")
     page = deactivate(app, administrator)
     assert page.html.find(id="active-error").text.startswith("This is the last administrator")
-    page = take_email(app, administrator)
+    page = remove_email(app, administrator)
     assert page.html.find(id="email-error").text.startswith("This is the last administrator")
 
 
-def test_what_else_is_in_the_record_of_the_last_administrator_can_be_changed(person, rows):
+def test_other_fields_of_the_last_administrator_can_be_changed(person, rows):
     administrator, app = person("admin")
     assert change(app, administrator, name="Jane Doe", age="30").status_int == 303
     assert (rows(User)[0].name, rows(User)[0].role) == ("Jane Doe", "admin")
 
 
-def test_others_are_changed_and_deleted_as_always_where_nobody_can_administer(make_user, person):
+def test_users_can_be_changed_and_deleted_when_there_is_no_administrator(make_user, person):
     first, second = make_user(role="admin"), make_user()
     _editor, app = person("editor")
     assert [deactivate(app, first).status_int, delete(app, first).status_int, delete(app, second).status_int] == [
@@ -157,30 +174,16 @@ def set_value(name, value):
     return lambda dbsession, user: setattr(user, name, value)
 
 
-def set_unread(dbsession, user):
-    dbsession.expire(user)
-    user.role = "member"
-
-
-def set_after_savepoint(dbsession, user):
-    # A rollback to a savepoint forgets what was read of the rows that it was about.
-    with suppress(ZeroDivisionError), dbsession.begin_nested():
-        user.name = "Jane Doe"
-        dbsession.flush()
-        raise ZeroDivisionError
-    user.role = "member"
-
-
 SCRIPTS = {
-    "role": set_value("role", "member"),
-    "active": set_value("active", False),
+    "change_role": lambda dbsession, user: user.change_role("member"),
+    "deactivate": lambda dbsession, user: user.deactivate(),
+    "erase": lambda dbsession, user: user.erase(keep_posts=False),
     "password": set_value("password_hash", None),
     "email": set_value("email", None),
-    "role unread": set_unread,
-    "role after a savepoint": set_after_savepoint,
     "delete": lambda dbsession, user: dbsession.delete(user),
     "update by query": lambda dbsession, user: dbsession.execute(sqlalchemy.update(User).values(role="member")),
     "delete by query": lambda dbsession, user: dbsession.execute(sqlalchemy.delete(User)),
+    "update by text": lambda dbsession, user: dbsession.execute(sqlalchemy.text("UPDATE users SET active = false")),
 }
 each_script = pytest.mark.parametrize("script", SCRIPTS)
 
@@ -201,39 +204,217 @@ def run(outside):
 
 
 @each_script
-def test_a_script_does_not_take_the_last_administrator_either(run, left, script):
-    with pytest.raises(LastAdministrator):
+def test_no_script_removes_the_last_administrator(run, left, script):
+    with pytest.raises(IntegrityError) as raised:
         run(script)
+    assert violated_constraint(raised.value) == LAST_ADMINISTRATOR
     assert left() == 1
 
 
 @each_script
 @pytest.mark.usefixtures("unchecked")
-def test_without_the_check_a_script_leaves_nobody(run, left, script):
+def test_without_the_triggers_a_script_removes_the_last_administrator(run, left, script):
     run(script)
     assert left() == 0
 
 
-def test_one_takes_the_place_of_the_other_in_one_transaction(outside, left):
+def test_a_handover_in_one_transaction_promotes_the_new_administrator_first(outside, left):
     old, new = add_person(outside, role="admin"), add_person(outside)
     with Session(outside) as session:
         old, new = session.get(User, old.id), session.get(User, new.id)
-        old.role, new.role = "member", "admin"
+        new.change_role("admin")
+        session.flush()
+        old.change_role("member")
         session.commit()
     assert left() == 1
 
 
-def test_of_two_who_go_in_one_transaction_neither_does(outside, left):
+def test_two_administrators_cannot_both_be_removed_in_one_transaction(outside, left):
     first, second = add_person(outside, role="admin"), add_person(outside, role="admin")
     with Session(outside) as session:
         session.get(User, first.id).role = "member"
         session.delete(session.get(User, second.id))
-        with pytest.raises(LastAdministrator):
+        with pytest.raises(IntegrityError):
             session.commit()
     assert left() == 2
 
 
-# Two at once
+# By any program: plain SQL over a connection with nothing of ours
+
+
+REMOVING = {
+    "role": "UPDATE users SET role = 'editor'",
+    "active": "UPDATE users SET active = false",
+    "email": "UPDATE users SET email = NULL",
+    "password_hash": "UPDATE users SET password_hash = NULL",
+    "delete": "DELETE FROM users",
+}
+# The statement that a trigger is there for.
+GUARDED = {
+    "users_administered_update": REMOVING["role"],
+    "users_administered_delete": REMOVING["delete"],
+    "users_last_administrator_update": REMOVING["role"],
+    "users_last_administrator_delete": REMOVING["delete"],
+    "users_last_administrator_truncate": "TRUNCATE users CASCADE",
+}
+
+
+def execute(engine, statement):
+    """Execute a statement and commit."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+
+
+@pytest.mark.parametrize("statement", REMOVING)
+def test_no_statement_removes_the_last_administrator(outside, left, statement):
+    add_person(outside, role="admin")
+    add_person(outside, role="admin")
+    with pytest.raises(IntegrityError) as raised:
+        execute(outside, REMOVING[statement])
+    assert violated_constraint(raised.value) == LAST_ADMINISTRATOR
+    assert left() == 2
+
+
+@pytest.mark.parametrize("statement", REMOVING)
+def test_a_statement_may_remove_all_but_one_administrator(outside, left, statement):
+    add_person(outside, role="admin")
+    kept = add_person(outside, role="admin")
+    execute(outside, f"{REMOVING[statement]} WHERE id <> {kept.id}")
+    assert left() == 1
+
+
+def test_a_user_who_was_never_an_administrator_can_be_removed(outside, left):
+    add_person(outside, role="admin")
+    member = add_person(outside)
+    for statement in REMOVING.values():
+        execute(outside, f"{statement} WHERE id = {member.id}")
+    assert left() == 1
+
+
+@pytest.mark.parametrize("trigger", GUARDED)
+def test_a_dropped_trigger_lets_its_statement_remove_the_last_administrator(outside, left, trigger):
+    if trigger not in TRIGGERS[outside.dialect.name]:
+        pytest.skip("of the other database")
+    add_person(outside, role="admin")
+    with pytest.raises(IntegrityError):
+        execute(outside, GUARDED[trigger])
+    drop_trigger(outside, trigger)
+    execute(outside, GUARDED[trigger])
+    assert left() == 0
+
+
+@postgresql_only
+def test_truncate_is_refused_only_while_there_is_an_administrator(outside, rows):
+    add_person(outside)
+    execute(outside, "TRUNCATE users CASCADE")
+    assert rows(User) == []
+
+
+REPLACING = {
+    "insert by email": "INSERT OR REPLACE INTO users (name, email) VALUES ('Eve', 'ADMIN@example.com')",
+    "insert by id": "REPLACE INTO users (id, name) VALUES (7, 'Eve')",
+    "update by email": "UPDATE OR REPLACE users SET email = 'admin@example.com' WHERE id = 8",
+    "update by id": "UPDATE OR REPLACE users SET id = 7 WHERE id = 8",
+}
+KEEPING = {
+    "an insert of the same email": "INSERT OR IGNORE INTO users (name, email) VALUES ('Eve', 'admin@example.com')",
+    "an upsert": """INSERT INTO users (name, email) VALUES ('Eve', 'admin@example.com')
+                    ON CONFLICT (lower(email)) DO UPDATE SET name = excluded.name""",
+    "a replacement by an administrator": """REPLACE INTO users (id, name, email, role, password_hash)
+                                            VALUES (7, 'Eve', 'admin@example.com', 'admin', 'x')""",
+}
+
+
+@pytest.fixture
+def plain_sqlite(outside):
+    """A connection of the driver, as another program makes it: REPLACE fires no trigger of DELETE.
+
+    There are the administrator admin@example.com, with the id 7, and a member with the id 8.
+    """
+    add_person(outside, role="admin", id=7, email="admin@example.com")
+    add_person(outside, id=8)
+    with closing(sqlite3.connect(outside.url.database)) as connection:
+        connection.create_function("folded", 1, str.lower, deterministic=True)
+        yield connection
+
+
+@sqlite_only
+@pytest.mark.parametrize("statement", REPLACING)
+def test_replace_does_not_remove_the_last_administrator(plain_sqlite, left, statement):
+    with pytest.raises(sqlite3.IntegrityError, match=LAST_ADMINISTRATOR):
+        plain_sqlite.execute(REPLACING[statement])
+    plain_sqlite.commit()
+    assert left() == 1
+
+
+@sqlite_only
+@pytest.mark.parametrize("statement", REPLACING)
+def test_a_dropped_trigger_lets_replace_remove_the_last_administrator(outside, plain_sqlite, left, statement):
+    drop_trigger(outside, f"users_administered_{statement.split()[0]}")
+    plain_sqlite.execute(REPLACING[statement])
+    plain_sqlite.commit()
+    assert left() == 0
+
+
+@sqlite_only
+@pytest.mark.parametrize("statement", KEEPING)
+def test_a_conflicting_statement_that_keeps_an_administrator_is_accepted(plain_sqlite, left, statement):
+    plain_sqlite.execute(KEEPING[statement])
+    plain_sqlite.commit()
+    assert left() == 1
+
+
+# Two at once over plain connections
+
+
+LEAVING = {
+    "demote": "UPDATE users SET role = 'member' WHERE id = {}",
+    "delete": "DELETE FROM users WHERE id = {}",
+}
+
+
+@postgresql_only
+@pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+@pytest.mark.parametrize("ways", [("demote", "demote"), ("delete", "delete"), ("demote", "delete")], ids=" ".join)
+@pytest.mark.parametrize("crosswise", [True, False], ids=["crosswise", "the second waits"])
+def test_two_administrators_cannot_leave_at_once_on_postgresql(database_url, outside, left, level, ways, crosswise):
+    users = [add_person(outside, role="admin") for _ in ways]
+    engine = sqlalchemy.create_engine(database_url, isolation_level=level)
+    both_have_begun, first_has_left = threading.Barrier(2), threading.Event()
+
+    def leave(number):
+        with engine.begin() as connection:
+            # This takes the snapshot of REPEATABLE READ and SERIALIZABLE.
+            connection.exec_driver_sql("SELECT count(*) FROM users")
+            both_have_begun.wait(10)
+            if not crosswise and number == 1:
+                first_has_left.wait(10)
+            connection.exec_driver_sql(LEAVING[ways[number]].format(users[number].id))
+            first_has_left.set()
+            # Until this commits, the other transaction waits for its lock.
+            connection.exec_driver_sql("SELECT pg_sleep(0.2)")
+
+    with ThreadPoolExecutor(2) as pool:
+        errors = [future.exception(30) for future in [pool.submit(leave, number) for number in (0, 1)]]
+    engine.dispose()
+    assert left() == 1
+    assert [isinstance(error, DBAPIError) for error in errors if error] == [True]
+
+
+@postgresql_only
+def test_an_administrator_added_by_an_unfinished_transaction_does_not_count(database_url, outside, left):
+    user = add_person(outside, role="admin")
+    engine = sqlalchemy.create_engine(database_url)
+    with engine.connect() as unfinished:
+        add = "INSERT INTO users (name, email, role, password_hash) VALUES ('Eve', 'eve@example.com', 'admin', 'x')"
+        unfinished.exec_driver_sql(add)
+        with pytest.raises(IntegrityError):
+            execute(outside, LEAVING["demote"].format(user.id))
+    engine.dispose()
+    assert left() == 1
+
+
+# Two at once, by the pages
 
 
 @pytest.fixture
@@ -293,7 +474,7 @@ RACES = [(act, "themselves") for act in ACTS] + [(act, "by editors") for act in 
 
 
 @pytest.mark.parametrize(("act", "whom"), RACES)
-def test_of_two_at_once_one_stays(together, person, left, act, whom):
+def test_of_two_administrators_who_leave_at_once_one_stays(together, person, left, act, whom):
     answers = together(forms_of(act, whom, person))
     assert left() == 1
     assert answers == [303, 422 if act in ("demote", "deactivate") else 409]
@@ -301,13 +482,13 @@ def test_of_two_at_once_one_stays(together, person, left, act, whom):
 
 @pytest.mark.parametrize(("act", "whom"), RACES)
 @pytest.mark.usefixtures("unchecked")
-def test_without_the_check_of_two_at_once_none_stays(together, person, left, act, whom):
+def test_without_the_triggers_both_leave_at_once(together, person, left, act, whom):
     assert together(forms_of(act, whom, person)) == [303, 303]
     assert left() == 0
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_of_two_who_turn_on_each_other_the_first_wins(together, person, left, act):
+def test_of_two_who_remove_each_other_the_first_succeeds(together, person, left, act):
     # The sign-in of the other has ended, or their role, before they could: they are asked to sign in, or told no.
     answers = together(forms_of(act, "each other", person))
     assert left() == 1

@@ -1,4 +1,4 @@
-"""The pages below `/users`, as a person uses them."""
+"""The pages below `/users`, used as in a browser."""
 
 import unicodedata
 from threading import Barrier, Thread
@@ -8,7 +8,7 @@ import pytest
 from myproject.models import Post, User
 from tests import signed_in
 
-# What people are called, what they may try, and what a program on the way could mistake for something of its own.
+# Real names, attacks, and texts with a meaning in HTML, in templates or in formatting.
 TEXTS = {
     "apostrophe": "O'Neil",
     "quotes": '"quoted" ‘and’ “quoted”',
@@ -25,7 +25,7 @@ TEXTS = {
 }
 
 
-def test_the_front_door_leads_to_the_users(app):
+def test_the_home_page_redirects_to_the_users(app):
     page = app.get("/", status=303).follow()
     assert page.request.path == "/users"
     assert page.html.h1.text == "Users"
@@ -39,7 +39,7 @@ def test_a_user_is_added(app, rows):
     assert [(user.name, user.age) for user in rows(User)] == [("John Doe", 30)]
 
 
-def test_a_user_is_added_with_everything_the_form_asks(app, rows):
+def test_a_user_is_added_with_all_fields(app, rows):
     form = app.get("/users/new").forms["record"]
     form["name"], form["email"], form["age"] = "John Doe", "john@example.com", "30"
     form["role"], form["active"] = "editor", False
@@ -48,7 +48,7 @@ def test_a_user_is_added_with_everything_the_form_asks(app, rows):
     assert (user.email, user.age, user.role, user.active) == ("john@example.com", 30, "editor", False)
 
 
-def test_a_name_is_all_that_a_user_needs(app, rows):
+def test_only_the_name_is_required(app, rows):
     form = app.get("/users/new").forms["record"]
     form["name"] = "John Doe"
     form.submit(status=303)
@@ -57,7 +57,7 @@ def test_a_name_is_all_that_a_user_needs(app, rows):
 
 
 @pytest.mark.parametrize("field", ["name", "email"])
-def test_as_many_characters_as_the_table_keeps_are_accepted(app, rows, field):
+def test_the_longest_texts_are_accepted(app, rows, field):
     longest = {"name": "김" * 200, "email": "a" * 308 + "@example.com"}
     form = app.get("/users/new").forms["record"]
     form["name"] = "John Doe"
@@ -67,7 +67,7 @@ def test_as_many_characters_as_the_table_keeps_are_accepted(app, rows, field):
 
 
 @pytest.mark.parametrize("age", [0, 150])
-def test_the_youngest_and_the_oldest_are_accepted(app, rows, age):
+def test_the_lowest_and_highest_ages_are_accepted(app, rows, age):
     form = app.get("/users/new").forms["record"]
     form["name"], form["age"] = "John Doe", str(age)
     page = form.submit(status=303).follow()
@@ -75,7 +75,7 @@ def test_the_youngest_and_the_oldest_are_accepted(app, rows, age):
     assert rows(User)[0].age == age
 
 
-def test_spaces_around_what_was_typed_are_not_kept(app, rows):
+def test_spaces_around_values_are_removed(app, rows):
     form = app.get("/users/new").forms["record"]
     form["name"], form["email"], form["age"] = "  John Doe ", " john@example.com ", " 30 "
     form.submit(status=303)
@@ -110,21 +110,21 @@ def test_a_user_is_edited(app, make_user, rows):
     assert rows(User)[0].age == 31
 
 
-def test_the_form_comes_filled_in_with_the_record(app, make_user):
+def test_the_form_shows_the_record(app, make_user):
     user = make_user(name="John Doe", email="john@example.com", age=30, role="editor", active=False)
     form = app.get(f"/users/{user.id}/edit").forms["record"]
     assert (form["name"].value, form["email"].value, form["age"].value) == ("John Doe", "john@example.com", "30")
     assert (form["role"].value, form["active"].checked) == ("editor", False)
 
 
-def test_a_form_saved_as_it_came_changes_nothing(app, make_user, rows):
+def test_an_unchanged_form_changes_nothing(app, make_user, rows):
     user = make_user(name="John Doe", email="john@example.com", age=30, role="admin", active=False)
     app.get(f"/users/{user.id}/edit").forms["record"].submit(status=303)
     saved = rows(User)[0]
     assert (saved.version, saved.updated_at) == (user.version, user.updated_at)
 
 
-def test_what_is_optional_can_be_emptied(app, make_user, rows):
+def test_optional_fields_can_be_emptied(app, make_user, rows):
     user = make_user(email="john@example.com", age=30)
     form = app.get(f"/users/{user.id}/edit").forms["record"]
     form["email"] = form["age"] = ""
@@ -132,7 +132,7 @@ def test_what_is_optional_can_be_emptied(app, make_user, rows):
     assert [(user.email, user.age) for user in rows(User)] == [(None, None)]
 
 
-def test_somebody_who_has_left_is_kept_and_marked(app, make_user, rows):
+def test_an_inactive_user_is_marked_in_the_list(app, make_user, rows):
     user = make_user()
     form = app.get(f"/users/{user.id}/edit").forms["record"]
     form["active"] = False
@@ -141,7 +141,7 @@ def test_somebody_who_has_left_is_kept_and_marked(app, make_user, rows):
     assert app.get("/users").html.select_one("tbody .badge").text == "Inactive"
 
 
-def test_what_the_address_says_is_not_taken_for_what_was_typed(app, rows):
+def test_the_query_string_does_not_fill_in_the_form(app, rows):
     form = app.get("/users/new?name=Other&role=admin").forms["record"]
     form["name"] = "John Doe"
     form.submit(status=303)
@@ -156,7 +156,7 @@ def test_several_users_may_have_no_email(app, make_user, rows):
     assert [user.email for user in rows(User)] == [None, None]
 
 
-def test_a_user_may_write_their_own_email_in_another_case(app, make_user, rows):
+def test_the_case_of_an_email_can_be_changed(app, make_user, rows):
     user = make_user(email="john@example.com")
     form = app.get(f"/users/{user.id}/edit").forms["record"]
     form["email"] = "John@Example.com"
@@ -165,7 +165,7 @@ def test_a_user_may_write_their_own_email_in_another_case(app, make_user, rows):
 
 
 @pytest.mark.usefixtures("taken")
-def test_an_email_taken_is_told_beside_the_field(app, rows):
+def test_a_taken_email_gets_a_message_on_the_field(app, rows):
     form = app.get("/users/new").forms["record"]
     form["name"], form["email"] = "John Doe", "ADA@Example.com"
     page = form.submit(status=422)
@@ -175,7 +175,7 @@ def test_an_email_taken_is_told_beside_the_field(app, rows):
 
 
 @pytest.mark.usefixtures("taken")
-def test_a_refused_edit_goes_on_under_the_stored_name(app, make_user, rows):
+def test_a_refused_form_shows_the_stored_name_in_its_heading(app, make_user, rows):
     user = make_user(name="John Doe")
     form = app.get(f"/users/{user.id}/edit").forms["record"]
     form["name"], form["email"] = "Johnny", "ada@example.com"
@@ -186,7 +186,7 @@ def test_a_refused_edit_goes_on_under_the_stored_name(app, make_user, rows):
 
 
 @pytest.mark.usefixtures("taken")
-def test_a_refused_form_can_be_mended_and_sent_again(app, rows):
+def test_a_refused_form_can_be_corrected(app, rows):
     form = app.get("/users/new").forms["record"]
     form["name"], form["email"], form["active"] = "John Doe", "ada@example.com", False
     again = form.submit(status=422).forms["record"]
@@ -195,7 +195,7 @@ def test_a_refused_form_can_be_mended_and_sent_again(app, rows):
     assert (rows(User)[1].email, rows(User)[1].active) == ("john@example.com", False)
 
 
-def test_of_two_who_take_an_email_at_the_same_time_one_gets_it(wsgi, rows):
+def test_two_concurrent_requests_cannot_take_the_same_email(wsgi, rows):
     forms = [signed_in.browser(wsgi).get("/users/new").forms["record"] for _ in range(2)]
     answers = submit_together(forms, name="John Doe", email="john@example.com")
     assert sorted(answers) == [303, 422]
@@ -210,7 +210,7 @@ def test_a_user_is_deleted_after_a_confirmation(app, make_user, rows):
     assert rows(User) == []
 
 
-def test_a_user_goes_with_their_posts_and_nobody_elses(app, make_user, make_post, rows):
+def test_deleting_a_user_deletes_their_posts_only(app, make_user, make_post, rows):
     user = make_user()
     make_post(author=user)
     other = make_post(title="Somebody else's")
@@ -229,7 +229,7 @@ def test_a_user_goes_with_their_posts_and_nobody_elses(app, make_user, make_post
         (1010, 10, "and 1,000 more"),
     ],
 )
-def test_the_confirmation_names_the_posts_that_would_go(app, make_user, outside, posts, named, said):
+def test_the_confirmation_lists_the_posts_to_be_deleted(app, make_user, outside, posts, named, said):
     user = make_user()
     titles = [f"Post {number}" for number in range(posts)]
     with outside.begin() as connection:
@@ -240,7 +240,7 @@ def test_the_confirmation_names_the_posts_that_would_go(app, make_user, outside,
     page.mustcontain(said)
 
 
-def test_a_user_who_has_gone_meanwhile_cannot_be_deleted_again(app, make_user):
+def test_a_deleted_user_cannot_be_deleted_again(app, make_user):
     path = f"/users/{make_user().id}/delete"
     first, second = app.get(path), app.get(path)
     first.forms["record"].submit(status=303)
@@ -254,10 +254,10 @@ def test_a_message_is_shown_once(app):
     app.get("/users").mustcontain("John Doe", no="was added")
 
 
-def test_the_list_tells_how_many_there_are(app, make_user):
+def test_the_list_shows_the_number_of_users(app, make_user):
     for _ in range(26):
         make_user()
-    # And the administrator who looks.
+    # With the administrator who is signed in.
     app.get("/users").mustcontain("27 users")
 
 
@@ -272,7 +272,7 @@ def test_a_name_is_stored_and_shown_exactly(app, rows, subtests):
             assert (page.html.h1.text, page.html.title.text) == (name, f"{name} · myproject")
 
 
-def test_every_page_about_a_user_has_the_name_exactly(app, make_user, subtests):
+def test_every_page_of_a_user_shows_the_name_exactly(app, make_user, subtests):
     for what, name in TEXTS.items():
         with subtests.test(what):
             path = f"/users/{make_user(name).id}"
@@ -283,7 +283,7 @@ def test_every_page_about_a_user_has_the_name_exactly(app, make_user, subtests):
             assert [link.text for link in app.get("/users").html.select(f'tbody a[href="{path}"]')] == [name]
 
 
-def test_a_record_saved_as_it_came_keeps_its_name_exactly(app, make_user, rows, subtests):
+def test_an_unchanged_record_keeps_its_name_exactly(app, make_user, rows, subtests):
     for what, name in TEXTS.items():
         with subtests.test(what):
             path = f"/users/{make_user(name).id}/edit"
@@ -292,7 +292,7 @@ def test_a_record_saved_as_it_came_keeps_its_name_exactly(app, make_user, rows, 
             assert (rows(User)[-1].name, rows(User)[-1].version) == (name, 1)
 
 
-def test_the_longest_name_of_emoji_fits_the_message(app):
+def test_the_longest_emoji_name_fits_the_message(app):
     form = app.get("/users/new").forms["record"]
     form["name"] = "😀" * 200
     page = form.submit(status=303).follow()
@@ -301,18 +301,18 @@ def test_the_longest_name_of_emoji_fits_the_message(app):
 
 @pytest.fixture
 def taken(make_user):
-    """Somebody has the address ada@example.com."""
+    """A user with the email ada@example.com."""
     return make_user("Ada Lovelace", email="ada@example.com")
 
 
 def facts(page):
-    """Return what the page of a user tells, by its names."""
+    """Return the values on the page of a user by their labels."""
     terms, values = page.html.select(".facts dt"), page.html.select(".facts dd")
     return {term.text: value.text for term, value in zip(terms, values, strict=True)}
 
 
 def submit_together(forms, **values):
-    """Fill in the forms alike, submit all at once from a thread each, and return the statuses of the answers."""
+    """Fill in all forms with `values`, submit each in a thread at the same time, and return the statuses."""
     start, answers = Barrier(len(forms)), []
 
     def submit(form):

@@ -1,4 +1,4 @@
-"""Two people edit the same record: the second is shown what the first saved, and decides."""
+"""Two people edit the same record: the second sees what the first saved, and decides."""
 
 import time
 
@@ -22,12 +22,12 @@ def other(wsgi):
 
 
 def edit(browser, record, **options):
-    """Return the form that `browser` is shown of a record."""
+    """Return the edit form of a record in `browser`."""
     return browser.get(f"/{record.__tablename__}/{record.id}/edit", **options).forms["record"]
 
 
 def save(browser, record, **values):
-    """Edit a record in one go."""
+    """Edit a record and submit the form."""
     form = edit(browser, record)
     for name, value in values.items():
         form[name] = value
@@ -35,12 +35,12 @@ def save(browser, record, **values):
 
 
 def meanwhile(page, field):
-    """Return what the page says was saved meanwhile in a field, or `None`."""
+    """Return the text about the value saved meanwhile in a field, or `None`."""
     note = page.html.find(id=f"{field}-saved")
     return note and " ".join(note.text.split())
 
 
-def test_the_second_of_two_people_keeps_what_they_typed_and_sees_what_was_saved(app, other, make_user, rows):
+def test_the_second_of_two_editors_sees_both_values(app, other, make_user, rows):
     form = edit(app, user := make_user("John Doe", age=30))
     save(other, user, name="Johnny Doe")
     form["name"] = "Jack Doe"
@@ -50,13 +50,13 @@ def test_the_second_of_two_people_keeps_what_they_typed_and_sees_what_was_saved(
     assert [user.name for user in rows(User)] == ["Johnny Doe"]
 
 
-def test_the_page_says_why_and_what_to_do(app, other, make_user):
+def test_the_page_explains_the_conflict(app, other, make_user):
     form = edit(app, user := make_user("John Doe"))
     save(other, user, name="Johnny Doe")
     assert WARNING in form.submit(status=409).html.find(role="alert").text
 
 
-def test_the_page_says_so_in_korean_too(wsgi, other, make_user):
+def test_the_page_explains_the_conflict_in_korean(wsgi, other, make_user):
     korean = signed_in.browser(wsgi, **KOREAN)
     form = edit(korean, user := make_user("김철수", role="member"))
     save(other, user, name="김영희", role="editor", active=False)
@@ -67,7 +67,7 @@ def test_the_page_says_so_in_korean_too(wsgi, other, make_user):
     assert "Editor" not in meanwhile(page, "role")
 
 
-def test_sent_again_it_overwrites_what_the_person_has_seen(app, other, make_user, rows):
+def test_a_form_sent_again_overwrites_the_seen_change(app, other, make_user, rows):
     form = edit(app, user := make_user("John Doe"))
     save(other, user, name="Johnny Doe", age="31")
     form["name"] = "Jack Doe"
@@ -75,7 +75,7 @@ def test_sent_again_it_overwrites_what_the_person_has_seen(app, other, make_user
     assert [(user.name, user.age) for user in rows(User)] == [("Jack Doe", None)]
 
 
-def test_sent_again_after_yet_another_change_it_is_shown_that_one(app, other, make_user, rows):
+def test_a_form_sent_again_after_another_change_is_a_conflict_again(app, other, make_user, rows):
     form = edit(app, user := make_user("John Doe"))
     save(other, user, name="Johnny Doe")
     page = form.submit(status=409)
@@ -85,7 +85,7 @@ def test_sent_again_after_yet_another_change_it_is_shown_that_one(app, other, ma
     assert [user.name for user in rows(User)] == ["Jonathan Doe"]
 
 
-def test_only_what_differs_stands_beside_its_field(app, other, make_user):
+def test_only_different_values_are_shown(app, other, make_user):
     form = edit(app, user := make_user("John Doe", email="john@example.com", age=30))
     save(other, user, age="", role="editor", active=False)
     page = form.submit(status=409)
@@ -96,19 +96,19 @@ def test_only_what_differs_stands_beside_its_field(app, other, make_user):
     }  # fmt: skip
 
 
-def test_what_was_saved_is_read_out_with_its_field(app, other, make_user):
+def test_the_saved_value_describes_its_field(app, other, make_user):
     form = edit(app, user := make_user("John Doe"))
     save(other, user, name="Johnny Doe")
     assert "name-saved" in form.submit(status=409).html.find(id="name")["aria-describedby"].split()
 
 
-def test_what_was_saved_is_shown_as_text(app, other, make_user):
+def test_the_saved_value_is_escaped(app, other, make_user):
     form = edit(app, user := make_user("John Doe"))
     save(other, user, name="<b>Johnny</b> & ${name}")
     assert meanwhile(form.submit(status=409), "name") == "Saved meanwhile: <b>Johnny</b> & ${name}"
 
 
-def test_a_stale_form_that_is_not_valid_either_says_both_in_turn(app, other, make_user, rows):
+def test_an_invalid_outdated_form_gets_both_messages_in_turn(app, other, make_user, rows):
     form = edit(app, user := make_user("John Doe", age=30))
     save(other, user, age="31")
     form["age"] = "thirty"
@@ -118,7 +118,7 @@ def test_a_stale_form_that_is_not_valid_either_says_both_in_turn(app, other, mak
     assert [user.age for user in rows(User)] == [31]
 
 
-def test_an_address_taken_meanwhile_is_told_once_the_conflict_is_settled(app, other, make_user):
+def test_a_taken_email_is_reported_after_the_conflict(app, other, make_user):
     form = edit(app, user := make_user("John Doe"))
     save(other, user, age="31")
     make_user("Jane Doe", email="doe@example.com")
@@ -127,14 +127,14 @@ def test_an_address_taken_meanwhile_is_told_once_the_conflict_is_settled(app, ot
 
 
 @pytest.mark.parametrize("version", ["", "0", "2", "-1", "1.0", "one", "１", "9" * 30, "1 ", "\x00"])
-def test_a_version_that_the_record_does_not_have_is_a_conflict(version, app, make_user, rows):
+def test_any_other_version_is_a_conflict(version, app, make_user, rows):
     form = edit(app, make_user("John Doe"))
     form["name"], form["version"] = "Jack Doe", version
     form.submit(status=409).forms["record"].submit(status=303)
     assert [user.name for user in rows(User)] == ["Jack Doe"]
 
 
-def test_a_program_that_sends_no_version_means_the_record_as_it_is(app, make_user, rows):
+def test_a_form_without_a_version_is_no_conflict(app, make_user, rows):
     user = make_user("John Doe")
     token = edit(app, user)["csrf_token"].value
     app.post(f"/users/{user.id}/edit", {"name": "Jack Doe", "role": "member", "csrf_token": token}, status=303)
@@ -148,14 +148,14 @@ def test_a_person_cannot_set_the_version(app, make_user, rows):
     assert [user.version for user in rows(User)] == [2]
 
 
-def test_a_form_that_changes_nothing_is_no_conflict_for_the_next(app, other, make_user):
+def test_an_unchanged_form_causes_no_conflict(app, other, make_user):
     form = edit(app, user := make_user("John Doe"))
     save(other, user)
     form.submit(status=303)
 
 
 @pytest.mark.parametrize("path", ["/users", "/posts"])
-def test_a_record_deleted_meanwhile_is_not_found(path, app, other, make_post):
+def test_a_deleted_record_is_not_found(path, app, other, make_post):
     post = make_post()
     record = post if path == "/posts" else User(id=post.author_id)
     form = edit(app, record)
@@ -163,7 +163,7 @@ def test_a_record_deleted_meanwhile_is_not_found(path, app, other, make_post):
     form.submit(status=404).mustcontain("There is nothing here")
 
 
-def test_a_post_that_two_people_edit(app, other, make_post, make_user, rows):
+def test_two_people_edit_a_post(app, other, make_post, make_user, rows):
     form, jane = edit(app, post := make_post("Hello", "World")), make_user("Jane Doe")
     save(other, post, body="One\nTwo", author_id=str(jane.id))
     form["body"] = "Three"
@@ -176,24 +176,22 @@ def test_a_post_that_two_people_edit(app, other, make_post, make_user, rows):
     assert [(post.body, post.author_id) for post in rows(Post)] == [("Three", post.author_id)]
 
 
-def test_an_author_chosen_meanwhile_whom_the_list_has_no_room_for_is_named(
-    app, other, make_post, make_user, monkeypatch
-):
+def test_a_saved_author_beyond_the_list_is_named(app, other, make_post, make_user, monkeypatch):
     form, zoe = edit(app, post := make_post()), make_user("Zoë")
     save(other, post, author_id=str(zoe.id))
-    monkeypatch.setattr(posts_views, "MOST_AUTHORS", 1)
+    monkeypatch.setattr(posts_views, "MOST_AUTHORS_OFFERED", 1)
     assert meanwhile(form.submit(status=409), "author_id") == "Saved meanwhile: Zoë"
 
 
-def test_a_stale_form_is_not_saved_by_trying_again(app, make_user, rows, monkeypatch, outside):
-    """The first attempt sees its own version and loses a race; what won it must not be overwritten by the second."""
-    form, store, attempts = edit(app, make_user("John Doe")), views.store, []
+def test_a_retry_does_not_save_an_outdated_form(app, make_user, rows, monkeypatch, outside):
+    """The first attempt loses a race; the second must not overwrite the change that won it."""
+    form, save, attempts = edit(app, make_user("John Doe")), views.save, []
 
-    def lose(request, form, user):
-        attempts.append(store(request, form, user))
+    def lose(form, user):
+        attempts.append(save(form, user))
         raise RetryableException
 
-    monkeypatch.setattr(views, "store", lose)
+    monkeypatch.setattr(views, "save", lose)
     monkeypatch.setattr(time, "sleep", lambda seconds: save_outside(outside))
     form["name"] = "Jack Doe"
     page = form.submit(status=409)
@@ -202,22 +200,22 @@ def test_a_stale_form_is_not_saved_by_trying_again(app, make_user, rows, monkeyp
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_stale_form_is_not_saved_by_the_attempt_after_a_real_race(app, make_user, rows, monkeypatch, outside):
-    form, store, attempts = edit(app, make_user("John Doe")), views.store, []
+def test_the_attempt_after_a_real_race_does_not_save_an_outdated_form(app, make_user, rows, monkeypatch, outside):
+    form, save, attempts = edit(app, make_user("John Doe")), views.save, []
 
-    def be_overtaken(request, form, user):
+    def be_overtaken(form, user):
         attempts.append(user)
         save_outside(outside)
-        return store(request, form, user)
+        return save(form, user)
 
-    monkeypatch.setattr(views, "store", be_overtaken)
+    monkeypatch.setattr(views, "save", be_overtaken)
     form["name"] = "Jack Doe"
     assert meanwhile(form.submit(status=409), "name") == "Saved meanwhile: Johnny Doe"
     assert (len(attempts), [user.name for user in rows(User)]) == (1, ["Johnny Doe"])
 
 
-def test_without_a_version_in_the_form_the_last_one_would_win(app, other, make_user, rows, monkeypatch):
-    """The control: `version_id_col` alone."""
+def test_without_a_version_the_last_change_would_win(app, other, make_user, rows, monkeypatch):
+    """The control: with `version_id_col` alone."""
     monkeypatch.setattr(views.UserForm, "is_outdated", lambda form, record: False)
     form = edit(app, user := make_user("John Doe"))
     save(other, user, name="Johnny Doe")

@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from ...web.i18n import _, format_date, translate
 from ...web.rendering import breakable
-from ..forms import ROLE_NAMES
+from ..fields import ROLE_NAMES
 from .marking import mark
 
 NOTHING = Markup()

@@ -1,17 +1,31 @@
-"""A view of the list that somebody keeps by name, for themself or for all."""
+"""A view of the list that a user has saved by name, for themself or for everybody."""
 
 import datetime
+from typing import Any
 from urllib.parse import parse_qsl
 
 from pyramid.authorization import Allow, Deny, Everyone
 from pyramid.httpexceptions import HTTPBadRequest
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, false, func, or_, select
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Select,
+    String,
+    Text,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ...db import Base
 from ...db.base import utcnow
 from ...security import SITE_ACL
-from ..listing.view import read_view
+from ..listing.view import View, read_view
 from ..models import User
 
 NAME_LENGTH = 100
@@ -19,7 +33,7 @@ QUERY_LENGTH = 2000
 
 
 class SavedView(Base):
-    """The query string of a view, by name; it goes when its owner's record goes, also where it is for all."""
+    """The query string of a list of users, by name. It is deleted with its owner, even if it is for everybody."""
 
     __tablename__ = "saved_views"
 
@@ -35,17 +49,17 @@ class SavedView(Base):
     user: Mapped[User] = relationship()
 
     @property
-    def view(self):
-        """The View that is kept, or `None` where the list does not understand it, or not all of it, any more."""
-        kept = dict(parse_qsl(self.query, keep_blank_values=True))
+    def view(self) -> View | None:
+        """The View that the query describes, or `None` if the list no longer understands all of it."""
+        parameters = dict(parse_qsl(self.query, keep_blank_values=True))
         try:
-            view = read_view(kept)
+            view = read_view(parameters)
         except HTTPBadRequest:
             return None
-        return view if view.chosen == kept else None
+        return view if view.chosen == parameters else None
 
-    def __acl__(self):
-        """Return who may do what to the view: all is its owner's; for whom it is not, it is not there."""
+    def __acl__(self) -> list[tuple[str, str, list[str]]]:
+        """Return the permissions on the view: its owner may do everything, others may see it if it is for everybody."""
         owner = (Allow, f"user:{self.user_id}", ["view", "edit", "delete"])
         if not self.for_all:
             return [owner, (Deny, Everyone, ["view", "edit", "delete"]), *SITE_ACL]
@@ -55,21 +69,30 @@ class SavedView(Base):
     __table_args__ = (
         CheckConstraint(f"length(name) BETWEEN 1 AND {NAME_LENGTH}", name="name_length"),
         CheckConstraint(f"length(query) <= {QUERY_LENGTH}", name="query_length"),
-        # The id of a deleted view never comes back as another one's.
+        # SQLite must not give the id of a deleted view to another one.
         {"sqlite_autoincrement": True},
     )
 
 
-BY_NAME = (func.lower(SavedView.name, type_=String), SavedView.id)
-# A person's names differ, without regard to case; it is also how theirs are found.
-Index("uq_saved_views_name", SavedView.user_id, func.lower(SavedView.name), unique=True)
+def name_key(name: Any) -> ColumnElement[str]:
+    """Return the SQL expression by which names are compared, without regard to case and accents: École is ecole.
+
+    It is cut, since a name can unfold to more bytes than an entry of an index may have. The numbers are literals, so
+    that the expression equals that of the index.
+    """
+    return func.substr(func.folded(name), literal_column("1"), literal_column(str(3 * NAME_LENGTH)), type_=String)
 
 
-def of_name(identity, name):
-    """Return a select of the SavedView that the person has by this name, without regard to case."""
-    return select(SavedView).where(SavedView.user_id == identity.id, func.lower(SavedView.name) == func.lower(name))
+BY_NAME = (name_key(SavedView.name), SavedView.id)
+# The views of one user have different names. The views of a user are found by it too.
+Index("uq_saved_views_name", SavedView.user_id, name_key(SavedView.name), unique=True)
 
 
-def seen_by(identity):
-    """Return the condition under which a SavedView is among those of the person: theirs, and those for all."""
-    return or_(SavedView.user_id == identity.id, SavedView.for_all)
+def select_by_name(user_id: int, name: str) -> Select[SavedView]:
+    """Return a query for the view that the user has saved by this name."""
+    return select(SavedView).where(SavedView.user_id == user_id, name_key(SavedView.name) == name_key(name))
+
+
+def is_visible_to(user_id: int) -> ColumnElement[bool]:
+    """Return the SQL condition that a view was saved by the user, or is for everybody."""
+    return or_(SavedView.user_id == user_id, SavedView.for_all)

@@ -1,169 +1,120 @@
-"""The pages of saved views: views of the list that people keep by name."""
+"""The pages of saved views."""
+
+from typing import Any
 
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import joinedload
-from wtforms import BooleanField, HiddenField, validators
+from sqlalchemy.orm import Session, joinedload
 
 from ...web.flash import flash
-from ...web.forms import RecordForm, TextField
+from ...web.forms import try_write
 from ...web.i18n import _
+from ...web.identity import identity_of
 from ...web.pagination import page_of
-from ..forms import ROLE_NAMES
+from ...web.request import Request
+from ..fields import ROLE_NAMES
 from ..listing.display import COLUMNS
 from ..listing.view import read_query, read_view
-from .models import BY_NAME, NAME_LENGTH, QUERY_LENGTH, SavedView, of_name, seen_by
+from .forms import NewSavedViewForm, SavedViewForm, explain
+from .models import BY_NAME, QUERY_LENGTH, SavedView, is_visible_to, select_by_name
 
-TAKEN = _("There is a saved view of this name already.")
-REPLACEABLE = _("There is a saved view of this name already. Choose another name, or replace it below.")
-# So many of one's own.
-MOST = 200
-# What a page puts a view into words with, and the longest that can be kept.
-SHOWN = {"role_names": ROLE_NAMES, "columns": {"name": _("Name"), **COLUMNS}, "longest": QUERY_LENGTH}
-
-
-class SavedViewForm(RecordForm):
-    """The name of a view, and for whom it is: only editors and administrators may save one for all."""
-
-    name = TextField(_("Name"), length=NAME_LENGTH, required=True)
-    for_all = BooleanField(_("For all"), description=_("Everybody who signs in here finds it among the saved views."))
-
-    def __init__(self, request, record=None, **values):
-        super().__init__(request, record, **values)
-        if not request.has_permission("share"):
-            del self.for_all
-
-
-class NewSavedViewForm(SavedViewForm):
-    """A view to save, by its query string, written as the list writes it."""
-
-    query = HiddenField(
-        filters=[lambda query: read_query(query or "").query],
-        validators=[validators.Length(max=QUERY_LENGTH)],
-    )
-    replace = BooleanField(_("Replace the saved view of this name"))
-    # Which view, and which version of it, the person was asked about.
-    offered = HiddenField()
-
-    def invalid(self, request, **names):
-        """Return what the template needs; where the name is that of another view, it offers to replace that one."""
-        taken = None
-        if TAKEN in self.name.errors:
-            taken = request.dbsession.scalar(of_name(request.identity, self.name.data))
-        if taken:
-            self.name.errors = [REPLACEABLE]
-            self.offered.data = offer_of(taken)
-            self.replace.data = False
-            self.replace.description = _("It is for all.") if taken.for_all else ""
-        else:
-            del self.replace
-        return super().invalid(request, **names)
+MOST_VIEWS_OF_A_USER = 200
+# What the templates need to describe a view in words, and its greatest length in characters.
+TEMPLATE_NAMES = {"role_names": ROLE_NAMES, "columns": {"name": _("Name"), **COLUMNS}, "longest": QUERY_LENGTH}
+EDIT = {"route_name": "users.views.edit", "renderer": "users/views/edit.jinja2", "permission": "edit"}
+DELETE = {"route_name": "users.views.delete", "renderer": "users/views/delete.jinja2", "permission": "delete"}
 
 
 @view_config(route_name="users.views.list", request_method="GET", renderer="users/views/list.jinja2")
-def index(request):
-    """List the person's views, and those for all, by name."""
-    views = select(SavedView).where(seen_by(request.identity)).options(joinedload(SavedView.user))
-    return {"page": page_of(request.dbsession, views, BY_NAME, request.GET.get("cursor")), **SHOWN}
+def index(request: Request) -> dict[str, Any]:
+    """List the views of the person who is signed in, and those for everybody, by name."""
+    views = select(SavedView).where(is_visible_to(identity_of(request).id)).options(joinedload(SavedView.user))
+    return {"page": page_of(request.dbsession, views, BY_NAME, request.GET.get("cursor")), **TEMPLATE_NAMES}
 
 
 @view_config(route_name="users.views.new", request_method="GET", renderer="users/views/new.jinja2")
-def new(request):
-    """Ask for the name of the view that the address describes."""
+def new(request: Request) -> dict[str, Any]:
+    """Ask for the name of the view that the query string describes."""
     view = read_view(request.GET)
     form = NewSavedViewForm(request, query=view.query)
     del form.replace, form.offered
-    return {"form": form, "view": view, **SHOWN}
+    return {"form": form, "view": view, **TEMPLATE_NAMES}
 
 
 @view_config(route_name="users.views.new", request_method="POST", renderer="users/views/new.jinja2")
-def create(request):
-    """Save a view, as a new one or in place of that of the same name, and go back to it."""
+def create(request: Request) -> Any:
+    """Save a view, new or in place of the one with its name, and go back to it."""
     form = NewSavedViewForm(request)
     view = read_query(form.query.data)
-    if not (form.validate() and keep(request, form)):
-        return form.invalid(request, view=view, **SHOWN)
+    if not (form.validate() and save_new(form)):
+        return form.invalid(request, view=view, **TEMPLATE_NAMES)
     flash(request, _("“${name}” was saved. You find it among the saved views.", mapping={"name": form.name.data}))
     return HTTPSeeOther(request.route_path("users.list", _query=view.parameters))
 
 
-@view_config(route_name="users.views.edit", request_method="GET", renderer="users/views/edit.jinja2", permission="edit")
-def edit(saved, request):
-    """Show a saved view to rename it, or to change for whom it is."""
-    return {"form": SavedViewForm(request, saved), "saved": saved, **SHOWN}
+@view_config(**EDIT, request_method="GET")
+def edit(saved: SavedView, request: Request) -> dict[str, Any]:
+    """Show the form of a saved view."""
+    return {"form": SavedViewForm(request, saved), "saved": saved, **TEMPLATE_NAMES}
 
 
-@view_config(
-    route_name="users.views.edit", request_method="POST", renderer="users/views/edit.jinja2", permission="edit"
-)
-def update(saved, request):
+@view_config(**EDIT, request_method="POST")
+def update(saved: SavedView, request: Request) -> Any:
     """Change a saved view."""
     form = SavedViewForm(request, saved)
     if form.is_outdated(saved):
-        return form.outdated(request, saved, saved=saved, **SHOWN)
-    if not (form.validate() and store(request, form, saved)):
-        return form.invalid(request, saved=saved, **SHOWN)
+        return form.outdated(request, saved, saved=saved, **TEMPLATE_NAMES)
+    if not (form.validate() and save(form, saved)):
+        return form.invalid(request, saved=saved, **TEMPLATE_NAMES)
     flash(request, _("“${name}” was saved.", mapping={"name": saved.name}))
     return HTTPSeeOther(request.route_path("users.views.list"))
 
 
-@view_config(
-    route_name="users.views.delete", request_method="GET", renderer="users/views/delete.jinja2", permission="delete"
-)
-def confirm(saved, request):
+@view_config(**DELETE, request_method="GET")
+def confirm(saved: SavedView, request: Request) -> dict[str, Any]:
     """Ask before a saved view is deleted."""
-    return {"saved": saved, **SHOWN}
+    return {"saved": saved, **TEMPLATE_NAMES}
 
 
-@view_config(route_name="users.views.delete", request_method="POST", permission="delete")
-def delete(saved, request):
-    """Delete a saved view; the people in it stay."""
+@view_config(**DELETE, request_method="POST")
+def delete(saved: SavedView, request: Request) -> HTTPSeeOther:
+    """Delete a saved view, but none of the users in it."""
     request.dbsession.delete(saved)
     flash(request, _("“${name}” was deleted.", mapping={"name": saved.name}))
     return HTTPSeeOther(request.route_path("users.views.list"))
 
 
-def keep(request, form):
-    """Store a view, new or in place of the one of its name; return `False`, with a message beside the name, if not."""
-    taken = request.dbsession.scalar(of_name(request.identity, form.name.data))
-    if taken is None and not has_room(request, form):
+def save_new(form: NewSavedViewForm) -> bool:
+    """Save a view, new or in place of the one with its name; return `False`, with a message on the name, if refused."""
+    dbsession, user_id = form.request.dbsession, identity_of(form.request).id
+    saved = dbsession.scalar(select_by_name(user_id, form.name.data))
+    if saved is None and not has_room(form, dbsession, user_id):
         return False
-    is_replaced = taken and form.replace.data and form.offered.data == offer_of(taken)
-    saved = taken if is_replaced else SavedView(user_id=request.identity.id)
+    if saved is None or not form.replaces(saved):
+        # If the name is taken, the database refuses the new view.
+        saved = SavedView(user_id=user_id)
     if not form.for_all:
-        # Who may not share, any more, shows nobody else what they replace it with.
+        # A former editor's view for everybody becomes private when they replace it.
         saved.for_all = False
-    return store(request, form, saved)
+    return save(form, saved)
 
 
-def offer_of(saved):
-    """Return the text that stands for a saved view as it is now."""
-    return f"{saved.id}.{saved.version}"
-
-
-def has_room(request, form):
-    """Return whether the person may save one more; where not, with a message beside the name."""
-    own = select(func.count()).select_from(SavedView).where(SavedView.user_id == request.identity.id)
-    if request.dbsession.scalar(own) < MOST:
+def has_room(form: NewSavedViewForm, dbsession: Session, user_id: int) -> bool:
+    """Return whether the user may save another view; if not, add a message to the name."""
+    views_of_user = select(func.count()).select_from(SavedView).where(SavedView.user_id == user_id)
+    if dbsession.execute(views_of_user).scalar_one() < MOST_VIEWS_OF_A_USER:
         return True
-    form.name.errors = [_("You have saved ${count} views, the most there can be.", mapping={"count": MOST})]
+    counted = {"count": MOST_VIEWS_OF_A_USER}
+    form.name.errors = [_("You have saved ${count} views, the most there can be.", mapping=counted)]
     return False
 
 
-def store(request, form, saved):
-    """Write what `form` holds to `saved`; return `False`, with a message beside the name, where that is taken.
+def save(form: SavedViewForm, saved: SavedView) -> bool:
+    """Write a valid form to `saved`; return `False`, with a message on the name, if another view has this name."""
 
-    The database settles it, as it does for emails.
-    """
-    try:
-        with request.dbsession.begin_nested():
-            form.populate_obj(saved)
-            request.dbsession.add(saved)
-    except IntegrityError as error:
-        if "uq_saved_views_name" not in str(error.orig):
-            raise
-        form.name.errors = [TAKEN]
-        return False
-    return True
+    def write() -> None:
+        form.populate_obj(saved)
+        form.request.dbsession.add(saved)
+
+    return try_write(form, write, explain)

@@ -1,4 +1,4 @@
-"""Saved views: kept by name for oneself or for all, opened, renamed, deleted, and not there for anybody else."""
+"""Saved views: saved by name for oneself or for everybody, opened, renamed, deleted, invisible to other users."""
 
 import pytest
 import sqlalchemy
@@ -53,12 +53,12 @@ def change(browser, view, status=303, **fields):
 
 
 def forge(browser, path, **fields):
-    """Send a form that no page of ours has shown; return the answer."""
+    """Send a form with fields that no page offers; return the answer."""
     return browser.post(path, {"csrf_token": token_of(browser), **fields}, status="*")
 
 
 def listed(browser):
-    """Return the cells of the saved views that a person is shown, as text."""
+    """Return the texts of the cells in the list of saved views."""
     lines = browser.get(PLACE).html.select("tbody tr")
     return [[" ".join(cell.text.split()) for cell in line.select("th, td")] for line in lines]
 
@@ -77,7 +77,7 @@ def message(page, field="name"):
 # Saving and opening
 
 
-def test_what_was_saved_and_opened_shows_the_same_people(app, make_user):
+def test_an_opened_view_shows_the_same_users(app, make_user):
     for name, age in ("Kim Ahn", 30), ("Kim Bae", 40), ("Lee", 35), ("Kim Cho", 20):
         make_user(name, age=age)
     before = app.get("/users?q=kim&age_from=25&sort=-age")
@@ -88,13 +88,13 @@ def test_what_was_saved_and_opened_shows_the_same_people(app, make_user):
     assert names(before) == names(after) == names(opened) == ["Kim Bae", "Kim Ahn"]
 
 
-def test_the_plain_list_has_nothing_to_save_but_leads_to_what_was_saved(app):
+def test_the_plain_list_links_to_the_saved_views_only(app):
     page = app.get("/users")
     page.mustcontain(no="Save this view")
     assert page.click("Saved views").request.path == PLACE
 
 
-def test_the_list_of_saved_views_says_what_each_shows(of, ada):
+def test_the_list_describes_each_saved_view(of, ada):
     browser = of(ada)
     save(browser, "Young", "q=-kim&age_to=30&sort=-joined")
     save(browser, "Everybody by age", "sort=age")
@@ -104,28 +104,28 @@ def test_the_list_of_saved_views_says_what_each_shows(of, ada):
     ]
 
 
-def test_before_anything_is_saved_the_page_says_how(app):
+def test_an_empty_page_explains_how_to_save(app):
     app.get(PLACE).mustcontain("Nothing has been saved yet.", "Save this view")
 
 
-def test_what_is_kept_is_the_query_as_the_list_writes_it(app, rows):
+def test_the_query_is_saved_normalised(app, rows):
     save(app, "Kims", "colour=red&sort=name&q=+%EA%B9%80+&cursor=1&csrf_token=x&role=")
     assert [view.query for view in rows(SavedView)] == ["q=%EA%B9%80&sort=name"]
 
 
-def test_a_hidden_query_that_was_forged_is_kept_as_the_list_writes_it(app, rows):
+def test_a_forged_query_is_saved_normalised(app, rows):
     forge(app, f"{PLACE}/new", name="Kims", query="//evil.example?x&q=kim&next=//evil.example&sort=age")
     assert [view.query for view in rows(SavedView)] == ["q=kim&sort=age"]
 
 
 @pytest.mark.parametrize("query", ["sort=colour", "role=king", "q=a&active=perhaps"])
-def test_what_the_list_refuses_cannot_be_saved(app, rows, query):
+def test_an_invalid_query_cannot_be_saved(app, rows, query):
     app.get(f"{PLACE}/new?{query}", status=400)
     assert forge(app, f"{PLACE}/new", name="Kings", query=query).status_int == 400
     assert rows(SavedView) == []
 
 
-def test_a_search_that_is_too_long_is_not_saved_and_the_page_says_so(app, rows):
+def test_a_search_that_is_too_long_is_refused_with_a_message(app, rows):
     query = "q=" + "%EA%B0%80" * 300
     for page in app.get(f"{PLACE}/new?{query}"), forge(app, f"{PLACE}/new", name="Long", query=query):
         assert page.html.find(role="note").text == "This is too long to be saved. Search for less."
@@ -133,13 +133,13 @@ def test_a_search_that_is_too_long_is_not_saved_and_the_page_says_so(app, rows):
     assert rows(SavedView) == []
 
 
-def test_as_long_a_search_as_the_table_keeps_is_saved(app, rows):
+def test_the_longest_search_is_saved(app, rows):
     save(app, "Long", "q=" + "a" * (QUERY_LENGTH - 2))
     assert len(rows(SavedView)[0].query) == QUERY_LENGTH
     app.get(PLACE).mustcontain("Only the first 400 characters were searched for.")
 
 
-def test_the_same_form_sent_twice_is_done_once(app, rows):
+def test_a_form_sent_twice_saves_once(app, rows):
     form = app.get(f"{PLACE}/new?q=kim").forms["record"]
     form["name"] = "Kims"
     first, second = form.submit(status=303), form.submit(status=303)
@@ -147,8 +147,8 @@ def test_the_same_form_sent_twice_is_done_once(app, rows):
     second.follow().mustcontain("This was saved already.")
 
 
-def test_there_is_an_end_to_how_many_one_may_save(of, ada, bob, rows, monkeypatch):
-    monkeypatch.setattr(views, "MOST", 2)
+def test_the_number_of_views_of_a_user_is_limited(of, ada, bob, rows, monkeypatch):
+    monkeypatch.setattr(views, "MOST_VIEWS_OF_A_USER", 2)
     browser = of(ada)
     save(browser, "One")
     save(browser, "Two")
@@ -157,7 +157,7 @@ def test_there_is_an_end_to_how_many_one_may_save(of, ada, bob, rows, monkeypatc
     assert [view.name for view in rows(SavedView)] == ["One", "Two", "Three"]
 
 
-def test_a_long_list_of_saved_views_comes_in_pages(app, ada, make_view):
+def test_the_list_of_saved_views_has_pages(app, ada, make_view):
     for number in range(30):
         make_view(ada, f"View {number:02}", for_all=True)
     first = app.get(PLACE)
@@ -170,7 +170,7 @@ def test_a_long_list_of_saved_views_comes_in_pages(app, ada, make_view):
 
 
 @pytest.mark.parametrize("name", ["", "  ", "\u200b", "a" * (NAME_LENGTH + 1), "a\x01b", "a\0b"])
-def test_a_name_that_cannot_be_is_refused_with_what_was_typed_kept(app, rows, name):
+def test_an_invalid_name_is_refused_and_the_form_kept(app, rows, name):
     page = save(app, name, "q=kim", status=422)
     assert message(page)
     assert (page.forms["record"]["name"].value, page.forms["record"]["query"].value) == (name.strip("\u200b "), "q=kim")
@@ -178,7 +178,7 @@ def test_a_name_that_cannot_be_is_refused_with_what_was_typed_kept(app, rows, na
 
 
 @pytest.mark.parametrize("name", TEXTS.values(), ids=TEXTS.keys())
-def test_any_name_is_shown_as_it_was_typed(app, rows, name):
+def test_any_name_is_shown_exactly(app, rows, name):
     page = save(app, name).follow()
     assert f"“{name}” was saved." in page.html.find(role="status").text
     [view] = rows(SavedView)
@@ -188,15 +188,15 @@ def test_any_name_is_shown_as_it_was_typed(app, rows, name):
         assert name in page.html.main.text
 
 
-def test_a_search_for_markup_is_shown_as_it_was_typed(app):
+def test_a_search_for_markup_is_escaped(app):
     save(app, "Markup", "q=%3Cscript%3Ealert(1)%3C/script%3E")
     page = app.get(PLACE)
     page.mustcontain(no="<script>alert")
     assert "“<script>alert(1)</script>”" in page.html.main.text
 
 
-@pytest.mark.parametrize("name", ["Admins", "ADMINS", " admins "])
-def test_a_name_that_is_taken_is_refused_beside_the_field(of, ada, rows, name):
+@pytest.mark.parametrize("name", ["Admins", "ADMINS", " admins ", "Ádmins", "ａｄｍｉｎｓ"])
+def test_a_taken_name_is_refused_on_the_field(of, ada, rows, name):
     browser = of(ada)
     save(browser, "Admins")
     page = save(browser, name, "q=kim", status=422)
@@ -204,7 +204,7 @@ def test_a_name_that_is_taken_is_refused_beside_the_field(of, ada, rows, name):
     assert len(rows(SavedView)) == 1
 
 
-def test_a_saved_view_is_replaced_by_another_once_that_is_asked_for(of, ada, rows):
+def test_a_view_is_replaced_on_request(of, ada, rows):
     browser = of(ada)
     save(browser, "Admins")
     form = save(browser, "admins", "q=kim", status=422).forms["record"]
@@ -213,13 +213,13 @@ def test_a_saved_view_is_replaced_by_another_once_that_is_asked_for(of, ada, row
     assert [(view.name, view.query) for view in rows(SavedView)] == [("admins", "q=kim")]
 
 
-def test_nothing_is_offered_to_be_replaced_before_a_name_is_taken(app):
+def test_replacing_is_offered_only_for_a_taken_name(app):
     assert "replace" not in app.get(f"{PLACE}/new?q=kim").forms["record"].fields
     assert "replace" not in save(app, "", "q=kim", status=422).forms["record"].fields
 
 
 @pytest.mark.parametrize("for_all", [True, False])
-def test_what_replaces_a_view_for_all_is_for_whom_it_says(of, editor, rows, for_all):
+def test_a_replacement_sets_for_whom_the_view_is(of, editor, rows, for_all):
     browser = of(editor)
     save(browser, "Admins", for_all=True)
     page = save(browser, "Admins", "q=kim", status=422, for_all=for_all)
@@ -244,7 +244,7 @@ def test_only_the_view_that_was_offered_is_replaced(of, ada, rows):
     assert [view.query for view in rows(SavedView)] == ["role=admin", "q=kim"]
 
 
-def test_what_was_changed_since_it_was_offered_is_not_replaced(of, ada, make_view, rows):
+def test_a_view_changed_since_the_offer_is_not_replaced(of, ada, make_view, rows):
     browser, view = of(ada), make_view(ada, "Admins")
     form = save(browser, "Admins", "q=kim", status=422).forms["record"]
     change(of(ada), view, name="ADMINS")
@@ -253,27 +253,27 @@ def test_what_was_changed_since_it_was_offered_is_not_replaced(of, ada, make_vie
     assert [(view.name, view.query) for view in rows(SavedView)] == [("ADMINS", "role=admin")]
 
 
-def test_the_order_of_adding_is_saved_and_said(app, ada):
+def test_the_order_of_adding_is_saved_and_described(app, ada):
     for sort, words in {"added": "Oldest first", "-added": "Newest first"}.items():
         save(app, words, f"sort={sort}")
         assert f"Everybody, {words}" in [line[1] for line in listed(app)]
 
 
-def test_to_replace_what_is_not_there_saves_it(of, ada, rows):
+def test_replacing_a_missing_view_saves_it(of, ada, rows):
     fields = {"name": "Admins", "query": "q=kim", "replace": "y"}
     assert forge(of(ada), f"{PLACE}/new", **fields).status_int == 303
     assert [(view.name, view.query) for view in rows(SavedView)] == [("Admins", "q=kim")]
 
 
-def test_what_another_has_saved_for_all_is_not_replaced(of, ada, editor, rows):
+def test_a_view_of_another_user_is_not_replaced(of, ada, editor, rows):
     save(of(editor), "Admins", for_all=True)
     fields = {"name": "Admins", "query": "q=kim", "replace": "y"}
     assert forge(of(ada), f"{PLACE}/new", **fields).status_int == 303
     assert [(view.user_id, view.query) for view in rows(SavedView)] == [(editor.id, "role=admin"), (ada.id, "q=kim")]
 
 
-def test_who_may_save_no_more_may_still_replace(of, ada, rows, monkeypatch):
-    monkeypatch.setattr(views, "MOST", 1)
+def test_a_user_at_the_limit_can_still_replace(of, ada, rows, monkeypatch):
+    monkeypatch.setattr(views, "MOST_VIEWS_OF_A_USER", 1)
     browser = of(ada)
     save(browser, "Admins")
     form = save(browser, "Admins", "q=kim", status=422).forms["record"]
@@ -282,7 +282,7 @@ def test_who_may_save_no_more_may_still_replace(of, ada, rows, monkeypatch):
     assert [view.query for view in rows(SavedView)] == ["q=kim"]
 
 
-def test_two_people_may_use_the_same_name(of, ada, bob, rows):
+def test_two_users_may_use_the_same_name(of, ada, bob, rows):
     save(of(ada), "Admins")
     save(of(bob), "Admins")
     assert [view.user_id for view in rows(SavedView)] == [ada.id, bob.id]
@@ -296,14 +296,14 @@ def test_a_view_is_renamed(of, ada, make_view, rows):
     assert [(view.name, view.query, view.for_all) for view in rows(SavedView)] == [("Bosses", "role=admin", False)]
 
 
-def test_a_view_is_not_given_a_name_that_is_taken(of, ada, make_view, rows):
+def test_a_view_cannot_be_renamed_to_a_taken_name(of, ada, make_view, rows):
     make_view(ada, "Admins")
     page = change(of(ada), make_view(ada, "Bosses"), name="admins", status=422)
     assert message(page) == "There is a saved view of this name already."
     assert [view.name for view in rows(SavedView)] == ["Admins", "Bosses"]
 
 
-def test_a_change_of_what_was_changed_meanwhile_is_shown_that_first(of, ada, make_view, rows):
+def test_an_outdated_form_shows_the_saved_name_first(of, ada, make_view, rows):
     browser, view = of(ada), make_view(ada)
     form = browser.get(f"{PLACE}/{view.id}/edit").forms["record"]
     change(of(ada), view, name="Bosses")
@@ -315,12 +315,12 @@ def test_a_change_of_what_was_changed_meanwhile_is_shown_that_first(of, ada, mak
     assert [row.name for row in rows(SavedView)] == ["Chiefs"]
 
 
-def test_what_a_view_asks_for_is_not_changed_by_its_form(of, ada, make_view, rows):
+def test_the_form_changes_neither_query_nor_owner(of, ada, make_view, rows):
     forge(of(ada), f"{PLACE}/{make_view(ada).id}/edit", name="Bosses", query="q=kim", user_id="0", version="1")
     assert [(view.name, view.query, view.user_id) for view in rows(SavedView)] == [("Bosses", "role=admin", ada.id)]
 
 
-def test_a_view_is_deleted_after_a_page_that_asks(of, ada, make_view, rows):
+def test_a_view_is_deleted_after_a_confirmation(of, ada, make_view, rows):
     view, browser = make_view(ada), of(ada)
     page = browser.get(PLACE).click(href=f"/{view.id}/delete")
     page.mustcontain("Delete the saved view “<bdi>Admins</bdi>”?", "the users in it stay")
@@ -331,10 +331,10 @@ def test_a_view_is_deleted_after_a_page_that_asks(of, ada, make_view, rows):
     assert rows(SavedView) == []
 
 
-# Whose they are
+# Permissions
 
 
-def test_a_private_view_is_not_there_for_others(app, of, ada, bob, editor, make_view, rows):
+def test_a_private_view_is_not_found_by_others(app, of, ada, bob, editor, make_view, rows):
     view = make_view(ada)
     for browser in app, of(bob), of(editor):
         assert listed(browser) == []
@@ -344,20 +344,20 @@ def test_a_private_view_is_not_there_for_others(app, of, ada, bob, editor, make_
     assert [row.name for row in rows(SavedView)] == ["Admins"]
 
 
-def test_a_private_view_of_another_is_answered_as_one_that_is_not_there(of, ada, bob, make_view):
+def test_a_private_view_is_answered_like_a_missing_one(of, ada, bob, make_view):
     view, browser = make_view(ada), of(bob)
     there, absent = (browser.get(f"{PLACE}/{number}/edit", status=404) for number in (view.id, view.id + 1))
     assert there.html.main == absent.html.main
 
 
-def test_a_view_for_all_is_listed_for_everybody_and_says_whose_it_is(of, ada, bob, editor):
+def test_a_view_for_all_is_listed_with_its_owner(of, ada, bob, editor):
     save(of(editor), "Admins", for_all=True)
     for person in ada, bob:
         assert listed(of(person)) == [["Admins For all", "Role: Administrator", "Edith", ""]]
     assert of(ada).get(PLACE).click("^<bdi>Admins").request.url.endswith("/users?role=admin")
 
 
-def test_a_member_saves_for_themself_alone(of, ada, rows):
+def test_a_member_cannot_save_for_all(of, ada, rows):
     browser = of(ada)
     assert "for_all" not in browser.get(f"{PLACE}/new").forms["record"].fields
     forge(browser, f"{PLACE}/new", name="Admins", query="role=admin", for_all="y")
@@ -366,14 +366,14 @@ def test_a_member_saves_for_themself_alone(of, ada, rows):
     assert [(view.name, view.for_all) for view in rows(SavedView)] == [("Bosses", False)]
 
 
-def test_an_editor_makes_a_view_one_for_all_and_their_own_again(of, editor, make_view, rows):
+def test_an_editor_can_share_and_unshare_a_view(of, editor, make_view, rows):
     view, browser = make_view(editor), of(editor)
     for for_all in True, False:
         change(browser, view, for_all=for_all)
         assert [row.for_all for row in rows(SavedView)] == [for_all]
 
 
-def test_an_editor_does_not_change_what_another_has_saved_for_all(of, ada, editor, make_view, rows):
+def test_an_editor_cannot_change_a_view_of_another_user(of, ada, editor, make_view, rows):
     view, browser = make_view(ada, for_all=True), of(editor)
     for path in (f"{PLACE}/{view.id}/edit", f"{PLACE}/{view.id}/delete"):
         browser.get(path, status=403)
@@ -381,7 +381,7 @@ def test_an_editor_does_not_change_what_another_has_saved_for_all(of, ada, edito
     assert [row.name for row in rows(SavedView)] == ["Admins"]
 
 
-def test_an_administrator_changes_and_deletes_what_another_has_saved_for_all(app, editor, make_view, rows):
+def test_an_administrator_can_change_and_delete_a_view_for_all(app, editor, make_view, rows):
     view = make_view(editor, for_all=True)
     change(app, view, name="Bosses")
     assert [(row.name, row.user_id) for row in rows(SavedView)] == [("Bosses", editor.id)]
@@ -389,12 +389,12 @@ def test_an_administrator_changes_and_deletes_what_another_has_saved_for_all(app
     assert rows(SavedView) == []
 
 
-def test_who_is_no_editor_any_more_keeps_what_they_saved_for_all(of, ada, make_view, rows):
+def test_a_former_editor_keeps_their_view_for_all(of, ada, make_view, rows):
     change(of(ada), make_view(ada, for_all=True), name="Bosses")
     assert [(view.name, view.for_all) for view in rows(SavedView)] == [("Bosses", True)]
 
 
-def test_who_is_no_editor_any_more_shows_nobody_else_what_they_replace_it_with(of, ada, make_view, rows):
+def test_a_replacement_by_a_former_editor_is_private(of, ada, make_view, rows):
     make_view(ada, "Admins", for_all=True)
     browser = of(ada)
     form = save(browser, "Admins", "q=kim", status=422).forms["record"]
@@ -403,13 +403,13 @@ def test_who_is_no_editor_any_more_shows_nobody_else_what_they_replace_it_with(o
     assert [(view.query, view.for_all) for view in rows(SavedView)] == [("q=kim", False)]
 
 
-# What is not understood any more
+# Obsolete queries
 
 
 @pytest.mark.parametrize(
     "query", ["sort=colour", "role=king", "colour=red", "%%%", "\x01 ü <b>", "=&=&;", "age_from=x&x=1"]
 )
-def test_a_view_that_is_not_understood_any_more_says_so_and_can_be_deleted(of, ada, outside, rows, query):
+def test_an_obsolete_view_is_marked_and_can_be_deleted(of, ada, outside, rows, query):
     with outside.begin() as connection:
         insert = sqlalchemy.text("INSERT INTO saved_views (user_id, name, query) VALUES (:user_id, 'Old', :query)")
         connection.execute(insert, {"user_id": ada.id, "query": query})
@@ -421,18 +421,18 @@ def test_a_view_that_is_not_understood_any_more_says_so_and_can_be_deleted(of, a
     assert rows(SavedView) == []
 
 
-def test_a_view_of_which_a_part_is_not_understood_is_shown_with_a_note(of, ada, make_view):
+def test_a_partly_obsolete_view_is_shown_with_a_note(of, ada, make_view):
     make_view(ada, query="q=kim+role%3Aking")
     browser = of(ada)
     assert listed(browser)[0][1].startswith("“kim” “king” is no role: role:member")
     browser.get(PLACE).click("^<bdi>Admins").mustcontain("“king” is no role")
 
 
-# Where their owner goes
+# Deleted owners
 
 
 @pytest.mark.parametrize("way", ["erase", "delete"])
-def test_who_goes_takes_what_they_have_saved(app, ada, bob, make_view, rows, way):
+def test_views_are_deleted_with_their_owner(app, ada, bob, make_view, rows, way):
     make_view(ada)
     make_view(ada, "For all", for_all=True)
     kept = make_view(bob)
@@ -440,12 +440,12 @@ def test_who_goes_takes_what_they_have_saved(app, ada, bob, make_view, rows, way
     assert [view.id for view in rows(SavedView)] == [kept.id]
 
 
-# What the table itself refuses
+# Constraints of the table
 
 
 @pytest.mark.parametrize(
     "values", [{"name": ""}, {"name": "a" * (NAME_LENGTH + 1)}, {"query": "a" * (QUERY_LENGTH + 1)}]
 )
-def test_the_table_refuses_what_the_form_does(ada, make_view, values):
+def test_the_table_refuses_what_the_form_refuses(ada, make_view, values):
     with pytest.raises((sqlalchemy.exc.IntegrityError, sqlalchemy.exc.DataError)):
         make_view(ada, **values)

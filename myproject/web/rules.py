@@ -1,0 +1,91 @@
+"""Rules of values: functions from a submitted text to its value, or to the message why it is not valid.
+
+They know no form and no request, so that forms, imports and scripts share them. A rule is called with the text alone;
+`functools.partial` sets its limits.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pyramid.i18n import TranslationString
+
+from .i18n import _
+
+Rule = Callable[[str], Any]
+
+
+class Invalid(ValueError):
+    """A text is not valid; `message` says what to do about it, as a translation string."""
+
+    def __init__(self, message: TranslationString) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def required(rule: Rule) -> Rule:
+    """Return `rule` as one that refuses a text without a value."""
+
+    def parse(text: str) -> Any:
+        value = rule(text)
+        if value is None:
+            raise Invalid(_("Please fill in this field."))
+        return value
+
+    return parse
+
+
+def visible_text(text: str) -> str | None:
+    """Return `text` without the spaces around it, or `None` if nothing of it is visible, as of zero-width spaces."""
+    text = text.strip()
+    return text if any(map(_is_visible, text)) else None
+
+
+def parse_line(text: str, *, length: int, allowed_controls: str = "") -> str | None:
+    """Return one line of text, at most `length` characters, without the spaces around it; `None` if it is empty."""
+    line = visible_text(text)
+    if line is None:
+        return None
+    if len(line) > length:
+        raise Invalid(_("At most ${max} characters, please.", mapping={"max": length}))
+    # PostgreSQL stores no NUL, and no page shows the others; Zl and Zp break lines.
+    controls = {character for character in line if unicodedata.category(character) in ("Cc", "Zl", "Zp")}
+    if controls.difference(allowed_controls):
+        raise Invalid(_("Please remove the control characters from this field."))
+    return line
+
+
+def parse_prose(text: str, *, length: int) -> str | None:
+    """Return text of several lines, each ending in a line feed; browsers send CR LF."""
+    return parse_line(text.replace("\r\n", "\n"), length=length, allowed_controls="\n\t")
+
+
+def parse_whole_number(text: str, *, lowest: int, highest: int) -> int | None:
+    """Return the whole number from `lowest` to `highest` that `text` gives in ASCII digits; `None` if it is empty."""
+    digits = text.strip()
+    if not digits:
+        return None
+    # int() alone would accept '３０', '1_0' and a million digits too.
+    if not re.fullmatch(r"-?[0-9]{1,9}", digits) or not lowest <= int(digits) <= highest:
+        raise Invalid(_("A whole number from ${min} to ${max}, please.", mapping={"min": lowest, "max": highest}))
+    return int(digits)
+
+
+def parse_choice(text: str, *, choices: Mapping[str, Any]) -> str:
+    """Return `text` if it is one of the keys of `choices`."""
+    if text not in choices:
+        raise Invalid(_("Please choose one of the list."))
+    return text
+
+
+def parse_boolean(text: str) -> bool:
+    """Return whether `text` says yes; an empty one, as of a checkbox that is not ticked, says no."""
+    answers = {"y": True, "yes": True, "true": True, "1": True, "": False, "n": False, "no": False, "false": False,
+               "0": False}  # fmt: skip
+    return answers[parse_choice(text.strip().lower(), choices=answers)]
+
+
+def _is_visible(character: str) -> bool:
+    # The fillers of Hangul are letters to Unicode, but blank.
+    return unicodedata.category(character)[0] not in "CZ" and character not in "\u115f\u1160\u3164\uffa0"
