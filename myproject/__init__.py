@@ -14,6 +14,7 @@ def main(global_config, **settings):
         config.include(".web.cookies")
         config.include(".web.headers")
         config.include(".web.limits")
+        config.include(".web.paths")
         config.include(".web.i18n")
         config.include(".web.rendering")
         config.include(".web.flash")

@@ -27,7 +27,7 @@ def ask_for_administrator(request):
     refuse_when_set_up(request)
     token = setup_token(request)
     if token:
-        log.warning("nobody can sign in yet: open /setup and enter this token: %s", token)
+        log.warning("nobody can sign in yet: open %s and enter this token: %s", request.route_path("setup"), token)
     return {"form": SetupForm(request, expected_token=token)}
 
 
@@ -45,7 +45,7 @@ def set_up(request):
     if form.demo.data:
         add_demo_people(request.dbsession, utcnow())
     flash(request, _("Welcome, ${name}. You are the first administrator.", mapping={"name": user.name}))
-    return HTTPSeeOther("/")
+    return HTTPSeeOther(request.route_path("home"))
 
 
 def refuse_when_set_up(request):

@@ -7,10 +7,11 @@ from sqlalchemy import delete, func, select, update
 
 from ..db import read_rows
 from ..users.models import User
-from ..web.errors import page
+from ..web.errors import error_page
 from ..web.events import log_event
 from ..web.flash import flash
-from ..web.i18n import PATH_HERE, _
+from ..web.i18n import _
+from ..web.paths import is_own_path
 from . import guessing
 from .forms import SignInForm
 from .identity import begin
@@ -26,14 +27,14 @@ def forbidden(error, request):
     if request.known_identity is None:
         return HTTPSeeOther(request.route_path("signin", _query={"next": request.path_here}))
     log_event(request, "refused", method=request.method, path=request.path_here)
-    return page(request, 403)
+    return error_page(request, 403)
 
 
 @view_config(**SIGN_IN, request_method="GET")
 def ask(request):
     """Ask who is there; on a new site, lead to the page of the first administrator."""
     if request.identity:
-        return HTTPSeeOther(next_page(request.GET.get("next", "")))
+        return HTTPSeeOther(next_page(request, request.GET.get("next", "")))
     if not anybody_can_sign_in(request.dbsession):
         return HTTPSeeOther(request.route_path("setup"))
     return {"form": SignInForm(request, next=request.GET.get("next", ""))}
@@ -54,7 +55,7 @@ def sign_in(request):
         form.password.errors = [_("The email or the password is not right.")]
         return form.invalid(request)
     begin(request, user)
-    return HTTPSeeOther(next_page(form.next.data))
+    return HTTPSeeOther(next_page(request, form.next.data))
 
 
 def too_many_tries(request, form, wait):
@@ -88,9 +89,9 @@ def user_of(request, email, password):
     return user
 
 
-def next_page(path):
+def next_page(request, path):
     """Return `path` if it is one of this site, or else the first page."""
-    return path if path and PATH_HERE.fullmatch(path) else "/"
+    return path if path and is_own_path(request, path) else request.route_path("home")
 
 
 @view_config(**SIGN_OUT, request_method="GET")

@@ -6,7 +6,7 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import exception_view_config, view_config
 from sqlalchemy.exc import IntegrityError
 
-from ..web.errors import page
+from ..web.errors import error_page
 from ..web.events import log_event
 from ..web.flash import flash
 from ..web.i18n import _
@@ -151,4 +151,4 @@ def field_that_takes_them(form):
 @exception_view_config(LastAdministrator, renderer="errors/error.jinja2")
 def last_administrator(error, request):
     """Somebody has to stay who can let others in."""
-    return page(request, 409, LAST_ADMINISTRATOR, _("Somebody has to stay"))
+    return error_page(request, 409, LAST_ADMINISTRATOR, _("Somebody has to stay"))

@@ -1,8 +1,13 @@
-"""The headers that every answer carries."""
+"""The headers that every response carries."""
 
+from pyramid.config import Configurator
+from pyramid.registry import Registry
+from pyramid.response import Response
 from pyramid.tweens import EXCVIEW, INGRESS
 
-YEAR = 365 * 24 * 60 * 60
+from .request import Handler, Request
+
+YEAR_SECONDS = 365 * 24 * 60 * 60
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -16,32 +21,31 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-FOR_THIS_BROWSER = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"}
-HEADERS_OVER_TLS = {**HEADERS, "Strict-Transport-Security": f"max-age={YEAR}; includeSubDomains"}
+TLS_HEADERS = {"Strict-Transport-Security": f"max-age={YEAR_SECONDS}; includeSubDomains"}
+PRIVATE_PAGE_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"}
 
 
-def includeme(config):
+def includeme(config: Configurator) -> None:
     """Add the security headers to every response."""
     # Below the debug toolbar, which is only there in development: its own pages need inline scripts and styles.
     toolbar = "pyramid_debugtoolbar.toolbar_tween_factory"
     config.add_tween(f"{__name__}.headers_tween_factory", under=[toolbar, INGRESS], over=EXCVIEW)
 
 
-def headers_tween_factory(handler, registry):
+def headers_tween_factory(handler: Handler, registry: Registry) -> Handler:
     """Add the security headers to every response."""
 
-    def headers_tween(request):
-        return with_headers(request, handler(request))
+    def headers_tween(request: Request) -> Response:
+        return add_security_headers(request, handler(request))
 
     return headers_tween
 
 
-def with_headers(request, response):
-    """Return `response` with the security headers; what does not say how long it keeps is for this browser alone."""
-    headers = HEADERS if request.registry.settings["myproject.development"] else HEADERS_OVER_TLS
-    if not any(name.title() == "Cache-Control" for name, _ in response.headerlist):
-        headers = headers | FOR_THIS_BROWSER
-    # As `response.headers.update` does, which goes through all the headers for each of these.
-    others = [header for header in response.headerlist if header[0].title() not in headers]
-    response.headerlist = [*others, *headers.items()]
+def add_security_headers(request: Request, response: Response) -> Response:
+    """Return `response` with the security headers, and not to be cached by proxies unless it says for how long."""
+    if "Cache-Control" not in response.headers:
+        response.headers.update(PRIVATE_PAGE_HEADERS)
+    response.headers.update(HEADERS)
+    if not request.registry.settings["myproject.development"]:
+        response.headers.update(TLS_HEADERS)
     return response
