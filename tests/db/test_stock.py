@@ -310,7 +310,7 @@ def test_c7_what_a_subrequest_writes_stays_when_the_request_around_it_aborts(pro
 
 def test_c8_a_message_left_before_the_commit_failed_is_shown_by_the_next_page(with_places, probe, app, names):
     def view(request):
-        request.session[flash.KEY] = "Saved!"
+        request.session[flash.SESSION_KEY] = "Saved!"
         request.dbsession.add(User(name=""))
 
     probe(view, status=200).mustcontain(no="Saved!")
