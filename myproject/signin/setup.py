@@ -48,7 +48,7 @@ def new(request: Request) -> dict[str, Any]:
     refuse_after_setup(request)
     token = setup_token(request)
     if token:
-        log.warning("nobody can sign in yet: open /setup and enter this token: %s", token)
+        log.warning("nobody can sign in yet: open %s and enter this token: %s", request.route_path("setup"), token)
     return {"form": SetupForm(request, expected_token=token)}
 
 

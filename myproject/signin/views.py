@@ -9,10 +9,11 @@ from sqlalchemy import delete, func, select, update
 
 from ..db import read_rows
 from ..users.models import User
-from ..web.errors import page
+from ..web.errors import error_page
 from ..web.events import log_event
 from ..web.flash import flash
-from ..web.i18n import PATH_HERE, _
+from ..web.i18n import _
+from ..web.paths import is_own_path
 from ..web.request import Request
 from . import guessing
 from .forms import SignInForm
@@ -30,7 +31,7 @@ def forbidden(error: HTTPForbidden, request: Request) -> dict[str, Any] | HTTPSe
     if request.known_identity is None:
         return HTTPSeeOther(request.route_path("signin", _query={"next": request.path_here}))
     log_event(request, "refused", method=request.method, path=request.path_here)
-    return page(request, 403)
+    return error_page(request, 403)
 
 
 @view_config(**SIGN_IN_PAGE, request_method="GET")
@@ -100,7 +101,7 @@ def authenticate(request: Request, email: str, password: str) -> User | None:
 
 def next_page(request: Request, path: str) -> str:
     """Return `path` if it is a path of this site, and the path of the first page otherwise."""
-    return path if path and PATH_HERE.fullmatch(path) else request.route_path("home")
+    return path if path and is_own_path(request, path) else request.route_path("home")
 
 
 @view_config(**SIGN_OUT_PAGE, request_method="GET")

@@ -8,8 +8,7 @@ from pyramid.view import exception_view_config, view_config
 from sqlalchemy.exc import IntegrityError
 
 from ..db.constraints import violated_constraint
-from ..web.errors import page as error_page
-from ..web.errors import server_error
+from ..web.errors import error_page, server_error
 from ..web.events import log_event
 from ..web.flash import flash
 from ..web.forms import try_write

@@ -1,25 +1,31 @@
-"""Error pages: what went wrong and what to do next, in the layout of the site, without the database."""
+"""Error pages: what is wrong and what to do next, in the layout of the site, without the database."""
 
 import logging
 import uuid
+from typing import Any
 
+from pyramid.config import Configurator
 from pyramid.exceptions import BadCSRFToken, PredicateMismatch
-from pyramid.httpexceptions import HTTPClientError, HTTPServerError
+from pyramid.httpexceptions import HTTPClientError, HTTPException, HTTPServerError
 from pyramid.i18n import TranslationString
+from pyramid.registry import Registry
+from pyramid.response import Response
 from pyramid.view import exception_view_config
 from pyramid_retry import IRetryableError
 
 from ..db import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong
+from .cookies import drop_undecodable_cookies
 from .events import log_event
-from .headers import with_headers
+from .headers import add_security_headers
 from .i18n import _
+from .request import Handler, Request
 
-# Seconds after which a person or a program may try again.
-RETRY_AFTER = 5
+RETRY_AFTER_SECONDS = 5
 
 log = logging.getLogger(__name__)
 
-PAGES = {
+# By status, the title of the page and its advice.
+ERROR_TEXTS = {
     400: (_("This request is not valid"), _("Go back, reload the page and try again.")),
     403: (_("You may not do this"), _("Ask an administrator if you should be able to.")),
     404: (_("There is nothing here"), _("It may have been deleted, or the address is mistyped.")),
@@ -34,25 +40,30 @@ PAGES = {
 }
 
 
-def includeme(config):
+def includeme(config: Configurator) -> None:
     """Answer errors by a page, and give each request an `id`, by which the log can be searched."""
     config.add_request_method(request_id, "id", property=True)
     config.scan(__name__)
 
 
-def request_id(request):
+def request_id(request: Request) -> str:
     """Return the id of a request, the same for each of its attempts."""
     return request.environ.setdefault("myproject.request_id", uuid.uuid4().hex)
 
 
-def refuse_undecodable_path(handler, registry):
-    """Answer 400 to a path that is not UTF-8 (`/%ff`), before others read it."""
+def refuse_undecodable_path(handler: Handler, registry: Registry) -> Handler:
+    """Answer 400 to a path or query that is not UTF-8 (`/%ff`), before other tweens and the debug toolbar read them.
 
-    def tween(request):
+    Cookies that are not UTF-8 are ignored.
+    """
+
+    def tween(request: Request) -> Response:
+        drop_undecodable_cookies(request.environ)
         try:
             request.path_info  # noqa: B018
+            request.GET  # noqa: B018
         except UnicodeDecodeError:
-            return with_headers(request, request.invoke_exception_view())
+            return add_security_headers(request, request.invoke_exception_view())
         return handler(request)
 
     return tween
@@ -60,18 +71,18 @@ def refuse_undecodable_path(handler, registry):
 
 @exception_view_config(HTTPClientError, renderer="errors/error.jinja2")
 @exception_view_config(HTTPServerError, renderer="errors/error.jinja2")
-def http_error(error, request):
-    """The request cannot be answered as it is, or not now."""
+def http_error(error: HTTPException, request: Request) -> dict[str, Any]:
+    """Show the page of a status that a view or Pyramid raised."""
     if isinstance(error, PredicateMismatch) and request.matched_route:
         return wrong_method(request)
-    return page(request, error.code, error.detail)
+    return error_page(request, error.code, error.detail)
 
 
 @exception_view_config(BadCSRFToken, renderer="errors/error.jinja2")
-def bad_csrf_token(error, request):
-    """The form is not one that this browser got from us, or its cookie has gone."""
+def bad_csrf_token(error: BadCSRFToken, request: Request) -> dict[str, Any]:
+    """Refuse a form whose CSRF token is not the one in the session of this browser."""
     log_event(request, "form refused", why="without its token", path=request.path_here)
-    return page(
+    return error_page(
         request,
         400,
         _("This page was open for too long, or cookies are off. Go back, reload it and try again."),
@@ -79,50 +90,57 @@ def bad_csrf_token(error, request):
 
 
 @exception_view_config(UnicodeDecodeError, renderer="errors/error.jinja2")
-def not_utf8(error, request):
-    """A byte in the path, the query or the body is not UTF-8."""
-    return page(request, 400)
+def not_utf8(error: UnicodeDecodeError, request: Request) -> dict[str, Any]:
+    """Refuse a request in whose path or query a byte is not UTF-8."""
+    return error_page(request, 400)
 
 
 @exception_view_config(IDatabaseUnavailable, retryable_error=False, renderer="errors/error.jinja2")
-def database_unavailable(error, request):
-    """The database is away, busy or full, and further attempts did not help."""
+def database_unavailable(error: Exception, request: Request) -> dict[str, Any]:
+    """Answer 503 when the database is down, busy or full, and further attempts did not help."""
     log.error("request %s: %s: the database is unavailable", request.id, request.method, exc_info=error)
-    request.response.retry_after = RETRY_AFTER
+    request.response.retry_after = RETRY_AFTER_SECONDS
     if IOutcomeUnknown.providedBy(error):
-        return page(request, 503, _("The connection broke while saving. Send the form again: it is saved once."))
-    return page(request, 503)
+        advice = _("The connection broke while saving. Send the form again: it is saved once.")
+        return error_page(request, 503, advice)
+    return error_page(request, 503)
 
 
 @exception_view_config(IReadingTookTooLong, renderer="errors/error.jinja2")
-def reading_took_too_long(error, request):
-    """The database was asked for more than it could find in time, and would be no quicker the next time."""
+def reading_took_too_long(error: Exception, request: Request) -> dict[str, Any]:
+    """Answer 503 when a query reached its deadline; it would the next time, too."""
     log.warning("request %s: %s took too long to read", request.id, request.method, exc_info=error)
     advice = _("Narrow the search, or leave out a filter: the list answers at once then.")
-    return page(request, 503, advice, _("This takes too long"))
+    return error_page(request, 503, advice, _("This takes too long"))
 
 
-# While another attempt is to come, there is no page to make: pyramid_retry sees the error itself.
+# Before the last attempt no page is rendered: pyramid_retry handles the error itself.
 @exception_view_config(Exception, retryable_error=False, renderer="errors/error.jinja2")
-def server_error(error, request):
-    """A defect of ours: logged in full, shown without details."""
+def server_error(error: Exception, request: Request) -> dict[str, Any]:
+    """Log a bug in full and show a page without its details."""
     if IRetryableError.providedBy(error):
         return database_unavailable(error, request)
     log.error("request %s: %s failed", request.id, request.method, exc_info=error)
-    return page(request, 500)
+    return error_page(request, 500)
 
 
-def wrong_method(request):
-    """Return the page of 405, and name in `Allow` what the route takes."""
+def wrong_method(request: Request) -> dict[str, Any]:
+    """Return the page of 405, and list in `Allow` the methods of the route."""
     views = request.registry.introspector.get_category("views")
     views = [entry["introspectable"] for entry in views]
     methods = {view["request_methods"] for view in views if view["route_name"] == request.matched_route.name}
     request.response.allow = sorted(methods | ({"HEAD"} if "GET" in methods else set()))
-    return page(request, 405)
+    return error_page(request, 405)
 
 
-def page(request, status, advice=None, title=None):
-    """Set the status and return what the template needs; `advice` and `title` replace the usual translation strings."""
-    usual = PAGES.get(status, PAGES[500 if status >= 500 else 400])
+def error_page(
+    request: Request, status: int, advice: str | None = None, title: TranslationString | None = None
+) -> dict[str, Any]:
+    """Set the status and return the values of the template; `advice` and `title` replace the usual texts.
+
+    Only a translation string counts as `advice`: other text is Pyramid's or the code's own, and not for people.
+    """
+    usual_title, usual_advice = ERROR_TEXTS.get(status, ERROR_TEXTS[500 if status >= 500 else 400])
     request.response.status_int = status
-    return {"title": title or usual[0], "advice": advice if isinstance(advice, TranslationString) else usual[1]}
+    advice = advice if isinstance(advice, TranslationString) else usual_advice
+    return {"title": title or usual_title, "advice": advice}

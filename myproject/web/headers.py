@@ -1,6 +1,11 @@
-"""The headers that every answer carries."""
+"""The headers that every response carries."""
 
-YEAR = 365 * 24 * 60 * 60
+from pyramid.registry import Registry
+from pyramid.response import Response
+
+from .request import Handler, Request
+
+YEAR_SECONDS = 365 * 24 * 60 * 60
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -14,25 +19,24 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-FOR_THIS_BROWSER = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"}
-HEADERS_OVER_TLS = {**HEADERS, "Strict-Transport-Security": f"max-age={YEAR}; includeSubDomains"}
+TLS_HEADERS = {"Strict-Transport-Security": f"max-age={YEAR_SECONDS}; includeSubDomains"}
+PRIVATE_PAGE_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"}
 
 
-def headers_tween_factory(handler, registry):
+def headers_tween_factory(handler: Handler, registry: Registry) -> Handler:
     """Add the security headers to every response."""
 
-    def headers_tween(request):
-        return with_headers(request, handler(request))
+    def headers_tween(request: Request) -> Response:
+        return add_security_headers(request, handler(request))
 
     return headers_tween
 
 
-def with_headers(request, response):
-    """Return `response` with the security headers; what does not say how long it keeps is for this browser alone."""
-    headers = HEADERS if request.registry.settings["myproject.development"] else HEADERS_OVER_TLS
-    if not any(name.title() == "Cache-Control" for name, _ in response.headerlist):
-        headers = headers | FOR_THIS_BROWSER
-    # As `response.headers.update` does, which goes through all the headers for each of these.
-    others = [header for header in response.headerlist if header[0].title() not in headers]
-    response.headerlist = [*others, *headers.items()]
+def add_security_headers(request: Request, response: Response) -> Response:
+    """Return `response` with the security headers, and not to be cached by proxies unless it says for how long."""
+    if "Cache-Control" not in response.headers:
+        response.headers.update(PRIVATE_PAGE_HEADERS)
+    response.headers.update(HEADERS)
+    if not request.registry.settings["myproject.development"]:
+        response.headers.update(TLS_HEADERS)
     return response

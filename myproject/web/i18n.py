@@ -1,93 +1,90 @@
-"""Languages: which one a request speaks, its texts, its numbers and dates, and the switch between them."""
+"""Languages: how one is chosen for a request, its texts, numbers and dates, and the switch between them."""
 
-import re
+import datetime
 from functools import lru_cache
 
 import babel.dates
 import babel.numbers
+from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPBadRequest, HTTPSeeOther
 from pyramid.i18n import TranslationStringFactory
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
 from webob.acceptparse import create_accept_language_header
 
-from .cookies import keep_in_browser, kept_in_browser
+from .cookies import get_preference, set_preference
+from .paths import is_own_path
+from .request import Request
 
 LANGUAGES = {"en": "English", "ko": "한국어"}
-COOKIE = "language"
-# A path of this site as an address has it. `//evil.example` and `/\evil.example` are other hosts to a browser.
-PATH_HERE = re.compile(r"/(?![/\\])[!-~]*")
+LANGUAGE_COOKIE = "language"
+# Characters. No browser sends so many, and a long header takes long to parse.
+MAX_ACCEPT_LANGUAGE_LENGTH = 200
 
 _ = TranslationStringFactory("myproject")
 
 
-def includeme(config):
+def includeme(config: Configurator) -> None:
     """Take the language from the cookie of the switch, or else from the browser."""
     config.add_translation_dirs("myproject:locale")
     config.set_locale_negotiator(negotiate_language)
+    config.add_request_method(lambda request: LANGUAGES, "languages", property=True)
     config.add_route("language", "/language")
     config.scan(__name__)
 
 
-def negotiate_language(request):
+def negotiate_language(request: Request) -> str:
     """Return the code of the language that the person chose, or that the browser prefers, or `en`."""
-    chosen = kept_in_browser(request, COOKIE)
-    return chosen if chosen in LANGUAGES else _preferred(request.headers.get("Accept-Language"))
+    chosen = get_preference(request, LANGUAGE_COOKIE)
+    if chosen in LANGUAGES:
+        return chosen
+    accepted = request.headers.get("Accept-Language", "")[:MAX_ACCEPT_LANGUAGE_LENGTH]
+    return create_accept_language_header(accepted).lookup(list(LANGUAGES), default="en")
 
 
 @view_config(route_name="language", request_method="POST", permission=NO_PERMISSION_REQUIRED, receipt=False)
-def switch_language(request):
-    """Keep the language chosen for a year and go back to the page that it was chosen on."""
+def switch_language(request: Request) -> HTTPSeeOther:
+    """Remember the chosen language for a year and return to the page on which it was chosen."""
     language, page = request.POST.get("language"), request.POST.get("page", "")
-    if language not in LANGUAGES or not PATH_HERE.fullmatch(page):
+    if language not in LANGUAGES or not is_own_path(request, page):
         raise HTTPBadRequest(_("This language is not known here."))
     response = HTTPSeeOther(page)
-    keep_in_browser(request, response, COOKIE, language)
+    set_preference(request, response, LANGUAGE_COOKIE, language)
     return response
 
 
-def translate(request, text):
-    """Return `text`, a translation string, in the request's language."""
-    # A page asks for the same few names again and again; a localizer is one language of one application.
-    return request.localizer.translate(text) if getattr(text, "mapping", None) else _kept(request.localizer, text)
+def translate(request: Request, text: str) -> str:
+    """Return `text`, a translation string, in the request's language; other text as it is."""
+    return request.localizer.translate(text)
 
 
-def format_number(request, number):
-    """Return `number` with the language's separators: 1,234."""
-    return _number(number, request.locale_name)
+def format_number(request: Request, number: int) -> str:
+    """Return `number` with the separators of the request's language: 1,234."""
+    return _format_number(number, request.locale_name)
 
 
-def format_date(request, moment):
+def format_date(request: Request, moment: datetime.datetime) -> str:
     """Return the day of `moment`, in UTC: Nov 21, 2026."""
-    return _in_words("yMMMd", moment.date(), request.locale_name)
+    return _format_day("yMMMd", moment.date(), request.locale_name)
 
 
-def format_moment(request, moment):
+def format_moment(request: Request, moment: datetime.datetime) -> str:
     """Return the day and time of `moment`, in UTC: Nov 21, 2026 06:53 UTC."""
     return f"{format_date(request, moment)} {moment:%H:%M} UTC"
 
 
-def format_month(request, day):
+def format_month(request: Request, day: datetime.date) -> str:
     """Return the month of `day`: Nov 2026."""
-    return _in_words("yMMM", day, request.locale_name)
+    return _format_day("yMMM", day, request.locale_name)
 
 
-@lru_cache(4096, typed=True)
-def _kept(localizer, text):
-    return localizer.translate(text)
-
-
-@lru_cache(1024)
-def _preferred(header):
-    return create_accept_language_header(header).lookup(list(LANGUAGES), default="en")
-
-
-# A list shows the same few ages and days again and again, and Babel takes 20 µs for each.
 @lru_cache(4096)
-def _number(number, language):
+def _format_number(number: int, language: str) -> str:
+    """Return `number` as text. Cached: Babel takes 50 µs for each, a fifth of the time of the overview."""
     return babel.numbers.format_decimal(number, locale=language)
 
 
 @lru_cache(4096)
-def _in_words(skeleton, day, language):
+def _format_day(skeleton: str, day: datetime.date, language: str) -> str:
+    """Return `day` as text. Cached: Babel takes 35 µs for each, a third of the time of a list of 25 users."""
     return babel.dates.format_skeleton(skeleton, day, locale=language)

@@ -1,35 +1,68 @@
-"""What a request may be: from a page of this site, to a name of this site, and a form that can be read in one way."""
+"""What a request may be: for a host name of this site, from a page of this site, with a form that is unambiguous.
 
+By default a view takes a urlencoded form of up to 512 kB and 100 fields, each key once. A view opens more for itself
+alone, where it is declared:
+
+    @view_config(route_name="users.import", request_method="POST", file_fields={"upload"}, max_body_bytes=16 * 2**20)
+
+- `max_body_bytes`: a larger body. It is read in chunks.
+- `max_fields`: more fields, in the query and in the body.
+- `repeated_keys`: names of fields that may come more than once, for `request.POST.getall()`.
+- `file_fields`: names of fields with files; the form is then multipart. The value is a `cgi.FieldStorage` with
+  `filename` and `file`, or `b""` where the person chose no file.
+"""
+
+import dataclasses
 import logging
 import re
-from urllib.parse import unquote_to_bytes, urlsplit
+from collections.abc import Callable, Collection
+from typing import Any
 
+from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge, HTTPUnsupportedMediaType
+from pyramid.registry import Registry
+from pyramid.response import Response
 
+from .body import MULTIPART, URLENCODED, is_multipart_form, is_utf8
 from .events import log_event
 from .i18n import _
+from .origin import is_from_this_site
+from .request import Handler, Request
 
-# The longest post is 20,000 characters, 12 bytes each at worst as a form sends them: `%F0%9F%98%80`.
-LARGEST_BODY = 512 * 1024
-MOST_FIELDS = 100
+# The longest post has 20,000 characters of at most 12 bytes each as a form sends them: `%F0%9F%98%80`.
+MAX_BODY_BYTES = 512 * 1024
+MAX_FIELDS = 100
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", re.IGNORECASE)
-USUAL_PORT = re.compile(":(80|443)$")
-# https://developer.mozilla.org/docs/Web/HTTP/Headers/Sec-Fetch-Site
-OWN_PAGES = {None, "same-origin", "none"}
 
 log = logging.getLogger(__name__)
 
 
-def includeme(config):
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What one view accepts; the options of a view have the same names."""
+
+    max_body_bytes: int = MAX_BODY_BYTES
+    max_fields: int = MAX_FIELDS
+    repeated_keys: Collection[str] = frozenset()
+    file_fields: Collection[str] = frozenset()
+
+
+OPTIONS = tuple(field.name for field in dataclasses.fields(Limits))
+
+
+def includeme(config: Configurator) -> None:
     """Refuse other hosts, forms of other sites, and bodies that are too large, unreadable or ambiguous."""
-    config.add_view_deriver(refuse_other_requests, over="csrf_view", under="secured_view")
+    deriver: Any = limited_view
+    # Pyramid reads here which options of a view are for this deriver.
+    deriver.options = OPTIONS
+    config.add_view_deriver(deriver, over="csrf_view", under="secured_view")
 
 
-def refuse_other_hosts(handler, registry):
+def refuse_other_hosts(handler: Handler, registry: Registry) -> Handler:
     """Answer 400 to a `Host` that is none of `myproject.hosts`: links are made of it."""
     hosts = registry.settings["myproject.hosts"]
 
-    def hosts_tween(request):
+    def hosts_tween(request: Request) -> Response:
         host = HOST.fullmatch(request.host)
         if host is None or host[1].lower() not in hosts:
             log.warning("refused the host %r: it is none of myproject.hosts", request.host)
@@ -39,83 +72,58 @@ def refuse_other_hosts(handler, registry):
     return hosts_tween
 
 
-def refuse_other_requests(view, info):
-    """Look at what was sent before the view does."""
+def limited_view(view: Callable[..., Response], info: Any) -> Callable[..., Response]:
+    """Check the request against the view's limits before the view runs: a view deriver."""
     if info.exception_only:
         return view
+    limits = Limits(**{name: info.options[name] for name in OPTIONS if name in info.options})
 
-    def wrapped(context, request):
-        refuse_large_body(request)
-        refuse_forms_of_other_sites(request)
-        refuse_unreadable_form(request)
-        refuse_repeated_keys(request)
+    def wrapped(context: Any, request: Request) -> Response:
+        if (request.content_length or 0) > limits.max_body_bytes:
+            raise HTTPRequestEntityTooLarge()
+        refuse_form_of_another_site(request)
+        refuse_unreadable_form(request, limits)
+        refuse_ambiguous_fields(request, limits)
         return view(context, request)
 
     return wrapped
 
 
-def refuse_large_body(request):
-    """Answer 413 before a body of more than `LARGEST_BODY` bytes is parsed."""
-    if is_large(request):
-        raise HTTPRequestEntityTooLarge()
-
-
-def refuse_forms_of_other_sites(request):
-    """Answer 400 where the browser says that a form was not sent from here; its CSRF token is compared besides.
-
-    See https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
-    """
-    if request.method == "POST" and not is_of_this_site(request):
+def refuse_form_of_another_site(request: Request) -> None:
+    """Answer 400 if the browser says that the form was not sent from a page of this site."""
+    if request.method == "POST" and not is_from_this_site(request):
         log_event(request, "form refused", why="of another site", path=request.path_here)
         raise HTTPBadRequest(_("This form was sent from another site. Open the page here and try again."))
 
 
-def is_of_this_site(request):
-    """Return whether the browser says, by the headers that it has sent, that the form is one of a page of this site."""
-    origin = request.headers.get("Origin") or request.headers.get("Referer")
-    if request.headers.get("Sec-Fetch-Site") not in OWN_PAGES:
-        return False
-    return origin is None or is_from_here(request, origin)
-
-
-def is_from_here(request, address):
-    """Return whether `address`, an origin or a URL, is of this site."""
-    try:
-        netloc = urlsplit(address).netloc
-    except ValueError:
-        return False
-    return USUAL_PORT.sub("", netloc) == USUAL_PORT.sub("", request.host)
-
-
-def refuse_unreadable_form(request):
-    """Answer 415 to what is no urlencoded form, and 400 to one that is not UTF-8 throughout.
-
-    WebOb would put U+FFFD in place of a bad byte, and so store what nobody has typed.
-    """
+def refuse_unreadable_form(request: Request, limits: Limits) -> None:
+    """Answer 415 to a body of a type that the view does not take, and 400 to one that is malformed or not UTF-8."""
     if request.charset.upper() != "UTF-8":
         raise HTTPUnsupportedMediaType()
-    if request.method == "POST" and request.body:
-        if not is_readable_form(request):
-            raise HTTPUnsupportedMediaType()
-        unquote_to_bytes(request.body).decode("utf-8")
+    if request.method != "POST" or not request.content_length:
+        return
+    if request.content_type == URLENCODED:
+        is_readable = is_utf8(request)
+    elif request.content_type == MULTIPART and limits.file_fields:
+        is_readable = is_multipart_form(request, limits.file_fields)
+    else:
+        raise HTTPUnsupportedMediaType()
+    if not is_readable:
+        raise HTTPBadRequest()
 
 
-def refuse_repeated_keys(request):
-    """Answer 400 where a key comes twice in the query, or twice in the body, or where there are too many.
+def refuse_ambiguous_fields(request: Request, limits: Limits) -> None:
+    """Answer 400 if a key comes twice in the query or in the body, or if there are too many fields.
 
     Which of two values counts is a guess, and two programs on the way of a request may guess differently.
     """
     for fields in (request.GET, request.POST) if request.method == "POST" else (request.GET,):
-        if len(fields) != len(set(fields)) or len(fields) > MOST_FIELDS:
+        keys = [key for key in fields if key not in limits.repeated_keys]
+        if len(keys) != len(set(keys)) or len(fields) > limits.max_fields:
             raise HTTPBadRequest(_("The same field was sent twice. Go back, reload the page and try again."))
 
 
-def is_large(request):
-    """Return whether the body is larger than any form of ours."""
-    return (request.content_length or 0) > LARGEST_BODY
-
-
-def is_readable_form(request):
-    """Return whether the body is a urlencoded form, of a size and in a charset that may be parsed."""
-    is_form = request.content_type == "application/x-www-form-urlencoded"
-    return is_form and request.charset.upper() == "UTF-8" and not is_large(request)
+def is_readable_form(request: Request) -> bool:
+    """Return whether the body is a urlencoded UTF-8 form of the default size, which may be parsed for any view."""
+    is_form = request.content_type == URLENCODED and request.charset.upper() == "UTF-8"
+    return is_form and (request.content_length or 0) <= MAX_BODY_BYTES

@@ -1,15 +1,20 @@
-"""A form sent twice is done once: by a double click, by going back, or because the answer to the first was lost.
+"""Applies a form once even if it is sent twice: by a double click, by going back, or because an answer was lost.
 
-Each form carries a token of its own. The request that does what the form says stores the token in the same
-transaction, and where it led; the same token again leads there, and does nothing.
+Each form carries a random token. The request that applies the form stores a Receipt in the same transaction: the token
+and the page that its answer redirected to. The same token again is answered by the same redirect and writes nothing.
 """
 
 import datetime
 import random
 import re
 import secrets
+from collections.abc import Callable
+from typing import Any
 
+from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
+from pyramid.registry import Registry
+from pyramid.response import Response
 from pyramid_retry import mark_error_retryable
 from sqlalchemy import String, Text, delete, select
 from sqlalchemy.exc import IntegrityError
@@ -20,15 +25,16 @@ from ..db.base import utcnow
 from .flash import flash
 from .i18n import _
 from .limits import is_readable_form
+from .request import Handler, Request
 
-KEPT = datetime.timedelta(days=1)
-# One form in so many clears away the receipts that are older.
-CLEANING = 1 / 100
-FIELD = "form_token"
+RECEIPT_LIFETIME = datetime.timedelta(days=1)
+# The share of forms after which expired receipts are deleted.
+CLEANUP_PROBABILITY = 1 / 100
+TOKEN_FIELD = "form_token"
 
 
 class Receipt(Base):
-    """The token of a form that was done, and the page that its answer led to."""
+    """The token of a form that was applied, and the page that its answer redirected to."""
 
     __tablename__ = "receipts"
 
@@ -37,22 +43,25 @@ class Receipt(Base):
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, index=True)
 
 
-def includeme(config):
-    """Do every form that carries a `form_token` at most once, and let templates make one."""
-    config.add_request_method(lambda request: secrets.token_hex(16), FIELD, property=True)
-    config.add_view_deriver(do_once, under="csrf_view", over="rendered_view")
+def includeme(config: Configurator) -> None:
+    """Apply every form with a `form_token` at most once, and let templates make tokens."""
+    config.add_request_method(lambda request: secrets.token_hex(16), TOKEN_FIELD, property=True)
+    deriver: Any = receipt_view
+    # A view with `receipt=False` may run twice without harm; it does not wait for SQLite's write lock.
+    deriver.options = ("receipt",)
+    config.add_view_deriver(deriver, under="csrf_view", over="rendered_view")
 
 
-def do_once(view, info):
-    """Answer a form that was done before by where it led then.
+def receipt_view(view: Callable[..., Response], info: Any) -> Callable[..., Response]:
+    """Answer a form that was applied before by the redirect of then: a view deriver.
 
-    The token is stored first, and not looked for: on PostgreSQL, a look for what is not there would make two forms that
-    have nothing to do with each other lose a race.
+    The receipt is inserted first, and not looked up: on PostgreSQL, two transactions that look for rows that are not
+    there conflict, although their forms have nothing to do with each other.
     """
     if info.exception_only or not info.options.get("receipt", True):
         return view
 
-    def wrapped(context, request):
+    def wrapped(context: Any, request: Request) -> Response:
         token = token_of(request)
         if token is None:
             return view(context, request)
@@ -61,7 +70,7 @@ def do_once(view, info):
             with request.dbsession.begin_nested():
                 request.dbsession.add(receipt)
         except IntegrityError as error:
-            # Where it was done only just now, another attempt finds it.
+            # If the other request committed after this one began, only another attempt can see its receipt.
             mark_error_retryable(error)
             done = request.dbsession.get(Receipt, token)
             if done is None:
@@ -72,33 +81,33 @@ def do_once(view, info):
             request.dbsession.delete(receipt)
             return response
         receipt.location = response.location
-        if random.random() < CLEANING:  # nosec B311
-            request.in_own_transaction(
-                lambda dbsession: dbsession.execute(delete(Receipt).where(Receipt.created_at < utcnow() - KEPT))
-            )
+        if random.random() < CLEANUP_PROBABILITY:  # nosec B311
+            delete_expired_receipts(request)
         return response
 
     return wrapped
 
 
-# A view with `receipt=False` may be done twice without harm, and does not wait for SQLite's write lock.
-do_once.options = ("receipt",)  # type: ignore[attr-defined]
+def delete_expired_receipts(request: Request) -> None:
+    """Delete the receipts older than `RECEIPT_LIFETIME`, after this request's transaction."""
+    expired = delete(Receipt).where(Receipt.created_at < utcnow() - RECEIPT_LIFETIME)
+    request.in_own_transaction(lambda dbsession: dbsession.execute(expired))
 
 
-def deleted_already_tween_factory(handler, registry):
-    """Answer a form by where it led before, also where the row of its URL has gone: it was the one that deleted it."""
+def deleted_already_tween_factory(handler: Handler, registry: Registry) -> Handler:
+    """Answer a form again although the row of its URL is missing: the form itself may have deleted it."""
 
-    def deleted_already_tween(request):
+    def deleted_already_tween(request: Request) -> Response:
         try:
             return handler(request)
         except HTTPNotFound:
-            # Only where the row is missing: a view that finds nothing has a receipt of its own, which is to abort. And
-            # what no view has seen, none of its checks has seen either.
+            # Only if the row is missing and the view did not run: a view that raises 404 has stored a receipt, which
+            # its abort removes. No check of the view has run either, so the body is checked here.
             is_row_missing = request.matched_route and not hasattr(request, "context")
             token = token_of(request) if is_row_missing and is_readable_form(request) else None
             if token is None:
                 raise
-            # Read apart from the request's transaction: strangers come here too, and shall not wait for its lock.
+            # In a transaction of its own: strangers come here too and must not wait for SQLite's write lock.
             location = read_rows(registry["dbsession_factory"], select(Receipt.location).where(Receipt.token == token))
             if not location:
                 raise
@@ -107,15 +116,15 @@ def deleted_already_tween_factory(handler, registry):
     return deleted_already_tween
 
 
-def token_of(request):
-    """Return the token of the form sent, or `None`."""
-    token = request.POST.get(FIELD, "") if request.method == "POST" else ""
+def token_of(request: Request) -> str | None:
+    """Return the token of the form that was sent, or `None`."""
+    token = request.POST.get(TOKEN_FIELD, "") if request.method == "POST" else ""
     return token if re.fullmatch("[0-9a-f]{32}", token) else None
 
 
-def answer_again(request, location):
-    """Return the answer to a form that was done before, and that led to `location` then."""
+def answer_again(request: Request, location: str) -> HTTPSeeOther:
+    """Return the redirect to `location`, where the same form led when it was applied."""
     if request.known_identity:
-        # Else it may have been the form by which they signed in: the message would bring the cookie of before back.
+        # For others it may be the sign-in form: a message would bring back the session cookie of before.
         flash(request, _("This was saved already."))
     return HTTPSeeOther(location)

@@ -5,6 +5,7 @@ The pictures are in build/screenshots.
 
 import itertools
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import sqlalchemy
@@ -15,7 +16,10 @@ from myproject.models import SignIn
 from . import ADMINISTRATOR, MEMBER, ROOT
 
 PICTURES = ROOT / "build" / "screenshots"
-LANGUAGES, SCHEMES, WIDTHS = ("en", "ko"), ("light", "dark"), (320, 1280)
+# CSS pixels: https://www.w3.org/TR/WCAG22/#reflow
+NARROWEST = 320
+LANGUAGES, SCHEMES, WIDTHS = ("en", "ko"), ("light", "dark"), (NARROWEST, 1280)
+CLIPPED_TEXT = (Path(__file__).parent / "clipped_text.js").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -114,17 +118,37 @@ def test_text_of_any_length_stays_within_a_narrow_window(browse, make_user, make
     author = make_user(name="W" * 200, email=f"{'w' * 60}@{'w' * 60}.example")
     make_post(title="W" * 200, body="https://example.com/" + "w" * 500, author=author)
     make_view(author, "W" * 100, "q=" + "W" * 400, for_all=True)
-    page = browse(width=320)
+    page = browse(width=NARROWEST)
     for path in LONG_PAGES:
         page.goto(path)
-        assert width_needed(page) <= 320, path
+        assert width_needed(page) <= NARROWEST, path
+        assert page.evaluate(CLIPPED_TEXT) == [], path
     # From now on it is the author who is signed in.
     with outside.begin() as connection:
         connection.execute(sqlalchemy.update(SignIn).values(user_id=author.id, browser="W" * 300))
     for path in ["/users/1", "/users/1/sign-ins", "/users/1/password", "/users/new"]:
         page.goto(path)
         assert page.get_by_role("navigation").get_by_text("W" * 200).count() == 1
-        assert width_needed(page) <= 320, path
+        assert width_needed(page) <= NARROWEST, path
+        assert page.evaluate(CLIPPED_TEXT) == [], path
+
+
+CLIPPED = {
+    "outside of the window": '<p style="margin-left: 300px; white-space: nowrap">Administrator</p>',
+    "cut off": '<div style="width: 50px; overflow: hidden"><b style="white-space: nowrap">Administrator</b></div>',
+    "wider than its control": '<input placeholder="Administrator" style="width: 50px">',
+    "wider than its element": '<p style="width: 50px">Administrator</p>',
+}
+
+
+@pytest.mark.parametrize("reason", CLIPPED)
+def test_clipped_text_is_found(chromium, reason):
+    page = chromium.new_page(viewport={"width": NARROWEST, "height": 760})
+    page.set_content(CLIPPED[reason])
+    assert f"{reason}: Administrator" in page.evaluate(CLIPPED_TEXT)
+    page.set_content(f'<div style="clip-path: inset(50%)">{CLIPPED[reason]}</div><p>Administrator</p>')
+    assert page.evaluate(CLIPPED_TEXT) == []
+    page.close()
 
 
 def in_every_window(browse, complaints, name, visit):
@@ -140,6 +164,8 @@ def in_every_window(browse, complaints, name, visit):
             picture = f"{name}-{language}-{scheme}-{width}"
             page.screenshot(path=PICTURES / f"{picture}.png", full_page=True, animations="disabled")
             assert width_needed(page) <= width, picture
+            if width == NARROWEST:
+                assert page.evaluate(CLIPPED_TEXT) == [], picture
             if (language == "ko") ^ (width == 320) ^ (scheme == "dark"):
                 # In every second window: each scheme at each width, each language in both. It takes its time.
                 assert violations(page) == "", picture

@@ -367,7 +367,7 @@ def path_of(pattern):
 
 
 def feature_of(view):
-    """Return the name of the feature, a folder of the package, that has a view; `None` for a module and for `web`."""
+    """Return the feature, a folder of `myproject`, that a view belongs to, or `None`: `users` for all below `users`."""
     _package, *folders, _module = view["callable"].__module__.split(".")
     return folders[0] if folders and folders[0] != "web" else None
 

@@ -10,11 +10,11 @@ from sqlalchemy import delete, insert, inspect, select
 from myproject.db.base import utcnow
 from myproject.models import Post, User
 from myproject.users import views
-from myproject.web.receipts import FIELD, Receipt
+from myproject.web.receipts import TOKEN_FIELD, Receipt
 
 ALREADY = "This was saved already."
 TOKEN = "0123456789abcdef" * 2
-SENT, FORM = f"{FIELD}={TOKEN}".encode(), "application/x-www-form-urlencoded"
+SENT, FORM = f"{TOKEN_FIELD}={TOKEN}".encode(), "application/x-www-form-urlencoded"
 RECEIPTS = Receipt.__table__
 
 
@@ -149,7 +149,7 @@ def test_two_forms_are_two_forms_however_alike(app, names):
 @pytest.mark.parametrize("token", ["", "x", TOKEN + "0", TOKEN.upper(), TOKEN[:-1] + "\n", "０" * 32, "' OR 1=1 --"])
 def test_a_form_with_a_malformed_token_is_done_each_time(token, app, names, tokens):
     form = form_of(app)
-    form[FIELD].force_value(token)
+    form[TOKEN_FIELD].force_value(token)
     for _ in range(2):
         form.submit(status=303).follow().mustcontain(no=ALREADY)
     assert (names(), tokens()) == (["John Doe", "John Doe"], [])
@@ -168,7 +168,7 @@ def test_a_refused_form_can_be_sent_again_with_the_same_token(app, names, tokens
     assert tokens() == []
     form["name"] = "John Doe"
     form.submit(status=303).follow().mustcontain("John Doe was added.", no=ALREADY)
-    assert (names(), tokens()) == (["John Doe"], [form[FIELD].value])
+    assert (names(), tokens()) == (["John Doe"], [form[TOKEN_FIELD].value])
 
 
 def failing(request):
@@ -219,13 +219,13 @@ def test_old_receipts_go_and_recent_ones_stay(app, keep, tokens, monkeypatch):
     keep("b" * 32, utcnow() - datetime.timedelta(hours=23))
     form = form_of(app)
     form.submit(status=303)
-    assert tokens() == sorted(["b" * 32, form[FIELD].value])
+    assert tokens() == sorted(["b" * 32, form[TOKEN_FIELD].value])
 
 
 def test_every_form_of_the_site_that_writes_a_record_carries_a_token_of_its_own(app, make_post):
     post = make_post()
     paths = ["/users/new", f"/users/{post.author_id}/edit", "/posts/new", f"/posts/{post.id}/edit"]
-    tokens = [app.get(path).forms["record"][FIELD].value for path in [*paths, *paths]]
+    tokens = [app.get(path).forms["record"][TOKEN_FIELD].value for path in [*paths, *paths]]
     assert len(set(tokens)) == 8
 
 

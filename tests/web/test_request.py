@@ -1,22 +1,26 @@
-"""What a request is here, beside what Pyramid makes of it."""
+"""The class `Request` declares what the application adds to a request; `typed_request.py` checks the types."""
 
-import pytest
+from pathlib import Path
+
+import pyramid.request
+from pyramid.interfaces import IRequestExtensions, IRequestFactory
 
 from myproject.web.request import Request
 
-COOKIES = {
-    "a=b": {"a": "b"},
-    'a=b; c="d e";f=g': {"a": "b", "c": "d e", "f": "g"},
-    "a=b=c; d=": {"a": "b=c", "d": ""},
-    "a; ;=b": {"a": "", "": "b"},
-    "a=\xff\\377": {"a": "\xff\\377"},
-}
+
+def test_every_attribute_that_is_added_is_declared_and_the_other_way_round(wsgi):
+    extensions = wsgi.registry.getUtility(IRequestExtensions)
+    added = {*extensions.descriptors, *extensions.methods}
+    declared = Request.__annotations__.keys()
+    assert sorted(added - declared) == []
+    assert sorted(name for name in declared - added if not hasattr(pyramid.request.Request, name)) == []
 
 
-@pytest.mark.parametrize("header", COOKIES)
-def test_cookies_are_read_as_browsers_write_them(header):
-    assert Request.blank("/", {"HTTP_COOKIE": header}).cookies == COOKIES[header]
+def test_every_request_is_of_this_class(wsgi, probe):
+    assert wsgi.registry.getUtility(IRequestFactory) is Request
+    assert probe(lambda request: isinstance(request, Request)).text == "True"
 
 
-def test_a_request_without_cookies_has_none():
-    assert Request.blank("/").cookies.get("session") is None
+def test_typed_request_names_every_attribute():
+    source = (Path(__file__).parent / "typed_request.py").read_text(encoding="utf-8")
+    assert [name for name in Request.__annotations__ if f"request.{name}" not in source] == []

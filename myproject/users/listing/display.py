@@ -9,8 +9,9 @@ from pyramid.httpexceptions import HTTPBadRequest, HTTPSeeOther
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
 
-from ...web.cookies import keep_in_browser, kept_in_browser
-from ...web.i18n import PATH_HERE, _
+from ...web.cookies import get_preference, set_preference
+from ...web.i18n import _
+from ...web.paths import is_own_path
 
 COOKIE = "display"
 COLUMNS = {"email": _("Email"), "age": _("Age"), "role": _("Role"), "active": _("Active"), "joined": _("Joined")}
@@ -32,7 +33,7 @@ class Display:
 
 def display_of(request):
     """Return the Display that this browser has chosen."""
-    size, *chosen = (kept_in_browser(request, COOKIE) or "").split(".")
+    size, *chosen = (get_preference(request, COOKIE) or "").split(".")
     if size not in map(str, SIZES) or not set(chosen) <= {*COLUMNS, KEYS}:
         return Display()
     return Display(tuple(name for name in COLUMNS if name in chosen), int(size), KEYS in chosen)
@@ -43,9 +44,9 @@ def display_of(request):
 def choose(request):
     """Keep what was chosen, and go back to the list that it was chosen on."""
     size, page = request.POST.get("size"), request.POST.get("page", "")
-    if size not in map(str, SIZES) or not PATH_HERE.fullmatch(page):
+    if size not in map(str, SIZES) or not is_own_path(request, page):
         raise HTTPBadRequest()
     response = HTTPSeeOther(page)
     chosen = [name for name in (*COLUMNS, KEYS) if name in request.POST]
-    keep_in_browser(request, response, COOKIE, ".".join([size, *chosen]))
+    set_preference(request, response, COOKIE, ".".join([size, *chosen]))
     return response

@@ -1,0 +1,34 @@
+"""What editors and mypy know of a request: mypy reads this file, nothing runs it."""
+
+from collections.abc import Callable
+from typing import Any, assert_type
+
+from sqlalchemy.orm import Session
+from transaction import TransactionManager
+
+from myproject.signin.identity import Identity
+from myproject.web.request import Request
+
+
+def attributes_have_types(request: Request) -> None:
+    """Name each attribute that the includes add, with its type."""
+    assert_type(request.dbsession, Session)
+    assert_type(request.tm, TransactionManager)
+    assert_type(request.after_commit, Callable[..., None])
+    assert_type(request.in_own_transaction, Callable[[Callable[[Session], Any]], None])
+    assert_type(request.id, str)
+    assert_type(request.form_token, str)
+    assert_type(request.path_here, str)
+    assert_type(request.languages, dict[str, str])
+    assert_type(request.pop_flash(), str | None)
+    assert_type(request.identity, Identity | None)
+    assert_type(request.known_identity, Identity | None)
+    assert_type(request.confirm("password"), bool)
+
+
+def an_identity_has_types(request: Request) -> None:
+    """Check that what is behind an attribute is known too, and that nobody may be signed in."""
+    if request.identity is not None:
+        assert_type(request.identity.id, int)
+        assert_type(request.identity.role, str)
+    request.identity.id  # type: ignore[union-attr]  # noqa: B018
