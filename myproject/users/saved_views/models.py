@@ -42,7 +42,7 @@ class SavedView(Base):
             view = read_view(kept)
         except HTTPBadRequest:
             return None
-        return view if view.chosen == kept else None
+        return view if view.values == kept else None
 
     def __acl__(self):
         """Return who may do what to the view: all is its owner's; for whom it is not, it is not there."""

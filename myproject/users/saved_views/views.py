@@ -12,7 +12,7 @@ from ...web.forms import RecordForm, TextField
 from ...web.i18n import _
 from ...web.pagination import page_of
 from ..forms import ROLE_NAMES
-from ..listing.display import COLUMNS
+from ..listing.display import OPTIONAL_COLUMNS
 from ..listing.view import read_query, read_view
 from .models import BY_NAME, NAME_LENGTH, QUERY_LENGTH, SavedView, of_name, seen_by
 
@@ -21,7 +21,7 @@ REPLACEABLE = _("There is a saved view of this name already. Choose another name
 # So many of one's own.
 MOST = 200
 # What a page puts a view into words with, and the longest that can be kept.
-SHOWN = {"role_names": ROLE_NAMES, "columns": {"name": _("Name"), **COLUMNS}, "longest": QUERY_LENGTH}
+SHOWN = {"role_names": ROLE_NAMES, "columns": {"name": _("Name"), **OPTIONAL_COLUMNS}, "longest": QUERY_LENGTH}
 
 
 class SavedViewForm(RecordForm):
