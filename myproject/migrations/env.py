@@ -19,7 +19,7 @@ def plain_type(kind, item, _context):
 def is_ours(item, name, kind, *_):
     """Leave out what only one database has: tables that SQLite's triggers keep, PostgreSQL's own kinds of indexes."""
     if kind == "table":
-        return not name.startswith(("users_trigrams", "users_kinds"))
+        return not name.startswith("users_trigrams")
     if kind == "index" and context.get_context().dialect.name == "sqlite":
         return not item.dialect_options["postgresql"]["using"]
     return True

@@ -92,9 +92,14 @@ class Criteria:
     descending: bool
 
     @property
+    def parts(self) -> list[Part]:
+        """What a user has to meet."""
+        return [*self.choices, *self.ranges, *self.words]
+
+    @property
     def conditions(self) -> list[ColumnElement[bool]]:
-        """The conditions that a row of `users` has to meet."""
-        return [part.condition() for part in (*self.choices, *self.ranges, *self.words)]
+        """The SQL conditions of all parts, on a row of `users`."""
+        return [part.condition() for part in self.parts]
 
     @property
     def kind_values(self) -> list[list[Any]]:
@@ -125,7 +130,7 @@ def criteria_of(view: View) -> Criteria:
     return Criteria(
         words=tuple(Word(term.value, term.field == "email", term.excluded) for term in view.terms if term.is_text),
         ranges=tuple(
-            Range("age" if term.field == "age" else "created_at", *term.value, term.excluded)
+            Range("age" if term.field == "age" else "created_at", term.value[0], term.value[1], term.excluded)
             for term in view.terms
             if term.field in ("age", "joined")
         ),

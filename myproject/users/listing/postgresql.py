@@ -4,7 +4,7 @@ The planner's statistics choose the index; this module only keeps it from readin
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     Text,
     any_,
+    case,
     cast,
     func,
     literal,
@@ -28,7 +29,7 @@ from sqlalchemy import (
 from ...web.pagination import KeysetCondition, in_order
 from ..models import users
 from . import rows
-from .criteria import Criteria
+from .criteria import Criteria, Part, Word
 from .indexes import LETTERS
 from .rows import Hits, looked_at, named, of_kind, one_by_one
 
@@ -45,8 +46,9 @@ def find_hits(connection: Connection, criteria: Criteria, limit: int) -> Hits:
         connection.execute(PLANNER_SETTINGS)
     people = select(users.c.id).where(*_conditions(connection, criteria))
     [id_] = people.limit(limit).subquery().c
-    number, ids = connection.execute(select(func.count(), cast(func.array_agg(id_), Text))).one()
-    return Hits(people, number, ids if number <= rows.FEW_HITS else None)
+    # An array of many ids takes long to write out.
+    ids = case((func.count() <= min(rows.FEW_HITS, limit - 1), cast(func.array_agg(id_), Text)))
+    return Hits(people, *connection.execute(select(func.count(), ids)).one())
 
 
 def read_rows(
@@ -62,28 +64,35 @@ def read_rows(
     part = _select_in_order(criteria, edge, ascending, most)
     found = rows.read_in_order(connection, criteria, [part], ascending, limit)
     if found is None:
-        is_hit = users.c.id.in_(hits.people)
-        return connection.execute(_select_sorted(criteria, is_hit, edge, ascending, limit)).all()
+        return connection.execute(_select_sorted(criteria, hits.people.whereclause, edge, ascending, limit)).all()
     return found
 
 
 def _conditions(connection: Connection, criteria: Criteria) -> list[ColumnElement[bool]]:
     """Return the conditions of the criteria, such that the indexes of words are asked for rare words only."""
-    rare = rows.find_rare_words(connection, criteria.words)
-    long = [word for word in rare if len(word.text) >= 3]
-    leading = long or rare
-    conditions = [part.condition() for part in (*criteria.choices, *criteria.ranges, *leading)]
-    if leading and not any(re.search(r"\w{3}", word.text) for word in leading):
-        # Without three letters in a row there is no trigram, but an index of single letters.
-        letters = sorted(set("".join(word.text for word in leading)))
-        conditions.append(LETTERS.op("@>")(cast(letters, ARRAY(Text))))
+    if not criteria.words:
+        return criteria.conditions
+    letters = [Word(letter) for letter in sorted(set("".join(word.text for word in criteria.words)))]
+    shares = rows.sample_shares(connection, [*criteria.words, *letters])
+    leading = rows.rare_words(criteria.words, shares)
     checks = [word.condition() for word in criteria.words if word not in leading]
-    return [*conditions, *(one_by_one(checks) if leading else checks)]
+    return [
+        *(part.condition() for part in criteria.parts if part in leading or part not in criteria.words),
+        *_having_letters(leading, shares),
+        *(one_by_one(checks) if leading else checks),
+    ]
 
 
-def _select_sorted(
-    criteria: Criteria, is_hit: ColumnElement[bool], edge: KeysetCondition, ascending: bool, limit: int
-) -> Select[Any]:
+def _having_letters(words: Sequence[Word], shares: Mapping[Part, float]) -> list[ColumnElement[bool]]:
+    """Return the condition that a text has the rare letters of the words, if these have no trigram to look up."""
+    text = "".join(word.text for word in words)
+    if any(re.search(r"\w{3}", word.text) for word in words):
+        return []
+    rare = sorted({letter for letter in text if shares[Word(letter)] <= rows.COMMON_SHARE})
+    return [LETTERS.op("@>")(cast(rare, ARRAY(Text)))] if rare else []
+
+
+def _select_sorted(criteria: Criteria, is_hit: Any, edge: KeysetCondition, ascending: bool, limit: int) -> Select[Any]:
     """Select the rows that are hits: all are found first, and then sorted."""
     # The planner does not look through an OFFSET, so it cannot prefer to read all users in order.
     found = rows.listed(criteria.keys).where(is_hit, *edge.conditions).offset(0).subquery()
@@ -107,5 +116,5 @@ def _select_in_order(criteria: Criteria, edge: KeysetCondition, ascending: bool,
         )
         for kind in criteria.kinds(keys)
     ]
-    sorted_by = [literal_column(key.name) for key in named(keys)]
+    sorted_by: list[Any] = [literal_column(key.name) for key in named(keys)]
     return union_all(*each).order_by(*in_order(sorted_by, ascending)).limit(most)

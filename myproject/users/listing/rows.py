@@ -1,6 +1,6 @@
 """What the two databases share in finding users and reading the rows of a page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,8 @@ SHOWN_COLUMNS = (users.c.id, users.c.name, users.c.email, users.c.age, users.c.r
 FEW_HITS = 4000
 # Rows that are looked at in the order of the list before all hits are sorted instead.
 MOST_ROWS_IN_ORDER = 20_000
-# The newest users who tell how common a word is, and the share of them that has a common one. An index is of no use for
-# a common word: whoever reads one user after the other soon finds enough of them.
+# The newest users who tell how common a word is, and the share of them that has a common one. An index of words is of
+# no use for a common word: to read one user after the other finds enough of them sooner.
 SAMPLE_SIZE, COMMON_SHARE = 1000, 0.1
 
 
@@ -33,15 +33,18 @@ class Hits:
     ids: str | None
 
 
-def find_rare_words(connection: Connection, words: Sequence[Word]) -> list[Word]:
-    """Return those of the words that few users have, as far as a sample tells, and that are not excluded."""
-    words = [word for word in words if not word.excluded]
-    if not words:
-        return []
-    newest = select(users.c.search_text).order_by(users.c.id.desc()).limit(SAMPLE_SIZE).subquery()
-    numbers = select(func.count(), *(func.count().filter(word.condition(newest.c)) for word in words))
-    size, *found = connection.execute(numbers.select_from(newest)).one()
-    return [word for word, number in zip(words, found, strict=True) if number <= size * COMMON_SHARE]
+def sample_shares(connection: Connection, parts: Sequence[Part]) -> dict[Part, float]:
+    """Return the share of the newest users that meets each of the parts."""
+    newest = select(users).order_by(users.c.id.desc()).limit(SAMPLE_SIZE).subquery()
+    numbers = [func.count().filter(part.condition(newest.c)) for part in parts]
+    size, *found = connection.execute(select(func.count(), *numbers).select_from(newest)).one()
+    return {part: number / max(size, 1) for part, number in zip(parts, found, strict=True)}
+
+
+def rare_words(words: Sequence[Word], shares: Mapping[Part, float]) -> list[Word]:
+    """Return the words that are worth asking an index for, those of three letters and more if there are any."""
+    rare = [word for word in words if not word.excluded and shares[word] <= COMMON_SHARE]
+    return [word for word in rare if len(word.text) >= 3] or rare
 
 
 def listed(keys: tuple[Any, ...]) -> Select[Any]:

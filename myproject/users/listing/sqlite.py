@@ -3,7 +3,9 @@
 SQLite has no statistics that tell common words from rare ones, so this module measures, and chooses the index.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from sqlalchemy import (
@@ -23,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.operators import custom_op
 
 from ...web.pagination import ALL_ROWS, KeysetCondition, in_order
-from ..models import BY_ADDED, BY_AGE, BY_JOINED, KINDS, users
+from ..models import BY_ADDED, BY_AGE, BY_JOINED, BY_NAME, KINDS, users
 from . import rows
 from .criteria import Criteria, Part, Word
 from .rows import Hits, listed, looked_at, named, of_kind, one_by_one
@@ -33,6 +35,8 @@ MOST_TRIGRAMS = 24
 # One or two letters that begin more trigrams in use are common.
 MOST_TRIGRAMS_OF_LETTERS = 200
 LAST_LETTER = "\U0010ffff"
+# To look at a row of the table takes as long as to look at so many entries of an index.
+ROW_COST = 8
 
 # The index of words, and the trigrams that it has: see indexes.py.
 trigrams = table("users_trigrams", column("rowid", Integer))
@@ -40,12 +44,24 @@ trigrams_in_use = table("users_trigrams_used", column("term"))
 rowid = trigrams.c.rowid
 
 
+@dataclass(frozen=True)
+class _Index:
+    """A way to the users: `entries` selects ids from an index alone, `people` those of them who meet all else, too.
+
+    `cost` compares the time that it takes among many users.
+    """
+
+    entries: Select[Any]
+    people: Select[Any]
+    cost: float
+
+
 def find_hits(connection: Connection, criteria: Criteria, limit: int) -> Hits:
     """Return whom the criteria find, counted up to `limit`."""
     people = _select_people(connection, criteria)
     [id_] = people.limit(limit).subquery().c
     number, ids = connection.execute(select(func.count(), func.json_group_array(id_))).one()
-    return Hits(people, number, ids if number <= rows.FEW_HITS else None)
+    return Hits(people, number, ids if number <= min(rows.FEW_HITS, limit - 1) else None)
 
 
 def read_rows(
@@ -69,64 +85,80 @@ def read_rows(
 
 def _select_people(connection: Connection, criteria: Criteria) -> Select[Any]:
     """Select the ids of the users by the index that has the fewest others."""
-    indexes = [*_by_words(connection, criteria), *_by_kinds_and_ranges(criteria)]
+    shares = {}
+    if criteria.words or len(criteria.ranges) > 1:
+        shares = rows.sample_shares(connection, criteria.parts)
+    indexes = [*_by_words(connection, criteria, shares), *_by_kinds_and_ranges(criteria, shares)]
     if not indexes:
         return select(users.c.id).where(*criteria.conditions)
     if len(indexes) == 1:
-        return indexes[0][1]
-    most = rows.FEW_HITS + 1
-    sizes = [
-        connection.scalar(select(func.count()).select_from(entries.limit(most).subquery())) for entries, _ in indexes
-    ]
-    return indexes[sizes.index(min(sizes))][1]
+        return indexes[0].people
+    sizes = [_count(connection, index.entries, rows.FEW_HITS + 1) for index in indexes]
+    if min(sizes) <= rows.FEW_HITS:
+        return indexes[sizes.index(min(sizes))].people
+    return min(indexes, key=lambda index: index.cost).people
 
 
-def _by_words(connection: Connection, criteria: Criteria) -> list[tuple[Select[Any], Select[Any]]]:
-    """Return the select of the users whose text has the trigrams of rare words, and of those who meet all else too."""
-    expression, proven = _match(connection, rows.find_rare_words(connection, criteria.words))
-    if not expression:
+def _by_words(connection: Connection, criteria: Criteria, shares: Mapping[Part, float]) -> list[_Index]:
+    """Return the index of words, if the criteria have a rare word."""
+    words = rows.rare_words(criteria.words, shares)
+    alternatives, proven = _trigrams_of(connection, words)
+    if not alternatives:
         return []
-    entries = select(rowid).where(literal_column("users_trigrams").op("MATCH")(expression))
-    checks = [part.condition() for part in criteria.checks(()) if part not in proven]
-    return [(entries, entries.where(exists().where(users.c.id == rowid, *checks)) if checks else entries)]
+    entries = select(rowid).where(literal_column("users_trigrams").op("MATCH")(_expression(alternatives)))
+    checks = [part.condition() for part in criteria.parts if part not in proven]
+    people = entries.where(exists().where(users.c.id == rowid, *checks)) if checks else entries
+    return [_Index(entries, people, ROW_COST * prod(shares[word] for word in words))]
 
 
-def _by_kinds_and_ranges(criteria: Criteria) -> list[tuple[Select[Any], Select[Any]]]:
-    """Return, for each index, the select of the users of the kinds in its range, and of those who meet all else too."""
+def _by_kinds_and_ranges(criteria: Criteria, shares: Mapping[Part, float]) -> list[_Index]:
+    """Return the indexes that have the users of a kind, or within a range, together."""
     orders = [keys for keys in (BY_AGE, BY_JOINED) if criteria.seeks(keys)]
     if criteria.choices and not orders:
-        orders = [BY_JOINED]
-    kinds = [column.in_(values) for column, values in zip(KINDS, criteria.kind_values, strict=True)]
-    selects = []
-    for keys in orders:
-        entries = select(users.c.id).where(*(kinds if criteria.choices else []), *criteria.seeks(keys))
-        checks = one_by_one([part.condition() for part in criteria.checks(keys)])
-        selects.append((entries, entries.where(*checks)))
-    return selects
+        orders = [BY_NAME]
+    return [_by_order(criteria, keys, shares) for keys in orders]
 
 
-def _match(connection: Connection, words: Sequence[Word]) -> tuple[str, list[Part]]:
-    """Return the FTS5 expression for trigrams of the words, "" if there are none, and the words that it proves.
+def _by_order(criteria: Criteria, keys: tuple[Any, ...], shares: Mapping[Part, float]) -> _Index:
+    kinds = zip(KINDS, criteria.kind_values, strict=True) if criteria.choices else ()
+    entries = select(users.c.id).where(*(column.in_(values) for column, values in kinds), *criteria.seeks(keys))
+    checks = criteria.checks(keys)
+    people = entries.where(*one_by_one([part.condition() for part in checks]))
+    # The index by name has the columns to be checked; for another one, SQLite reads the row.
+    share = prod(shares.get(part, 1) for part in criteria.parts if part not in checks)
+    return _Index(entries, people, share if keys is BY_NAME else share * ROW_COST)
 
-    It proves words of up to three letters; the trigrams of longer ones may be apart from one another.
-    """
-    long = [word for word in words if len(word.text) >= 3]
-    if long:
-        alternatives = [[trigram] for word in long for trigram in _trigrams_of(word.text)][:MOST_TRIGRAMS]
-        proven = [word for word in long if [word.text] in alternatives]
-    else:
-        in_use = {word: _trigrams_beginning(connection, word.text) for word in words}
-        proven = [word for word, found in in_use.items() if len(found) < MOST_TRIGRAMS_OF_LETTERS]
-        alternatives = [in_use[word] for word in proven]
+
+def _count(connection: Connection, people: Select[Any], limit: int) -> int:
+    return connection.scalar(select(func.count()).select_from(people.limit(limit).subquery())) or 0
+
+
+def _expression(alternatives: Sequence[Sequence[str]]) -> str:
+    """Return the FTS5 expression for one trigram of each of the `alternatives`."""
     quoted = [[f'"{trigram.replace(chr(34), chr(34) * 2)}"' for trigram in part] for part in alternatives]
     # The empty string has no trigram: nothing matches it.
-    expression = " AND ".join(f"({' OR '.join(part)})" if part else '("" )' for part in quoted)
-    return expression, [word for word in proven if not word.in_email]
+    return " AND ".join(f"({' OR '.join(part)})" if part else '("")' for part in quoted)
 
 
-def _trigrams_of(text: str) -> list[str]:
-    """Return trigrams that together have every letter of `text`; those that overlap tell little more."""
-    return [text[at : at + 3] for at in sorted({*range(0, len(text) - 2, 3), len(text) - 3})]
+def _trigrams_of(connection: Connection, words: Sequence[Word]) -> tuple[list[Sequence[str]], list[Word]]:
+    """Return the trigrams to look up, one of each item, and the words that a text with them has for certain.
+
+    A longer word is not certain: its trigrams may be apart from one another in the text.
+    """
+    trigrams: list[Sequence[str]] = []
+    certain = []
+    for word in words:
+        if len(word.text) >= 3:
+            # Those that overlap tell little more.
+            starts = sorted({*range(0, len(word.text) - 2, 3), len(word.text) - 3})
+            found: list[Sequence[str]] = [[word.text[at : at + 3]] for at in starts]
+        else:
+            beginning = _trigrams_beginning(connection, word.text)
+            found = [beginning] if len(beginning) < MOST_TRIGRAMS_OF_LETTERS else []
+        trigrams += found
+        if len(found) == 1 and len(word.text) <= 3 and not word.in_email and len(trigrams) <= MOST_TRIGRAMS:
+            certain.append(word)
+    return trigrams[:MOST_TRIGRAMS], certain
 
 
 def _trigrams_beginning(connection: Connection, letters: str) -> Sequence[str]:
@@ -141,7 +173,7 @@ def _select_sorted(
 ) -> Select[Any]:
     """Select the rows of `ids`: all are found first, and then sorted."""
     # SQLite does not use an index to sort by `+ key`: https://www.sqlite.org/optoverview.html
-    keys = [UnaryExpression(key, operator=custom_op("+")) for key in criteria.keys]
+    keys: list[Any] = [UnaryExpression(key, operator=custom_op("+")) for key in criteria.keys]
     found = listed(criteria.keys).where(users.c.id.in_(ids), *edge.conditions)
     return found.order_by(*in_order(keys, ascending)).limit(limit)
 
@@ -161,5 +193,5 @@ def _select_in_order(criteria: Criteria, seek: Sequence[Any], ascending: bool, m
     columns = looked_at(keys, criteria.checks(keys))
     each = [select(*columns).where(*of_kind(kind), *criteria.seeks(keys), *seek) for kind in criteria.kinds(keys)]
     # All but the last condition of `seek` say that a key equals: SQLite would sort by these keys again.
-    sorted_by = [literal_column(key.name) for key in named(keys)[max(len(seek) - 1, 0) :]]
+    sorted_by: list[Any] = [literal_column(key.name) for key in named(keys)[max(len(seek) - 1, 0) :]]
     return union_all(*each).order_by(*in_order(sorted_by, ascending)).limit(most)
