@@ -43,9 +43,6 @@ def _fill_sqlite(path, rows):
         values = ", ".join("?" * len(COLUMNS.split()))
         connection.executemany(f"INSERT INTO users ({COLUMNS}) VALUES ({values})", rows)
         connection.execute("INSERT INTO users_trigrams (users_trigrams) VALUES ('rebuild')")
-        connection.execute("DELETE FROM users_kinds")
-        kinds = "SELECT role, active, has_posts, count(*) FROM users GROUP BY 1, 2, 3"
-        connection.execute(f"INSERT INTO users_kinds {kinds}")
         for _, _, sql in made:
             connection.execute(sql)
         connection.execute("COMMIT")

@@ -1,6 +1,5 @@
 """The pages below `/users`."""
 
-from functools import partial
 from typing import Any
 
 from pyramid.httpexceptions import HTTPSeeOther
@@ -18,15 +17,13 @@ from ..web.request import Request
 from .administrators import LAST_ADMINISTRATOR
 from .fields import FIELDS, LAST_ADMINISTRATOR_STAYS, ROLE_NAMES, explain
 from .forms import UserForm
-from .listing.cells import cells
-from .listing.counting import choices, count
-from .listing.display import COLUMNS, SIZES, display_of
-from .listing.finding import Finder
-from .listing.view import read_view, start_of
+from .listing.display import OPTIONAL_COLUMNS, PAGE_SIZES, display_of
+from .listing.marking import mark
+from .listing.page import count_choices, read_list
+from .listing.view import read_start, read_view
 from .models import User
 
-# What the list shows a view by.
-SHOWN = {"columns": COLUMNS, "sizes": SIZES, "role_names": ROLE_NAMES}
+TEXTS_OF_LIST = {"columns": OPTIONAL_COLUMNS, "sizes": PAGE_SIZES, "role_names": ROLE_NAMES}
 
 
 @view_config(route_name="home", request_method="GET")
@@ -36,22 +33,24 @@ def home(request: Request) -> HTTPSeeOther:
 
 
 @view_config(route_name="users.list", request_method="GET", renderer="users/list.jinja2")
-def index(request):
+def index(request: Request) -> dict[str, Any]:
     """List the users that the address asks for."""
-    view, display, asked = read_view(request.GET), display_of(request), request.GET
-    start, note = start_of(view, asked.get("from", ""))
-    finder = Finder(request.dbsession, view)
-    page = finder.page(asked.get("cursor"), start=start, size=display.size)
+    asked, view, display = request.GET, read_view(request.GET), display_of(request)
+    start, note = read_start(view, asked.get("from", ""))
+    exactly, panel = asked.get("count") == "exact", asked.get("panel")
+    page, count = read_list(
+        request.dbsession, view, asked.get("cursor"), start=start, size=display.size, exactly=exactly
+    )
     return {
         "view": view,
         "display": display,
         "page": page,
-        "cells": partial(cells, request, page.rows, display.columns, view),
-        "count": count(finder, page, size=display.size, exactly=asked.get("count") == "exact"),
-        "panel": asked.get("panel"),
-        "choices": choices(request.dbsession, view) if asked.get("panel") == "filters" else None,
+        "count": count,
+        "panel": panel,
+        "choices": count_choices(request.dbsession, view) if panel == "filters" else None,
         "notes": [*view.notes, *([note] if note else [])],
-        **SHOWN,
+        "mark": mark,
+        **TEXTS_OF_LIST,
     }
 
 

@@ -1,171 +1,195 @@
-"""Lists by pages that cost the same at any depth: keyset paging, from the last row shown to the next.
+"""Keyset paging: pages that cost the same at any depth, from the last row shown to the next.
 
-See https://use-the-index-luke.com/no-offset. A cursor is the key of a row at the edge of a page and the side on which
-to go on; it holds when rows are added or deleted meanwhile.
+A cursor is the key of a row at the edge of a page and the side on which to go on, so it stays valid when rows are
+added or deleted. See https://use-the-index-luke.com/no-offset.
 """
 
 import base64
 import datetime
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest
-from sqlalchemy import bindparam, tuple_
+from sqlalchemy import ColumnElement, Row, Select, literal, tuple_
+from sqlalchemy.orm import Session
 
 from ..db.lookup import LARGEST_ID
 from .i18n import _
 
 PAGE_SIZE = 25
-LAST = "last"
+# The cursor of the last page of any list.
+LAST_PAGE = "last"
 
-compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+Condition = ColumnElement[bool]
+
+compact_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
-class Beyond:
-    """What of a list lies on one side of a row: conditions to meet, and the same in parts, the nearest first.
+class KeysetCondition:
+    """Rows after (or before) a given row, whose keys are `values`, as SQL conditions.
 
-    Each part is conditions that seek one place of an index: SQLite cannot seek what is equal to the first of two keys
-    and what is beyond it at once. The row's keys stand in them as parameters, whose `values` go with the statement;
-    the conditions for other rows are the same objects.
+    `seeks` says the same as `conditions` in parts, the nearest rows first. Each part seeks one place of an index:
+    SQLite cannot seek "equal in the first key and beyond in the second, or beyond in the first" at once.
     """
 
-    conditions: tuple
-    parts: tuple[tuple, ...]
-    values: Mapping
+    conditions: tuple[Condition, ...] = ()
+    seeks: tuple[tuple[Condition, ...], ...] = ((),)
+    values: tuple[Any, ...] = ()
 
 
-EVERYTHING = Beyond((), ((),), {})
+ALL_ROWS = KeysetCondition()
 
 
 @dataclass(frozen=True)
 class Page:
-    """The rows of one page, and the cursors of its neighbours, `None` where there is none."""
+    """The rows of one page and the cursors of its neighbours, `None` where there is none.
 
-    rows: list
+    `is_beyond_end` is true if the page is empty because its cursor lies after the last row.
+    """
+
+    rows: list[Any]
     previous: str | None
     next: str | None
-    # Whether it has no rows because it is beside a place, after the last row or before the first.
     is_beyond_end: bool
 
 
-def page_of(dbsession, query, keys, cursor=None, *, descending=False, size=PAGE_SIZE):
-    """Return the Page of `query`, a select of one entity, that begins or ends beside `cursor`.
+# Called as `read(condition, ascending, limit)`: returns up to `limit` rows that meet the condition, sorted by the keys,
+# each with the values of the keys last.
+ReadRows = Callable[[KeysetCondition, bool, int], Sequence[Row[Any]]]
 
-    `keys` are the columns to sort by, all in one direction, together unique and not null. Without a `cursor` it is
-    the first page, with `LAST` the last one. Raises `HTTPBadRequest` where `cursor` is none of ours.
+
+def page_of(
+    dbsession: Session,
+    query: Select[Any],
+    keys: Sequence[Any],
+    cursor: str | None = None,
+    *,
+    descending: bool = False,
+    size: int = PAGE_SIZE,
+) -> Page:
+    """Return the Page of `query`, a select of one entity, that `cursor` names.
+
+    `keys` are the columns to sort by, all in one direction, together unique and not null. Without a cursor it is the
+    first page, with `LAST_PAGE` the last one. Raises `HTTPBadRequest` for an invalid cursor.
     """
 
-    def read(beyond, rising, limit):
-        rows = query.add_columns(*keys).where(*beyond.conditions).order_by(*in_order(keys, rising)).limit(limit)
-        return dbsession.execute(rows, beyond.values).all()
+    def read(condition: KeysetCondition, ascending: bool, limit: int) -> Sequence[Row[Any]]:
+        rows = query.add_columns(*keys).where(*condition.conditions)
+        return dbsession.execute(rows.order_by(*in_order(keys, ascending)).limit(limit)).all()
 
     page = read_page(read, keys, cursor, descending=descending, size=size)
     return replace(page, rows=[entity for entity, *_ in page.rows])
 
 
-def read_page(read, keys, cursor=None, *, start=None, descending=False, size=PAGE_SIZE, of=""):
-    """Return a Page of what `read(beyond, rising, limit)` returns: up to `limit` rows, each with its `keys` last.
+def read_page(
+    read: ReadRows,
+    keys: Sequence[Any],
+    cursor: str | None = None,
+    *,
+    start: Any = None,
+    descending: bool = False,
+    size: int = PAGE_SIZE,
+    list_name: str = "",
+) -> Page:
+    """Return the Page that `cursor` names, of the rows that `read` returns.
 
-    The rows are those `beyond` the cursor, a Beyond, sorted by `keys`, `rising` or falling. Without a `cursor`,
-    the page begins at `start`, a value of the first key, or else with the first row. A cursor is good for the list that
-    `of` tells apart from others. Raises `HTTPBadRequest` where it is none of ours.
+    Without a cursor the page begins at `start`, a value of the first key, or else with the first row. A cursor is valid
+    for one list only, told apart by `list_name`. Raises `HTTPBadRequest` for an invalid cursor.
     """
-    side, edge = ("after", ()) if not cursor else ("before", ()) if cursor == LAST else _decode(cursor, keys, of)
-
-    def turn(side, beyond):
-        rows = read(beyond, descending == (side == "before"), size + 1)
-        found = rows[:size] if side == "after" else rows[:size][::-1]
-        return found, len(rows) > size
-
+    is_before, edge = _parse_cursor(cursor, keys, list_name)
+    condition = _rows_beyond(keys, edge, ascending=descending == is_before) if edge else ALL_ROWS
     if start is not None and not cursor:
-        at = _at(keys[0], not descending)
-        edge, beyond = (start,), Beyond(at, (at,), _values([start]))
-    else:
-        beyond = _beyond(keys, edge, (side == "after") != descending) if edge else EVERYTHING
-    found, more = turn(side, beyond)
-    if side == "before" and edge and not more:
-        # The start of the list: a whole first page, however few rows stand before the cursor now.
-        side, edge = "after", ()
-        found, more = turn(side, EVERYTHING)
-    has_previous, has_next = (more, bool(edge)) if side == "before" else (bool(edge), more)
+        condition = _rows_from(keys[0], start, ascending=not descending)
+    rows, has_previous, has_next = _read_rows(read, condition, is_before, descending, size)
     return Page(
-        rows=found,
-        previous=_encode("before", found[0][-len(keys) :], of) if found and has_previous else None,
-        next=_encode("after", found[-1][-len(keys) :], of) if found and has_next else None,
-        is_beyond_end=not found and bool(edge),
+        rows=rows,
+        previous=_write_cursor("before", rows[0][-len(keys) :], list_name) if has_previous else None,
+        next=_write_cursor("after", rows[-1][-len(keys) :], list_name) if has_next else None,
+        is_beyond_end=not rows and not is_before and condition is not ALL_ROWS,
     )
 
 
-def _beyond(keys, edge, rising):
-    conditions, parts = _beside(tuple(keys), rising)
-    return Beyond(conditions, parts, _values(edge))
-
-
-def _values(edge):
-    return {f"edge_{number}": value for number, value in enumerate(edge)}
-
-
-@lru_cache
-def _at(key, rising):
-    edge = bindparam("edge_0", type_=key.type)
-    return (key >= edge if rising else key <= edge,)
-
-
-@lru_cache
-def _beside(keys, rising):
-    edge = [bindparam(f"edge_{number}", type_=key.type) for number, key in enumerate(keys)]
-    parts = []
-    for number in reversed(range(len(keys))):
-        key, value = keys[number], edge[number]
-        equal = [key == value for key, value in zip(keys[:number], edge[:number], strict=True)]
-        parts.append((*equal, key > value if rising else key < value))
-    here, there = tuple_(*keys), tuple_(*edge)
-    return (here > there if rising else here < there,), tuple(parts)
-
-
-def in_order(keys, rising):
+def in_order(keys: Sequence[Any], ascending: bool) -> list[Any]:
     """Return `keys` to sort by, all in one direction."""
-    return [key.asc() if rising else key.desc() for key in keys]
+    return [key.asc() if ascending else key.desc() for key in keys]
 
 
-def _encode(side, edge, of):
-    edge = [value.isoformat() if isinstance(value, datetime.datetime) else value for value in edge]
-    text = compact([_mark(of), side, *edge])
+def _read_rows(
+    read: ReadRows, condition: KeysetCondition, is_before: bool, descending: bool, size: int
+) -> tuple[list[Any], bool, bool]:
+    """Return the rows of a page in the order of the list, and whether there are rows before and after them."""
+    rows = list(read(condition, descending == is_before, size + 1))
+    has_more = len(rows) > size
+    if is_before and condition is not ALL_ROWS and not has_more:
+        # The start of the list: show a whole first page, however few rows are before the cursor now.
+        return _read_rows(read, ALL_ROWS, False, descending, size)
+    if not rows:
+        return [], False, False
+    is_beside = condition is not ALL_ROWS
+    return (rows[:size][::-1], has_more, is_beside) if is_before else (rows[:size], is_beside, has_more)
+
+
+def _rows_beyond(keys: Sequence[Any], edge: Sequence[Any], ascending: bool) -> KeysetCondition:
+    values = [literal(value, key.type) for key, value in zip(keys, edge, strict=True)]
+    seeks = []
+    for number in reversed(range(len(keys))):
+        key, value = keys[number], values[number]
+        equal = [key == value for key, value in zip(keys[:number], values[:number], strict=True)]
+        seeks.append((*equal, key > value if ascending else key < value))
+    row, edge_row = tuple_(*keys), tuple_(*values)
+    return KeysetCondition((row > edge_row if ascending else row < edge_row,), tuple(seeks), tuple(edge))
+
+
+def _rows_from(key: Any, value: Any, ascending: bool) -> KeysetCondition:
+    start = literal(value, key.type)
+    conditions = (key >= start if ascending else key <= start,)
+    return KeysetCondition(conditions, (conditions,), (value,))
+
+
+def _write_cursor(side: str, edge: Sequence[Any], list_name: str) -> str:
+    values = [value.isoformat() if isinstance(value, datetime.datetime) else value for value in edge]
+    text = compact_json([_checksum(list_name), side, *values])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(cursor, keys, of):
+def _parse_cursor(cursor: str | None, keys: Sequence[Any], list_name: str) -> tuple[bool, list[Any]]:
+    """Return whether the page lies before the cursor's row, and that row's keys, `[]` for the first and last page."""
+    if not cursor or cursor == LAST_PAGE:
+        return cursor == LAST_PAGE, []
     try:
         text = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode()
-        mark, side, *edge = json.loads(text)
-        if mark != _mark(of) or side not in ("before", "after"):
+        checksum, side, *edge = json.loads(text)
+        if checksum != _checksum(list_name) or side not in ("before", "after"):
             raise ValueError(text)
-        return side, [_value(*pair) for pair in zip(edge, keys, strict=True)]
+        return side == "before", [_valid_key(value, key) for value, key in zip(edge, keys, strict=True)]
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise HTTPBadRequest(
             _("This address of a page of the list is not complete. Start from its first page.")
         ) from None
 
 
-def _mark(of):
-    # So that the cursor of one list is not taken for that of another; no secret.
-    return zlib.crc32(of.encode())
+def _checksum(list_name: str) -> int:
+    # Keeps the cursor of one list from being used in another. It is no secret.
+    return zlib.crc32(list_name.encode())
 
 
-def _value(value, key):
-    kind = key.type.python_type
-    if kind is datetime.datetime:
+def _valid_key(value: Any, key: Any) -> Any:
+    """Return `value`, as JSON has it, as a value of the column `key`. Raises `ValueError` if no row can have it."""
+    key_type = key.type.python_type
+    if key_type is datetime.datetime:
         moment = datetime.datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise ValueError(value)
         return moment.astimezone(datetime.UTC)
-    if type(value) is not kind:
+    if type(value) is not key_type:
         raise ValueError(value)
-    # What no row holds and a database refuses: larger numbers, NUL, and (ValueError) a lone surrogate.
-    if abs(value) > LARGEST_ID if isinstance(value, int) else "\0" in value or (not value.encode() and value):
+    if isinstance(value, int) and abs(value) > LARGEST_ID:
+        raise ValueError(value)
+    # Both databases refuse a NUL, and `encode` a lone surrogate.
+    if isinstance(value, str) and "\0" in value.encode().decode():
         raise ValueError(value)
     return value

@@ -10,19 +10,19 @@ from unittest.mock import patch
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyramid.httpexceptions import HTTPBadRequest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from myproject.models import Post, User
-from myproject.users.listing import finding
-from myproject.users.listing.finding import Finder
-from myproject.users.listing.selecting import conditions, shape_of
+from myproject.users.listing import rows as listing_rows
+from myproject.users.listing.criteria import criteria_of
+from myproject.users.listing.page import read_list
 from myproject.users.listing.view import ORDERS, read_view
 from myproject.users.models import BY_NAME
-from myproject.web.pagination import LAST, in_order, page_of, read_page
+from myproject.web.pagination import LAST_PAGE, in_order, page_of, read_page
 
 users, posts = User.__table__, Post.__table__
 
@@ -205,14 +205,14 @@ def test_the_parts_beside_a_cursor_hold_all_beyond_it_once_the_nearest_first(out
     in_turn = crowd[::-1] if descending else crowd
     with Session(outside) as session:
 
-        def read(beyond, rising, limit):
-            rows = select(users.c.id, *BY_NAME).order_by(*in_order(BY_NAME, rising))
-            return [row for part in beyond.parts for row in session.execute(rows.where(*part), beyond.values)][:limit]
+        def read(condition, ascending, limit):
+            rows = select(users.c.id, *BY_NAME).order_by(*in_order(BY_NAME, ascending))
+            return [row for seek in condition.seeks for row in session.execute(rows.where(*seek))][:limit]
 
         forth = [read_page(read, BY_NAME, descending=descending, size=4)]
         while forth[-1].next:
             forth.append(read_page(read, BY_NAME, forth[-1].next, descending=descending, size=4))
-        back = [read_page(read, BY_NAME, LAST, descending=descending, size=1)]
+        back = [read_page(read, BY_NAME, LAST_PAGE, descending=descending, size=1)]
         while back[-1].previous:
             back.append(read_page(read, BY_NAME, back[-1].previous, descending=descending, size=1))
     assert [number for page in forth for number, *_ in page.rows] == in_turn
@@ -223,8 +223,7 @@ def test_the_parts_beside_a_cursor_hold_all_beyond_it_once_the_nearest_first(out
 def test_a_page_of_a_query_holds_entities_and_one_of_what_was_read_holds_that(outside):
     with Session(outside) as session:
         users_shown = page_of(session, select(User), BY_NAME, size=3).rows
-        view = read_view({})
-        shown = read_page(Finder(session, view).rows, view.keys, size=3).rows
+        shown = read_list(session, read_view({}), size=3)[0].rows
         columns = ("id", "name", "email", "age", "role", "active", "created_at")
         assert [row[: len(columns)] for row in shown] == [
             tuple(getattr(user, name) for name in columns) for user in users_shown
@@ -429,7 +428,8 @@ def test_a_cursor_may_name_a_row_that_is_not_there(app, crowd):
     assert ids(app.get("/users", {"cursor": above})) == crowd[-25:]
 
 
-bounded = settings(max_examples=200)
+# One application, or one database, for all examples of a test.
+bounded = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=4)
@@ -484,7 +484,7 @@ def test_whatever_happens_meanwhile_all_who_stay_are_shown_once_in_order(
     outside, view, present, happening, size, few, far
 ):
     for direction in ("next", "previous"):
-        with patch.multiple(finding, FEW=few, NEAR=far, FAR=far), Session(outside) as session:
+        with patch.multiple(listing_rows, FEW_HITS=few, MOST_ROWS_IN_ORDER=far), Session(outside) as session:
             session.execute(
                 users.insert(), [{"id": number, **with_email(one, number)} for number, one in enumerate(present, 1)]
             )
@@ -503,7 +503,7 @@ def turned(session, view, size, direction, happening):
     """Yield the pages of a view from one end to the other; after each, something happens to the rows."""
     cursor, happening = {"next": None, "previous": "last"}[direction], iter(enumerate(happening, 100))
     while True:
-        page = read_page(Finder(session, view).rows, view.keys, cursor, descending=view.descending, size=size)
+        page, _count = read_list(session, view, cursor, size=size)
         yield page
         number, change = next(happening, (None, None))
         if isinstance(change, int):
@@ -522,9 +522,8 @@ def with_email(person, number):
 
 def listed(session, view):
     """Return the ids of all in a view, in its order, by one plain SELECT."""
-    shape, values = shape_of(view)
-    rows = select(users.c.id).where(*conditions(shape)).order_by(*in_order(view.keys, not view.descending))
-    return session.scalars(rows.where(users.c.id > 0), values).all()
+    rows = select(users.c.id).where(*criteria_of(view).conditions)
+    return session.scalars(rows.where(users.c.id > 0).order_by(*in_order(view.keys, not view.descending))).all()
 
 
 @bounded

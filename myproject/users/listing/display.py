@@ -1,52 +1,63 @@
-"""Which columns the list shows, how many people a page, and whether keys lead through it.
+"""How the list is displayed: its columns, the rows on a page, and whether single keys are shortcuts.
 
-Each is the browser's own choice, kept for a year.
+Each browser keeps its own choice for a year.
 """
 
 from dataclasses import dataclass
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPSeeOther
+from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
 
 from ...web.cookies import get_preference, set_preference
 from ...web.i18n import _
 from ...web.paths import is_own_path
+from ...web.request import Request
 
 COOKIE = "display"
-COLUMNS = {"email": _("Email"), "age": _("Age"), "role": _("Role"), "active": _("Active"), "joined": _("Joined")}
-SIZES = (25, 50, 100)
-KEYS = "keys"
+OPTIONAL_COLUMNS = {
+    "email": _("Email"),
+    "age": _("Age"),
+    "role": _("Role"),
+    "active": _("Active"),
+    "joined": _("Joined"),
+}
+PAGE_SIZES = (25, 50, 100)
+# The part of the cookie, and the field of the form, that turns the shortcuts on.
+SHORTCUTS = "keys"
 
 
 @dataclass(frozen=True)
 class Display:
-    """The columns beside the name, the people on a page, and whether single keys do something.
+    """The columns beside the name, the rows on a page, and whether single keys are shortcuts.
 
-    Who speaks to the computer, which types what it hears, does without: https://www.w3.org/TR/WCAG22/#character-key-shortcuts
+    Speech input types what it hears, so its users turn the shortcuts off:
+    https://www.w3.org/TR/WCAG22/#character-key-shortcuts
     """
 
     columns: tuple[str, ...] = ("email", "age", "role", "joined")
-    size: int = SIZES[0]
+    size: int = PAGE_SIZES[0]
     keys: bool = True
 
 
-def display_of(request):
+def display_of(request: Request) -> Display:
     """Return the Display that this browser has chosen."""
     size, *chosen = (get_preference(request, COOKIE) or "").split(".")
-    if size not in map(str, SIZES) or not set(chosen) <= {*COLUMNS, KEYS}:
+    if size not in map(str, PAGE_SIZES) or not set(chosen) <= {*OPTIONAL_COLUMNS, SHORTCUTS}:
         return Display()
-    return Display(tuple(name for name in COLUMNS if name in chosen), int(size), KEYS in chosen)
+    columns = tuple(name for name in OPTIONAL_COLUMNS if name in chosen)
+    return Display(columns, int(size), SHORTCUTS in chosen)
 
 
-# Like the switch of languages: what is kept is the browser's own, so neither a person nor the database is asked.
+# The cookie belongs to the browser, as that of the language does: neither a person nor the database is asked.
 @view_config(route_name="users.display", request_method="POST", permission=NO_PERMISSION_REQUIRED, receipt=False)
-def choose(request):
-    """Keep what was chosen, and go back to the list that it was chosen on."""
+def choose_display(request: Request) -> Response:
+    """Keep the chosen display in the browser and go back to the list."""
     size, page = request.POST.get("size"), request.POST.get("page", "")
-    if size not in map(str, SIZES) or not is_own_path(request, page):
+    if size not in map(str, PAGE_SIZES) or not is_own_path(request, page):
         raise HTTPBadRequest()
     response = HTTPSeeOther(page)
-    chosen = [name for name in (*COLUMNS, KEYS) if name in request.POST]
+    chosen = [name for name in (*OPTIONAL_COLUMNS, SHORTCUTS) if name in request.POST]
     set_preference(request, response, COOKIE, ".".join([size, *chosen]))
     return response

@@ -1,8 +1,7 @@
-"""What the database keeps so that the list of a million people costs what a short one does: indexes, and triggers.
+"""The indexes and triggers by which the list of a million users costs what a short one does.
 
-A page of the list is read along one of the indexes of an order (BY_…), or, where people of few kinds are asked for,
-along one for each kind; what a search asks for is found by the trigrams of `search_text`. SQLite, where those who write
-take turns anyway, also keeps count of each kind.
+A page is read along the index of its order (BY_NAME and the others of models.py) or, with filters, along the pieces
+that an index with KINDS has for each kind. Words are found by the trigrams of `search_text`.
 """
 
 from sqlalchemy import DDL, Index, event, func, null
@@ -10,10 +9,11 @@ from sqlalchemy import DDL, Index, event, func, null
 from ...db.folding import POSTGRESQL_FOLDED
 from ..models import BY_ACTIVE, BY_AGE, BY_EMAIL, BY_JOINED, BY_NAME, BY_ROLE, KINDS, NAME_LENGTH, users
 
-# A Korean syllable is up to three sounds. What unfolds to more is cut: an entry of an index has its limit.
+# Characters of a folded name: a Korean syllable unfolds to up to three letters. Longer names are cut, since PostgreSQL
+# limits the size of an index entry.
 FOLDED_LENGTH = 3 * NAME_LENGTH
 
-# Age and joining stand in the indexes by name too, so that they can be looked at without a look at the row.
+# The indexes by name have age and joining too, so that both are checked without reading the row.
 Index("ix_users_by_name", *BY_NAME, users.c.age, users.c.created_at)
 Index("ix_users_by_email", *BY_EMAIL)
 Index("ix_users_by_age", *BY_AGE, users.c.age)
@@ -24,7 +24,7 @@ Index("ix_users_kinds_by_name", *KINDS, *BY_NAME, users.c.age, users.c.created_a
 Index("ix_users_kinds_by_age", *KINDS, *BY_AGE, users.c.age)
 Index("ix_users_kinds_by_joined", *KINDS, *BY_JOINED)
 
-# PostgreSQL finds three letters and more by trigrams, fewer by the letters themselves.
+# PostgreSQL finds three and more letters by trigrams, fewer by an index of single letters.
 LETTERS = func.string_to_array(users.c.search_text, null())
 Index(
     "ix_users_trigrams", users.c.search_text, postgresql_using="gin", postgresql_ops={"search_text": "gin_trgm_ops"}
@@ -32,15 +32,10 @@ Index(
 Index("ix_users_letters", LETTERS, postgresql_using="gin").ddl_if(dialect="postgresql")
 
 # The two line feeds at the end make a trigram begin at each letter, so that SQLite finds one and two letters as well.
-# A row whose search_text is empty has none yet and is not in users_trigrams: to take out what is not in it, or
-# something else than what was put in, would leave it wrong.
+# A row with an empty search_text is not in users_trigrams yet. FTS5 is corrupted by deleting what is not in it, or with
+# another text than it was inserted with.
 SQLITE_SEARCH_TEXT = f"""substr(folded(NEW.name), 1, {FOLDED_LENGTH}) || char(10)
             || lower(coalesce(NEW.email, '')) || char(10, 10)"""
-ONE_MORE = """INSERT INTO users_kinds (role, active, has_posts, number)
-            VALUES (NEW.role, NEW.active, NEW.has_posts, 1)
-            ON CONFLICT (role, active, has_posts) DO UPDATE SET number = number + 1;"""
-ONE_LESS = """UPDATE users_kinds SET number = number - 1
-            WHERE role = OLD.role AND active = OLD.active AND has_posts = OLD.has_posts;"""
 SQLITE = (
     """
     CREATE VIRTUAL TABLE users_trigrams USING fts5(
@@ -73,21 +68,6 @@ SQLITE = (
         INSERT INTO users_trigrams (users_trigrams, rowid, search_text) VALUES ('delete', OLD.id, OLD.search_text);
     END
     """,
-    """
-    CREATE TABLE users_kinds (
-        role VARCHAR(20) NOT NULL, active BOOLEAN NOT NULL, has_posts BOOLEAN NOT NULL, number INTEGER NOT NULL,
-        PRIMARY KEY (role, active, has_posts)
-    ) WITHOUT ROWID
-    """,
-    f"CREATE TRIGGER users_kinds_insert AFTER INSERT ON users BEGIN {ONE_MORE} END",  # nosec B608
-    f"""
-    CREATE TRIGGER users_kinds_update AFTER UPDATE OF role, active, has_posts ON users
-    WHEN (NEW.role, NEW.active, NEW.has_posts) <> (OLD.role, OLD.active, OLD.has_posts) BEGIN
-        {ONE_LESS}
-        {ONE_MORE}
-    END
-    """,  # nosec B608
-    f"CREATE TRIGGER users_kinds_delete AFTER DELETE ON users BEGIN {ONE_LESS} END",  # nosec B608
 )
 POSTGRESQL = (
     f"""

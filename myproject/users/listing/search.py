@@ -1,6 +1,6 @@
-"""What a person typed into the search: words, “phrases”, `-exclusions`, and `field:value` terms, understood or noted.
+"""The text of a search: words, “phrases”, `-exclusions` and `field:value` terms, parsed, or noted if not understood.
 
-`kim "van der" -test email:@example role:admin age:30-40 joined:2026-01` are seven terms; a row has to meet them all.
+`kim "van der" -test email:@example role:admin age:30-40 joined:2026-01` has seven terms; a row has to match them all.
 """
 
 import datetime
@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from dataclasses import field as field_of
 from typing import Any
 
+from pyramid.i18n import TranslationString
+
 from ...db.folding import fold
 from ...web.i18n import _
 from ..models import OLDEST, ROLES
 
-# Longer than any name or address; what is cut off is said.
-LONGEST = 400
+# Characters of a search that are read: more than any name or address has.
+LONGEST_SEARCH = 400
 MOST_TERMS = 20
-# Control and format characters, lone surrogates, and what separates words; not what Unicode has no name for yet.
-BLANK = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
+# Unicode categories that separate words: control and format characters, lone surrogates, separators. Unassigned
+# characters do not: a newer Unicode may have names for them.
+SEPARATING_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
 
-# -, then a field and a colon, then a phrase in quotation marks, perhaps not closed, or a word.
+# A minus sign, a field and a colon, each optional, then a phrase in quotation marks, perhaps not closed, or a word.
 TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>\w+):)?(?:["“”](?P<phrase>[^"“”]*)(?:["“”]|$)|(?P<word>[^\s"“”]+))')
 FIELDS = {
     fold(name): field
@@ -34,7 +37,8 @@ FIELDS = {
     }.items()
     for name in names
 }
-CHOICES: dict[str, dict[str, Any]] = {
+# The values of each filter by the names that a search and an address call them by.
+CHOICE_NAMES: dict[str, dict[str, Any]] = {
     "role": {
         "member": "member", "구성원": "member", "editor": "editor", "편집자": "editor",
         "admin": "admin", "administrator": "admin", "관리자": "admin",
@@ -42,34 +46,38 @@ CHOICES: dict[str, dict[str, Any]] = {
     "active": {"yes": True, "예": True, "no": False, "아니요": False},
     "posts": {"yes": True, "예": True, "no": False, "아니요": False},
 }  # fmt: skip
-UNKNOWN = {
-    "role": _("“${text}” is no role: role:member, role:editor or role:admin is."),
-    "active": _("“${text}” is neither yes nor no: active:yes or active:no is."),
-    "posts": _("“${text}” is neither yes nor no: posts:yes or posts:no is."),
-}
-# The kinds of people, in the order of KINDS, and what each can be.
-EVERY: dict[str, frozenset] = {
+# All values of each filter, in the order of the columns of `models.KINDS`.
+CHOICES: dict[str, frozenset[Any]] = {
     "role": frozenset(ROLES),
     "active": frozenset({True, False}),
     "posts": frozenset({True, False}),
+}
+UNKNOWN_CHOICE = {
+    "role": _("“${text}” is no role: role:member, role:editor or role:admin is."),
+    "active": _("“${text}” is neither yes nor no: active:yes or active:no is."),
+    "posts": _("“${text}” is neither yes nor no: posts:yes or posts:no is."),
 }
 AGE = re.compile(r"(?P<low>[0-9]{1,3})?(?:(?P<to>-)(?P<high>[0-9]{1,3})?)?")
 DAY = r"[0-9]{4}(?:-[0-9]{1,2}(?:-[0-9]{1,2})?)?"
 DAYS = re.compile(rf"(?P<first>{DAY})?(?:(?P<to>\.\.)(?P<last>{DAY})?)?")
 END_OF_TIME = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
+AgeRange = tuple[int | None, int | None]
+DayRange = tuple[datetime.datetime | None, datetime.datetime | None]
+
 
 class Misread(ValueError):
-    """What was typed cannot be meant so; its argument is a translation string that says what can."""
+    """A term has no meaning; the argument is a translation string that says what would have one."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """One thing that a row has to meet, or, `excluded`, must not.
+    """One condition that a row has to meet or, if `excluded`, must not meet.
 
-    `field` is `text` or one of FIELDS' values; `value` is folded text for `text` and `email`, a frozenset for `role`,
-    `active` and `posts`, and a pair, from and to, `None` where open, for `age` (years) and `joined` (moments, the
-    second one excluded). `source` is how it was typed; one that was not typed stands in `parameters` of the address.
+    `field` is `text` or one of FIELDS' values. `value` is folded text for `text` and `email`, a frozenset for `role`,
+    `active` and `posts`, and a pair, from and to, `None` where open, for `age` (years, both included) and `joined`
+    (moments, the second one excluded). `source` is the text of the term in the search; a term of a filter has the names
+    of its `parameters` in the address instead.
     """
 
     field: str
@@ -79,25 +87,26 @@ class Term:
     parameters: tuple[str, ...] = ()
 
     @property
-    def is_text(self):
-        """Whether it is looked for in names and addresses, rather than compared with a column."""
+    def is_text(self) -> bool:
+        """Whether names and addresses are searched for it."""
         return self.field in ("text", "email")
 
     @property
-    def last_day(self):
+    def last_day(self) -> datetime.datetime | None:
         """The last moment of a `joined` term, `None` where it is open."""
         return self.value[1] and self.value[1] - datetime.timedelta.resolution
 
 
-def parse(text):
-    """Return the terms in `text`, what a person typed, and notes, translation strings, on what was not understood."""
-    notes, terms = [], []
-    text = "".join(" " if unicodedata.category(character) in BLANK else character for character in text)
-    if len(text) > LONGEST:
-        notes.append(_("Only the first ${count} characters were searched for.", mapping={"count": LONGEST}))
-    for match in TERM.finditer(text[:LONGEST]):
+def parse(text: str) -> tuple[tuple[Term, ...], tuple[TranslationString, ...]]:
+    """Return the terms in the text of a search, and notes about what was not understood."""
+    terms: list[Term] = []
+    notes: list[TranslationString] = []
+    text = "".join(" " if unicodedata.category(letter) in SEPARATING_CATEGORIES else letter for letter in text)
+    if len(text) > LONGEST_SEARCH:
+        notes.append(_("Only the first ${count} characters were searched for.", mapping={"count": LONGEST_SEARCH}))
+    for match in TERM.finditer(text[:LONGEST_SEARCH]):
         try:
-            term = _term(match)
+            term = _read_term(match)
         except Misread as error:
             notes.append(error.args[0])
             continue
@@ -108,41 +117,46 @@ def parse(text):
     return tuple(terms[:MOST_TERMS]), tuple(notes)
 
 
-def _term(match):
-    source, minus, name = match[0], match["minus"], match["field"]
-    field = FIELDS.get(fold(name)) if name else None
-    value = match["phrase"] if match["phrase"] is not None else match["word"]
-    if name and field is None:
-        value = f"{name}:{value}"
-    if not name and match["word"] and value.endswith(":") and fold(value[:-1]) in FIELDS:
-        # A field whose value is still to come.
+def _read_term(match: re.Match[str]) -> Term | None:
+    name, word = match["field"], match["word"]
+    if not name and word and word.endswith(":") and fold(word[:-1]) in FIELDS:
+        # The value of the field is still being typed.
         return None
-    if field in (None, "email"):
-        folded = " ".join(fold(value).split())
-        return Term(field or "text", folded, bool(minus), source) if folded else None
-    read = {"age": ages, "joined": days}.get(field)
-    return Term(field, read(value) if read else choice(field, value), bool(minus), source)
+    text = match["phrase"] if word is None else word
+    field = FIELDS.get(fold(name or ""), "text")
+    if name and field == "text":
+        text = f"{name}:{text}"
+    value = _read_value(field, text)
+    return Term(field, value, bool(match["minus"]), match[0]) if value else None
 
 
-def choice(field, text):
+def _read_value(field: str, text: str) -> Any:
+    if field == "age":
+        return read_ages(text)
+    if field == "joined":
+        return read_joined(text)
+    return read_choice(field, text) if field in CHOICES else " ".join(fold(text).split())
+
+
+def read_choice(field: str, text: str) -> frozenset[Any]:
     """Return the frozenset of the one value of `field` that `text` names. Raises `Misread`."""
-    values = CHOICES[field]
-    if fold(text) not in {fold(name) for name in values}:
-        raise Misread(UNKNOWN[field] % {"text": text})
-    return frozenset(value for name, value in values.items() if fold(name) == fold(text))
+    values = {fold(name): value for name, value in CHOICE_NAMES[field].items()}
+    if fold(text) not in values:
+        raise Misread(UNKNOWN_CHOICE[field] % {"text": text})
+    return frozenset({values[fold(text)]})
 
 
-def ages(text):
+def read_ages(text: str) -> AgeRange:
     """Return (from, to) of `30`, `30-40`, `30-` or `-40`, years, both included. Raises `Misread`."""
     match = AGE.fullmatch(text)
     if not match or not (match["low"] or match["high"]):
         raise Misread(_("“${text}” is not an age: age:30 or age:30-40 is.", mapping={"text": text}))
-    return ages_between(match["low"], match["high"] if match["to"] else match["low"])
+    return read_age_range(match["low"], match["high"] if match["to"] else match["low"])
 
 
-def ages_between(low, high):
+def read_age_range(first: str, last: str) -> AgeRange:
     """Return (from, to) of two texts, empty where open. Raises `Misread`."""
-    low, high = (_age(text) if text else None for text in (low, high))
+    low, high = (_read_age(text) if text else None for text in (first, last))
     if low is not None and high is not None and low > high:
         raise Misread(
             _(
@@ -153,7 +167,7 @@ def ages_between(low, high):
     return low, high
 
 
-def _age(text):
+def _read_age(text: str) -> int:
     if not re.fullmatch("[0-9]{1,3}", text) or int(text) > OLDEST:
         raise Misread(
             _("An age is a whole number from 0 to ${oldest}, not “${text}”.", mapping={"oldest": OLDEST, "text": text})
@@ -161,19 +175,19 @@ def _age(text):
     return int(text)
 
 
-def days(text):
+def read_joined(text: str) -> DayRange:
     """Return (from, before) of `2026`, `2026-01`, `2026-01-31`, or two of them with `..` between. Raises `Misread`."""
     match = DAYS.fullmatch(text)
     if not match or not (match["first"] or match["last"]):
         raise Misread(
             _("“${text}” is not a date: joined:2026-01 or joined:2025..2026-01-31 is.", mapping={"text": text})
         )
-    return days_between(match["first"], match["last"] if match["to"] else match["first"])
+    return read_day_range(match["first"], match["last"] if match["to"] else match["first"])
 
 
-def days_between(first, last):
+def read_day_range(first: str, last: str) -> DayRange:
     """Return (from, before) of two texts, each a year, a month or a day, empty where open. Raises `Misread`."""
-    start, end = span(first)[0] if first else None, span(last)[1] if last else None
+    start, end = read_days(first)[0] if first else None, read_days(last)[1] if last else None
     if start and end and start >= end:
         raise Misread(
             _("${first} to ${last} has no day. Is ${last} to ${first} meant?", mapping={"first": first, "last": last})
@@ -181,8 +195,11 @@ def days_between(first, last):
     return start, end
 
 
-def span(text):
-    """Return the first moment of the year, month or day that `text` names, and the first one after it, in UTC."""
+def read_days(text: str) -> tuple[datetime.datetime, datetime.datetime]:
+    """Return the first moment of the year, month or day that `text` names, and the first moment after it, in UTC.
+
+    Raises `Misread`.
+    """
     parts = [int(part) for part in text.split("-")] if re.fullmatch(DAY, text) else []
     try:
         year, month, day = [*parts, 1, 1][:3]

@@ -1,21 +1,25 @@
-"""A view of the list: who is asked for, and in which order. It is written in the address, and read from it here alone.
+"""The view of the list that an address describes: which users, in which order.
 
-The list, its saved views, and whatever is done to all the people of a view start from the same `View`.
+The list, its saved views, and whatever is done to all users of a view start from the same `View`. Addresses are read
+and written here only.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.i18n import TranslationString
 
 from ...db.folding import fold
 from ...web.i18n import _
 from ..models import BY_ACTIVE, BY_ADDED, BY_AGE, BY_EMAIL, BY_JOINED, BY_NAME, BY_ROLE
-from .search import CHOICES, EVERY, Misread, Term, ages_between, choice, days_between, parse, span
+from .search import CHOICE_NAMES, CHOICES, Misread, Term, parse, read_age_range, read_choice, read_day_range, read_days
 
-ORDERS = {
+ORDERS: dict[str, tuple[Any, ...]] = {
     "name": BY_NAME,
     "email": BY_EMAIL,
     "age": BY_AGE,
@@ -24,142 +28,148 @@ ORDERS = {
     "joined": BY_JOINED,
     "added": BY_ADDED,
 }
-# Where something is searched for, whoever was added last comes first: the words of a search crowd together in the
-# order of the names, and a page of many a search would begin with a long way through others. SQLite finds those with
-# the words themselves in the order in which they were added; the day of joining has an index for each kind.
-SEARCHED, SEARCHED_AMONG, LISTED = "-added", "-joined", "name"
-BETWEEN = {"age": ages_between, "joined": days_between}
-PARAMETERS = ("q", *EVERY, "age_from", "age_to", "joined_from", "joined_to", "sort")
-# Beyond every letter: a database compares it as the last.
-AFTER_ALL = "\U0010ffff"
+# A search lists the newest first: in the order of names, everybody who has a word may be at the far end. SQLite's index
+# of words is in the order of adding; for a search with filters, an index in the order of joining exists for each kind.
+DEFAULT_SORT, DEFAULT_SORT_OF_WORDS, DEFAULT_SORT_OF_WORDS_AND_FILTERS = "name", "-added", "-joined"
+READ_RANGE = {"age": read_age_range, "joined": read_day_range}
+PARAMETERS = ("q", *CHOICES, "age_from", "age_to", "joined_from", "joined_to", "sort")
+# Both databases sort it after every other letter.
+LAST_LETTER = "\U0010ffff"
 
 
 @dataclass(frozen=True)
 class View:
-    """Who is asked for, and in which order: the parameters of the address that say so, and what they were read as."""
+    """The parameters of the address that choose users and order, the terms that they mean, and notes for the page.
+
+    `notes` are translation strings about what was not understood.
+    """
 
     parameters: tuple[tuple[str, str], ...] = ()
     terms: tuple[Term, ...] = ()
-    notes: tuple = ()
+    notes: tuple[TranslationString, ...] = ()
 
     @cached_property
-    def chosen(self):
+    def values(self) -> dict[str, str]:
         """The parameters as a dictionary."""
         return dict(self.parameters)
 
     @property
-    def q(self):
-        """What was typed into the search."""
-        return self.chosen.get("q", "")
+    def q(self) -> str:
+        """The text of the search."""
+        return self.values.get("q", "")
 
     @cached_property
-    def sort(self):
-        """The order, `name` or `-name`."""
-        if "sort" in self.chosen:
-            return self.chosen["sort"]
-        by_text = [term.is_text for term in self.terms]
-        return LISTED if not any(by_text) else SEARCHED if all(by_text) else SEARCHED_AMONG
+    def sort(self) -> str:
+        """The order as in the address, `name` or `-name`."""
+        if "sort" in self.values:
+            return self.values["sort"]
+        are_words = [term.is_text for term in self.terms]
+        if not any(are_words):
+            return DEFAULT_SORT
+        return DEFAULT_SORT_OF_WORDS if all(are_words) else DEFAULT_SORT_OF_WORDS_AND_FILTERS
 
     @property
-    def order(self):
-        """The column to sort by."""
+    def order(self) -> str:
+        """The name of the column to sort by."""
         return self.sort.removeprefix("-")
 
     @property
-    def descending(self):
+    def descending(self) -> bool:
         """Whether the last comes first."""
         return self.sort.startswith("-")
 
     @property
-    def keys(self):
+    def keys(self) -> tuple[Any, ...]:
         """The columns to sort by, together unique."""
         return ORDERS[self.order]
 
-    def having(self, **changes):
-        """Return the query string of this view with other parameters; `None` leaves one out."""
-        parameters = {**self.chosen, **changes}
-        return _encoded(tuple([pair for pair in parameters.items() if pair[1] is not None]))
+    def query_with(self, **changes: str | None) -> str:
+        """Return the query string of this view with other parameters; `None` removes one."""
+        return urlencode({name: text for name, text in {**self.values, **changes}.items() if text is not None})
 
     @cached_property
-    def query(self):
+    def query(self) -> str:
         """The query string of this view."""
-        return self.having()
+        return self.query_with()
 
-    def starting_at(self, text):
-        """Return the query string of this view, opened at a place, with the way to others."""
-        return self.having(**{"from": text}, panel="places")
+    def query_from(self, text: str) -> str:
+        """Return the query string of this view, opened at a place, with the panel that leads to others."""
+        return self.query_with(**{"from": text}, panel="places")
 
-    def words(self, *fields):
-        """Return the words, folded, that are looked for by the terms `text` or `email`."""
-        return [term.value for term in self.terms if term.field in fields and not term.excluded]
-
-    def without(self, term):
+    def query_without(self, term: Term) -> str:
         """Return the query string of this view without one of its terms."""
         if term.parameters:
-            return self.having(**dict.fromkeys(term.parameters))
+            return self.query_with(**dict.fromkeys(term.parameters))
         rest = " ".join(other.source for other in self.terms if not other.parameters and other is not term)
-        return self.having(q=rest or None)
+        return self.query_with(q=rest or None)
 
-    def of(self, field):
-        """Return the value of `field` that all terms together allow: for `role`, `active` and `posts`."""
-        allowed = EVERY[field]
+    def words_in(self, *fields: str) -> list[str]:
+        """Return the folded words that the terms `text` or `email` search for, to mark them in a text."""
+        return [term.value for term in self.terms if term.field in fields and not term.excluded]
+
+    def allowed(self, field: str) -> frozenset[Any]:
+        """Return the values of `role`, `active` or `posts` that all terms together allow."""
+        allowed = CHOICES[field]
         for term in self.terms:
             if term.field == field:
                 allowed = allowed - term.value if term.excluded else allowed & term.value
         return allowed
 
 
-# A page has ten links, most of them the same as on other pages.
-_encoded = lru_cache(4096)(urlencode)
+def read_view(parameters: Mapping[str, str]) -> View:
+    """Return the View that the parameters of an address describe; mistyped values become notes.
 
-
-def read_view(parameters):
-    """Return the View that `parameters`, those of an address, describe; what a person may mistype becomes a note.
-
-    Raises `HTTPBadRequest` where something stands there that no page of ours writes.
+    Raises `HTTPBadRequest` for values that no form or link of the site sends.
     """
     given = {name: text.strip() for name, text in parameters.items()}
-    chosen = {name: given[name] for name in PARAMETERS if given.get(name)}
-    if chosen.get("sort", LISTED).removeprefix("-") not in ORDERS:
+    values = {name: given[name] for name in PARAMETERS if given.get(name)}
+    if values.get("sort", DEFAULT_SORT).removeprefix("-") not in ORDERS:
         raise HTTPBadRequest(_("The list cannot be sorted by that. Choose one of the columns."))
-    terms, notes = parse(chosen.get("q", ""))
-    terms, notes = list(terms), list(notes)
-    for field in EVERY:
-        if field in chosen:
-            if chosen[field] not in CHOICES[field]:
-                raise HTTPBadRequest(_("The list cannot be narrowed by that. Choose one of the filters."))
-            terms.append(Term(field, choice(field, chosen[field]), parameters=(field,)))
-    for field, read in BETWEEN.items():
+    terms, notes = parse(values.get("q", ""))
+    chosen = tuple(_read_filter(field, values[field]) for field in CHOICES if field in values)
+    ranges, more_notes = _read_ranges(values)
+    return View(tuple(values.items()), (*terms, *chosen, *ranges), (*notes, *more_notes))
+
+
+def _read_filter(field: str, text: str) -> Term:
+    if text not in CHOICE_NAMES[field]:
+        raise HTTPBadRequest(_("The list cannot be narrowed by that. Choose one of the filters."))
+    return Term(field, read_choice(field, text), parameters=(field,))
+
+
+def _read_ranges(values: Mapping[str, str]) -> tuple[list[Term], list[TranslationString]]:
+    terms, notes = [], []
+    for field, read in READ_RANGE.items():
         names = f"{field}_from", f"{field}_to"
-        if any(name in chosen for name in names):
+        if any(name in values for name in names):
             try:
-                terms.append(Term(field, read(*(chosen.get(name) for name in names)), parameters=names))
+                terms.append(Term(field, read(*(values.get(name, "") for name in names)), parameters=names))
             except Misread as error:
                 notes.append(error.args[0])
-    return View(tuple(chosen.items()), tuple(terms), tuple(notes))
+    return terms, notes
 
 
-def read_query(query):
-    """Return the View that `query`, a query string, describes, as `read_view` does."""
+def read_query(query: str) -> View:
+    """Return the View that a query string describes, as `read_view` does."""
     return read_view(dict(parse_qsl(query)))
 
 
-def start_of(view, text):
+def read_start(view: View, text: str) -> tuple[Any, TranslationString | None]:
     """Return the value of the first key at which a page begins that is to start at `text`, and a note if it cannot.
 
-    A letter or the beginning of a name or an address, an age, or a year, month or day; nothing for an empty text.
+    `text` is the beginning of a name or an address, an age, or a year, month or day. Both are `None` if it is empty.
     """
     text = text.strip()
     if not text:
         return None, None
     if view.order in ("name", "email"):
-        letter = fold(text.replace("\0", ""))[:100]
-        return (letter + AFTER_ALL if view.descending else letter), None
+        letters = fold(text.replace("\0", ""))[:100]
+        return (letters + LAST_LETTER if view.descending else letters), None
     try:
         if view.order == "age":
-            return ages_between(text, "")[0], None
+            return read_age_range(text, "")[0], None
         if view.order == "joined":
-            first, after = span(text)
+            first, after = read_days(text)
             return (after - datetime.resolution if view.descending else first), None
     except Misread as error:
         return None, error.args[0]

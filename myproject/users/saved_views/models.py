@@ -56,7 +56,7 @@ class SavedView(Base):
             view = read_view(parameters)
         except HTTPBadRequest:
             return None
-        return view if view.chosen == parameters else None
+        return view if view.values == parameters else None
 
     def __acl__(self) -> list[tuple[str, str, list[str]]]:
         """Return the permissions on the view: its owner may do everything, others may see it if it is for everybody."""

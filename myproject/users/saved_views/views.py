@@ -14,14 +14,14 @@ from ...web.identity import identity_of
 from ...web.pagination import page_of
 from ...web.request import Request
 from ..fields import ROLE_NAMES
-from ..listing.display import COLUMNS
+from ..listing.display import OPTIONAL_COLUMNS
 from ..listing.view import read_query, read_view
 from .forms import NewSavedViewForm, SavedViewForm, explain
 from .models import BY_NAME, QUERY_LENGTH, SavedView, is_visible_to, select_by_name
 
 MOST_VIEWS_OF_A_USER = 200
 # What the templates need to describe a view in words, and its greatest length in characters.
-TEMPLATE_NAMES = {"role_names": ROLE_NAMES, "columns": {"name": _("Name"), **COLUMNS}, "longest": QUERY_LENGTH}
+TEMPLATE_NAMES = {"role_names": ROLE_NAMES, "columns": {"name": _("Name"), **OPTIONAL_COLUMNS}, "longest": QUERY_LENGTH}
 EDIT = {"route_name": "users.views.edit", "renderer": "users/views/edit.jinja2", "permission": "edit"}
 DELETE = {"route_name": "users.views.delete", "renderer": "users/views/delete.jinja2", "permission": "delete"}
 

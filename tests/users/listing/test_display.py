@@ -1,4 +1,4 @@
-"""Each browser keeps its own columns and its own number of people on a page."""
+"""Each browser keeps its own columns and page size."""
 
 import pytest
 
@@ -25,11 +25,11 @@ def chosen(page, size, *columns):
     return form.submit(status=303).follow()
 
 
-def test_at_first_five_columns_are_shown(app):
+def test_five_columns_are_shown_by_default(app):
     assert headings(app.get("/users")) == ["Name", "Email", "Age", "Role", "Joined"]
 
 
-def test_the_columns_chosen_are_shown_from_then_on(app):
+def test_chosen_columns_stay(app):
     assert headings(chosen(app.get("/users"), "25", "active", "age")) == ["Name", "Age", "Active"]
     assert headings(app.get("/users?q=test")) == ["Name", "Age", "Active"]
 
@@ -41,7 +41,7 @@ def test_the_name_is_always_shown(app):
     assert [box["name"] for box in boxes if box.has_attr("checked")] == ["keys"]
 
 
-def test_as_many_people_as_chosen_are_on_a_page(app, make_user):
+def test_a_page_has_as_many_people_as_chosen(app, make_user):
     for _ in range(60):
         make_user()
     page = chosen(app.get("/users"), "50", "email")
@@ -49,12 +49,12 @@ def test_as_many_people_as_chosen_are_on_a_page(app, make_user):
     assert display_form(page)["size"].value == "50"
 
 
-def test_a_choice_leads_back_to_the_list_that_it_was_made_on(app):
+def test_choosing_leads_back_to_the_same_list(app):
     page = chosen(app.get("/users?q=test&role=admin&sort=-age"), "25", "age")
     assert page.request.path_qs == "/users?q=test&role=admin&sort=-age"
 
 
-def test_the_keys_can_be_turned_off_and_on_again(app):
+def test_shortcuts_can_be_turned_off_and_on(app):
     page = app.get("/users")
     for on in False, True:
         form = display_form(page)
@@ -64,13 +64,13 @@ def test_the_keys_can_be_turned_off_and_on_again(app):
         assert display_form(page)["keys"].checked == on
 
 
-def test_another_browser_keeps_its_own(app, wsgi):
+def test_another_browser_has_its_own_columns(app, wsgi):
     chosen(app.get("/users"), "25")
     assert headings(signed_in.browser(wsgi).get("/users")) == ["Name", "Email", "Age", "Role", "Joined"]
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "25.", "26.email", "25.password_hash", "25.email..age", ".", "1e1.age"])
-def test_a_cookie_that_is_not_ours_is_as_none(app, cookie):
+def test_an_invalid_cookie_is_ignored(app, cookie):
     app.set_cookie("display", cookie)
     assert headings(app.get("/users")) == ["Name", "Email", "Age", "Role", "Joined"]
 
@@ -78,7 +78,7 @@ def test_a_cookie_that_is_not_ours_is_as_none(app, cookie):
 @pytest.mark.parametrize(
     "fields", [{}, {"size": "26"}, {"size": ""}, {"size": "25", "page": "//evil.example"}, {"size": "25", "page": "x"}]
 )
-def test_a_choice_that_no_form_offers_is_refused(app, fields):
+def test_an_invalid_choice_is_refused(app, fields):
     token = display_form(app.get("/users"))["csrf_token"].value
     app.post("/users/display", {"csrf_token": token, **fields}, status=400).mustcontain("<h1>", "To the users")
     assert "display" not in app.cookies

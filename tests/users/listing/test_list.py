@@ -1,10 +1,10 @@
-"""The list of the users, as a person works with it: searched, narrowed, sorted and paged through."""
+"""The list of users as people use it: search, filters, orders, pages and panels."""
 
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from myproject.users.listing import finding
+from myproject.users.listing import page as listing_page
 from tests.people import add_person, browser_of
 
 
@@ -75,7 +75,7 @@ def test_a_search_finds_people(app, typed, found):
 
 
 @pytest.mark.usefixtures("people")
-def test_what_was_understood_is_shown(app):
+def test_each_term_of_a_search_is_shown(app):
     page = search(app.get("/users"), 'Kim -"van  der" email:@Example role:ADMIN age:30-40 joined:2026-01 active:yes')
     assert chips(page) == [
         *["“kim”", "not “van der”", "Email: “@example”", "Role: Administrator"],
@@ -85,7 +85,7 @@ def test_what_was_understood_is_shown(app):
 
 
 @pytest.mark.usefixtures("people")
-def test_a_chip_leaves_out_its_term(app):
+def test_a_chip_removes_its_term(app):
     page = search(app.get("/users?role=admin"), "jose lee")
     assert names(page) == []
     page = page.goto(page.html.select(".found-bar .chip-on")[1]["href"])
@@ -102,14 +102,14 @@ def test_hits_are_marked(app):
 
 
 @pytest.mark.usefixtures("people")
-def test_a_misread_term_is_noted_beside_the_search_and_the_rest_found(app):
+def test_a_term_without_meaning_is_noted_and_the_others_are_searched_for(app):
     page = search(app.get("/users"), "jose age:90-10")
     assert page.html.select_one(".note").text == "Nobody is from 90 to 10 years old. Is 10 to 90 meant?"
     assert (names(page), searches(page)["q"].value) == (["José Kim"], "jose age:90-10")
 
 
 @pytest.mark.usefixtures("people")
-def test_where_nobody_is_found_something_can_be_left_out(app):
+def test_an_empty_result_of_several_terms_offers_to_remove_one(app):
     page = search(app.get("/users"), "jose lee")
     assert page.html.select_one("#count").text.strip() == "0 users"
     assert told(page) == ["Nobody was found.", "Press × on one of the terms above to leave it out.", "Show everybody"]
@@ -118,13 +118,13 @@ def test_where_nobody_is_found_something_can_be_left_out(app):
 
 
 @pytest.mark.usefixtures("people")
-def test_where_nobody_is_found_by_one_term_there_is_nothing_to_leave_out(app):
+def test_an_empty_result_of_one_term_offers_everybody(app):
     assert told(search(app.get("/users"), "nobody")) == ["Nobody was found.", "Show everybody"]
 
 
 @pytest.mark.usefixtures("people")
 @pytest.mark.parametrize("column", ["Name", "Email", "Age", "Role", "Joined"])
-def test_a_heading_sorts_and_sorts_the_other_way(app, column):
+def test_a_heading_sorts_in_both_directions(app, column):
     page = app.get("/users?q=a&sort=active").click(f"^{column}$")
     forth = names(page)
     heading = page.html.select_one("th[aria-sort]")
@@ -135,7 +135,7 @@ def test_a_heading_sorts_and_sorts_the_other_way(app, column):
 
 
 @pytest.mark.usefixtures("people")
-def test_a_search_says_that_who_came_last_comes_first(app):
+def test_a_search_says_that_it_lists_the_newest_first(app):
     page = app.get("/users?q=example")
     page.mustcontain("Newest first")
     assert names(page) == names(app.get("/users?q=example&sort=added"))[::-1]
@@ -144,15 +144,14 @@ def test_a_search_says_that_who_came_last_comes_first(app):
 
 
 @pytest.mark.usefixtures("people")
-def test_who_has_no_age_or_email_stands_first(app):
+def test_users_without_age_or_email_come_first(app):
     assert names(app.get("/users?sort=age"))[:2] == ["Test Administrator", "<b>Bob</b>"]
     assert names(app.get("/users?sort=age"))[2:] == ["José Kim", "Kim Lee", "Ada Lovelace", "김철수"]
     assert names(app.get("/users?sort=email"))[:2] == ["Ada Lovelace", "<b>Bob</b>"]
 
 
-def test_many_are_said_to_be_more_until_somebody_asks(app, make_user, monkeypatch):
-    monkeypatch.setattr(finding, "MOST", 20)
-    monkeypatch.setattr(finding, "FEW", 20)
+def test_a_large_count_is_exact_on_demand(app, make_user, monkeypatch):
+    monkeypatch.setattr(listing_page, "LARGEST_EXACT_COUNT", 20)
     for _ in range(30):
         make_user(age=30)
     page = app.get("/users?age_from=30")
@@ -174,18 +173,18 @@ def test_a_panel_opens_alone_and_closes_again(app, label):
 
 
 @pytest.mark.parametrize("panel", ["", "x", "filters,places", "Filters"])
-def test_no_panel_is_open_that_is_not_asked_for(app, panel):
+def test_an_unknown_panel_opens_nothing(app, panel):
     assert app.get("/users", {"panel": panel}).html.select(".panel, .panels [aria-expanded=true]") == []
 
 
-def test_a_panel_leads_on_to_another(app):
+def test_one_panel_leads_to_another(app):
     page = app.get("/users?panel=filters").click("^Go to$").click("^Columns$")
     assert [link.text for link in page.html.select(".panels [aria-expanded=true]")] == ["Columns"]
     assert len(page.html.select(".panel")) == 1
 
 
 @pytest.mark.usefixtures("people")
-def test_the_filters_tell_how_many_there_are_of_each(app):
+def test_each_filter_shows_its_number_of_users(app):
     page = app.get("/users").click("^Filters$")
     told = [" ".join(chip.text.split()) for chip in page.html.select(".filters .chip")]
     assert told == [
@@ -200,7 +199,7 @@ def test_the_filters_tell_how_many_there_are_of_each(app):
 
 
 @pytest.mark.usefixtures("people")
-def test_a_filter_narrows_and_can_be_taken_back(app):
+def test_a_filter_narrows_the_list_and_can_be_removed(app):
     page = app.get("/users?panel=filters").click("^Member")
     assert set(names(page)) == {"김철수", "Ada Lovelace", "<b>Bob</b>"}
     page = page.click("^With posts")
@@ -213,7 +212,7 @@ def test_a_filter_narrows_and_can_be_taken_back(app):
 
 
 @pytest.mark.usefixtures("people")
-def test_people_are_narrowed_to_ages_and_days(app):
+def test_ranges_of_ages_and_days_narrow_the_list(app):
     page = app.get("/users?q=kim&panel=filters")
     form = next(form for form in page.forms.values() if "age_from" in form.fields)
     form["age_from"], form["age_to"] = "31", "41"
@@ -232,7 +231,7 @@ def test_a_search_keeps_the_filters_and_the_order(app):
     assert names(page) == ["김철수", "Ada Lovelace"]
 
 
-def test_pages_lead_to_the_first_the_next_the_previous_and_the_last(app, make_user):
+def test_links_lead_to_the_first_next_previous_and_last_page(app, make_user):
     for number in range(80):
         make_user(f"John {number:02}")
     page = app.get("/users?q=john&sort=name").click("Next").click("Next")
@@ -255,7 +254,7 @@ def test_a_letter_opens_the_list_there(app):
 
 
 @pytest.mark.usefixtures("people")
-def test_an_order_without_places_offers_none(app):
+def test_an_order_without_places_says_so(app):
     page = app.get("/users?sort=role&panel=places")
     assert page.html.select("#from, .letters") == []
     page.mustcontain("Sort by name, email, age or joining to go to a place of the list.")
@@ -264,13 +263,13 @@ def test_an_order_without_places_offers_none(app):
 @pytest.mark.parametrize(
     ("sort", "kind"), [("-name", "text"), ("email", "text"), ("age", "number"), ("-joined", "date")]
 )
-def test_a_place_is_asked_for_in_the_way_of_the_order(app, sort, kind):
+def test_the_field_for_a_place_fits_the_order(app, sort, kind):
     page = app.get(f"/users?sort={sort}&panel=places")
     assert page.html.find(id="from")["type"] == kind
     assert bool(page.html.select(".letters a")) == (kind == "text")
 
 
-def test_the_title_of_a_search_is_what_was_typed(app):
+def test_the_title_of_a_search_is_its_text(app):
     assert app.get("/users", {"q": "josé"}).html.title.text == "josé · myproject"
 
 
@@ -283,7 +282,7 @@ def test_head_answers_as_get_does(app):
 
 
 @pytest.mark.usefixtures("people")
-def test_a_member_can_use_all_of_it(wsgi, outside):
+def test_a_member_can_use_the_whole_list(wsgi, outside):
     own = browser_of(wsgi, outside, add_person(outside, "Member", active=True))
     page = search(own.get("/users").click("^Filters$"), "kim").click("^Age")
     assert names(page) == ["José Kim", "Kim Lee", "김철수"]
@@ -296,5 +295,5 @@ def test_a_member_can_use_all_of_it(wsgi, outside):
     own.get("/users/help").mustcontain("What the search understands")
 
 
-def test_a_stranger_is_led_to_the_sign_in(stranger):
+def test_a_visitor_is_sent_to_sign_in(stranger):
     assert "/signin?next=%2Fusers%3Fq%3Dkim" in stranger.get("/users?q=kim", status=303).location

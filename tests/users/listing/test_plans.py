@@ -1,4 +1,4 @@
-"""The list of many people reads no more of them than that of some: an index for each page, and so many rows of it.
+"""No page of the list reads all rows where an index can serve: each operation reads a bounded number of rows.
 
 One database of 100,000 people for each kind of database: all operations on it are subtests.
 """
@@ -14,18 +14,23 @@ from sqlalchemy.orm import Session
 
 from myproject.db import IReadingTookTooLong, get_engine
 from myproject.db.folding import fold
+from myproject.db.sqlite import add_functions
 from myproject.models import User
-from myproject.users.listing import finding
-from myproject.users.listing.counting import choices, count
-from myproject.users.listing.finding import Finder
+from myproject.users.listing import page as listing_page
+from myproject.users.listing import rows as listing_rows
+from myproject.users.listing import sqlite
+from myproject.users.listing.criteria import criteria_of
+from myproject.users.listing.page import LARGEST_EXACT_COUNT, count_choices, read_list
 from myproject.users.listing.view import ORDERS, read_view
-from myproject.web.pagination import EVERYTHING, LAST, in_order, read_page
-from tests.users.listing.test_search import day
+from myproject.web.pagination import ALL_ROWS, LAST_PAGE, in_order
+from tests.users.listing.oracle import day
 from tests.web.test_pagination import encode
 
 MANY = 100_000
-# Of an operation: those near, those far, those that are counted, and a few times a few.
-MOST_ROWS = finding.NEAR + finding.FAR + finding.MOST + 9 * finding.FEW
+# Of an operation: a sample, those in order, those that are counted, for the page and for each kind, and the few hits.
+MOST_ROWS = (
+    2 * listing_rows.SAMPLE_SIZE + listing_rows.MOST_ROWS_IN_ORDER + 4 * LARGEST_EXACT_COUNT + 2 * listing_rows.FEW_HITS
+)
 # SQLite's virtual machine takes some 7 steps for a row that it reads and looks at.
 STEPS_OF_ROW = 7
 MOST_THOUSAND_STEPS = STEPS_OF_ROW * MOST_ROWS // 1000
@@ -111,7 +116,7 @@ def operations():
         yield f"{sort}, {place}", {"sort": sort}, place
     for name, words in WORDS.items():
         yield name, {"q": words}, "first"
-        # In the order of the names, Koreans come last: the documented exception, see finding.py.
+        # In the order of the names, Koreans come last: the documented exception, see docs/performance.md.
         if name not in ("a syllable", "one Korean sound"):
             yield f"{name} by name", {"q": words, "sort": "name"}, "first"
     for name, parameters in narrowed():
@@ -126,16 +131,18 @@ def narrowed():
 
 
 def perform(session, parameters, place):
-    """Do all that a page of the list does, with the numbers of its filters open."""
+    """Do all that a page of the list does, with the panel of the filters open."""
     view = read_view(parameters)
-    finder = Finder(session, view)
     start = MIDDLES.get(view.order) if place == "opened" else None
-    cursor = LAST if place == "last" else None
-    page = read_page(finder.rows, view.keys, cursor, start=start, descending=view.descending)
+    page, _count = read_list(session, view, LAST_PAGE if place == "last" else None, start=start)
     if place == "opened":
-        page = read_page(finder.rows, view.keys, page.next, descending=view.descending)
-    count(finder, page)
-    choices(session, view)
+        read_list(session, view, page.next)
+    count_choices(session, view)
+
+
+def count_everybody(session):
+    """Count the users of a view of almost all of them."""
+    read_list(session, read_view({"q": "-zzz"}), exactly=True)
 
 
 def turns(session):
@@ -145,15 +152,15 @@ def turns(session):
         for depth, side in itertools.product(DEPTHS, ("after", "before")):
             cursor = encode([0, side, *edge_at(session, view, depth)])
             yield f"{sort}, {side} {depth}", lambda view=view, cursor=cursor: turn(session, view, cursor)
-        last = turn(session, view, LAST)
+        last = turn(session, view, LAST_PAGE)
         previous = turn(session, view, last.previous)
-        for name, cursor in {"last": LAST, "previous": last.previous, "next": previous.next}.items():
+        for name, cursor in {"last": LAST_PAGE, "previous": last.previous, "next": previous.next}.items():
             yield f"{sort}, {name}", lambda view=view, cursor=cursor: turn(session, view, cursor)
 
 
 def turn(session, view, cursor):
     """Return the Page at `cursor` of a view."""
-    return read_page(Finder(session, view).rows, view.keys, cursor, descending=view.descending)
+    return read_list(session, view, cursor)[0]
 
 
 def edge_at(session, view, depth):
@@ -181,9 +188,6 @@ def fill(engine, rows):
             connection.exec_driver_sql("PRAGMA cache_size = -100000")
             connection.execute(insert(User.__table__), rows)
             connection.exec_driver_sql("INSERT INTO users_trigrams (users_trigrams) VALUES ('rebuild')")
-            connection.exec_driver_sql("DELETE FROM users_kinds")
-            kinds = "SELECT role, active, has_posts, count(*) FROM users GROUP BY 1, 2, 3"
-            connection.exec_driver_sql(f"INSERT INTO users_kinds {kinds}")
         else:
             connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '200MB'")
             connection.exec_driver_sql("ALTER TABLE users DISABLE TRIGGER USER")
@@ -199,6 +203,8 @@ def fill(engine, rows):
 def filled(database_url):
     """An engine of a database with MANY people, as it is after some use."""
     engine = create_engine(database_url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", add_functions)
     fill(engine, people(1, MANY))
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -264,10 +270,10 @@ def steps_of(session, work):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_no_operation_of_the_list_looks_at_everybody_on_sqlite(filled, subtests):
+def test_no_operation_of_the_list_reads_all_users_on_sqlite(filled, subtests):
     with Session(filled) as session:
         # What the measure tells where somebody does.
-        assert steps_of(session, Finder(session, read_view({"q": "-zzz"})).count)[0] > MOST_THOUSAND_STEPS
+        assert steps_of(session, lambda: count_everybody(session))[0] > MOST_THOUSAND_STEPS
         for name, parameters, place in operations():
             with subtests.test(name):
                 steps, plans = steps_of(session, lambda p=parameters, at=place: perform(session, p, at))
@@ -277,9 +283,9 @@ def test_no_operation_of_the_list_looks_at_everybody_on_sqlite(filled, subtests)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_no_operation_of_the_list_looks_at_everybody_on_postgresql(filled, subtests):
+def test_no_operation_of_the_list_reads_all_users_on_postgresql(filled, subtests):
     with Session(filled) as session:
-        assert rows_of(session, Finder(session, read_view({"q": "-zzz"})).count)[0] >= MANY
+        assert rows_of(session, lambda: count_everybody(session))[0] >= MANY
         for name, parameters, place in operations():
             with subtests.test(name):
                 rows, plans = rows_of(session, lambda p=parameters, at=place: perform(session, p, at))
@@ -290,26 +296,34 @@ def test_no_operation_of_the_list_looks_at_everybody_on_postgresql(filled, subte
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("sort", SORTS)
-def test_whoever_is_sorted_last_of_all_is_not_looked_for_along_an_index_on_sqlite(outside, sort):
-    with Session(outside) as session:
-        finder = Finder(session, read_view({"q": "-zzz", "sort": sort}))
-        _, plans = steps_of(session, lambda: finder._gathered(EVERYTHING, True, 26))
-        assert plans == ["SCAN users", "USE TEMP B-TREE FOR ORDER BY"]
+def test_hits_are_sorted_without_an_index_of_the_order_on_sqlite(outside, monkeypatch, sort):
+    monkeypatch.setattr(listing_rows, "FEW_HITS", -1)
+    criteria = criteria_of(read_view({"q": "-zzz", "sort": sort}))
+    with outside.connect() as connection:
+        people = sqlite.find_hits(connection, criteria, 1).people
+        statement = sqlite._select_sorted(criteria, people, ALL_ROWS, True, 26)
+        sql = str(statement.compile(outside, compile_kwargs={"literal_binds": True}))
+        plans = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+    assert "USE TEMP B-TREE FOR ORDER BY" in plans
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_no_count_looks_at_more_people_than_it_may_tell_on_sqlite(filled, subtests):
+def test_no_count_of_a_filtered_view_reads_much_more_than_its_limit_on_sqlite(filled, subtests):
     with Session(filled) as session:
         for name, parameters in narrowed():
             with subtests.test(name):
-                finder = Finder(session, read_view(parameters))
-                page = turn(session, finder.view, None)
-                steps, _plans = steps_of(session, lambda finder=finder, page=page: count(finder, page))
-                assert steps <= 3 * STEPS_OF_ROW * finding.MOST // 1000
+                criteria = criteria_of(read_view(parameters))
+                limit = LARGEST_EXACT_COUNT + 1
+                steps, _plans = steps_of(
+                    session, lambda c=criteria, most=limit: sqlite.find_hits(session.connection(), c, most)
+                )
+                assert steps <= 3 * STEPS_OF_ROW * LARGEST_EXACT_COUNT // 1000
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_no_page_turn_reads_more_than_two_pages_on_sqlite(filled, subtests):
+def test_no_page_turn_reads_more_than_two_pages_on_sqlite(filled, subtests, monkeypatch):
+    # Without the count, which is the same for all pages.
+    monkeypatch.setattr(listing_page, "LARGEST_EXACT_COUNT", 0)
     with Session(filled) as session:
         for name, work in turns(session):
             with subtests.test(name):
@@ -319,7 +333,9 @@ def test_no_page_turn_reads_more_than_two_pages_on_sqlite(filled, subtests):
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_no_page_turn_reads_more_than_two_pages_on_postgresql(filled, subtests):
+def test_no_page_turn_reads_more_than_two_pages_on_postgresql(filled, subtests, monkeypatch):
+    # Without the count, which is the same for all pages.
+    monkeypatch.setattr(listing_page, "LARGEST_EXACT_COUNT", 0)
     with Session(filled) as session:
         for name, work in turns(session):
             with subtests.test(name):
@@ -328,14 +344,11 @@ def test_no_page_turn_reads_more_than_two_pages_on_postgresql(filled, subtests):
                 assert "Seq Scan users" not in plans
 
 
-def test_a_search_that_only_a_look_at_everybody_answers_is_stopped_after_its_time(filled, monkeypatch):
+def test_a_search_that_reads_all_users_is_stopped_at_its_deadline(filled):
     # Everybody has one of these names, and so it takes a look at all to know that nobody has none.
     view = read_view({"q": " ".join(f"-{name}" for name in [*LATIN, *KOREAN])})
-    monkeypatch.setattr(finding, "FAR", 100)
     limited = get_engine(filled.url, reading_seconds=0.01)
     with Session(limited.execution_options(read_only=True)) as session, pytest.raises(DBAPIError) as raised:
         turn(session, view, None)
     limited.dispose()
     assert IReadingTookTooLong.providedBy(raised.value)
-    # By the last of the ways: see finding.py.
-    assert "OFFSET" in raised.value.statement

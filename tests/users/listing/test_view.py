@@ -1,4 +1,4 @@
-"""A view of the list is its address: read from it, written to it, and the same again."""
+"""A view is read from an address and written to one, and stays the same."""
 
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from pyramid.httpexceptions import HTTPBadRequest
 from webob.multidict import MultiDict
 
-from myproject.users.listing.view import ORDERS, PARAMETERS, read_view, start_of
-from tests.users.listing.test_search import day
+from myproject.users.listing.view import ORDERS, PARAMETERS, read_start, read_view
+
+from .oracle import day
 
 
 def view_of(query=""):
@@ -17,7 +18,7 @@ def view_of(query=""):
     return read_view({name: values[0] for name, values in parse_qs(query).items()})
 
 
-def test_a_list_is_sorted_by_name_and_a_search_by_who_came_last():
+def test_a_list_is_sorted_by_name_and_a_search_lists_the_newest_first():
     queries = ["", "role=admin", "q=age:30", "q=-kim", "q=kim", "q=kim+role:admin", "q=kim&posts=yes"]
     orders = [*["name"] * 3, *["-added"] * 2, *["-joined"] * 2]
     assert [view_of(query).sort for query in queries] == orders
@@ -36,12 +37,12 @@ def test_an_unknown_column_or_direction_is_refused(sort):
 
 
 @pytest.mark.parametrize("query", ["role=boss", "role=Admin", "active=true", "posts=1", "role=%00", "active=편집자"])
-def test_an_unknown_choice_of_a_filter_is_refused(query):
+def test_an_unknown_value_of_a_filter_is_refused(query):
     with pytest.raises(HTTPBadRequest, match="Choose one of the filters"):
         view_of(query)
 
 
-def test_filters_are_terms_like_those_that_are_typed():
+def test_filters_are_the_same_terms_as_typed_ones():
     filtered = view_of("role=admin&active=no&posts=yes&age_from=30&age_to=40&joined_from=2025&joined_to=2026-01-31")
     typed = view_of(urlencode({"q": "role:admin active:no posts:yes age:30-40 joined:2025..2026-01-31"}))
     assert [(term.field, term.value) for term in filtered.terms] == [(term.field, term.value) for term in typed.terms]
@@ -64,27 +65,27 @@ def test_a_filter_may_be_open_at_one_end():
         ("joined_from=2026&joined_to=2025", "2026 to 2025 has no day. Is 2025 to 2026 meant?"),
     ],
 )
-def test_a_filter_that_cannot_be_meant_is_noted_and_left_out(query, note):
+def test_a_filter_without_meaning_is_noted_and_ignored(query, note):
     view = view_of(f"role=admin&{query}")
     assert [term.field for term in view.terms] == ["role"]
     assert [text.interpolate() for text in view.notes] == [note]
 
 
-def test_what_is_no_part_of_a_view_is_not_kept():
+def test_other_parameters_are_no_part_of_a_view():
     assert view_of("q=+kim+&cursor=x&panel=filters&count=exact&from=b&page=7&role=+").query == "q=kim"
 
 
-def test_a_parameter_changes_and_the_others_stay():
+def test_one_parameter_changes_and_the_others_stay():
     view = view_of("q=kim&role=admin&sort=-age")
-    assert parse_qsl(view.having(sort="name")) == [("q", "kim"), ("role", "admin"), ("sort", "name")]
-    assert parse_qsl(view.having(role=None, active="yes")) == [("q", "kim"), ("sort", "-age"), ("active", "yes")]
-    assert parse_qsl(view.starting_at("나"))[-2:] == [("from", "나"), ("panel", "places")]
+    assert parse_qsl(view.query_with(sort="name")) == [("q", "kim"), ("role", "admin"), ("sort", "name")]
+    assert parse_qsl(view.query_with(role=None, active="yes")) == [("q", "kim"), ("sort", "-age"), ("active", "yes")]
+    assert parse_qsl(view.query_from("나"))[-2:] == [("from", "나"), ("panel", "places")]
     assert view.query == "q=kim&role=admin&sort=-age"
 
 
-def test_a_term_that_is_left_out_leaves_the_others_as_they_were_typed():
+def test_removing_a_term_leaves_the_others_as_typed():
     view = view_of(urlencode({"q": 'Kim -"Van der" AGE:30', "role": "admin", "age_from": "20", "age_to": "40"}))
-    left = [parse_qs(view.without(term)) for term in view.terms]
+    left = [parse_qs(view.query_without(term)) for term in view.terms]
     assert [query["q"][0] for query in left] == ['-"Van der" AGE:30', "Kim AGE:30", 'Kim -"Van der"', *[view.q] * 2]
     assert [query.keys() - {"q"} for query in left] == [
         *[{"role", "age_from", "age_to"}] * 3,
@@ -93,9 +94,9 @@ def test_a_term_that_is_left_out_leaves_the_others_as_they_were_typed():
     ]
 
 
-def test_without_its_only_term_a_view_is_everybody():
+def test_removing_the_only_term_leaves_everybody():
     view = view_of("q=kim")
-    assert view.without(view.terms[0]) == ""
+    assert view.query_without(view.terms[0]) == ""
 
 
 @pytest.mark.parametrize(
@@ -108,8 +109,8 @@ def test_without_its_only_term_a_view_is_everybody():
         ("-role:admin -role:editor role:member", {"member"}),
     ],
 )
-def test_roles_are_those_that_all_terms_allow(q, allowed):
-    assert view_of(urlencode({"q": q})).of("role") == allowed
+def test_all_terms_together_decide_the_allowed_roles(q, allowed):
+    assert view_of(urlencode({"q": q})).allowed("role") == allowed
 
 
 PLACES = {
@@ -124,12 +125,12 @@ PLACES = {
 
 
 @pytest.mark.parametrize(("query", "text"), PLACES)
-def test_a_list_is_opened_at_a_place(query, text):
-    assert start_of(view_of(query), text) == (PLACES[query, text], None)
+def test_a_place_is_read_as_a_value_of_the_first_key(query, text):
+    assert read_start(view_of(query), text) == (PLACES[query, text], None)
 
 
-def test_the_newest_first_are_opened_at_the_end_of_a_day():
-    start, _note = start_of(view_of("sort=-joined"), "2026-01-31")
+def test_a_list_of_the_newest_first_opens_at_the_end_of_a_day():
+    start, _note = read_start(view_of("sort=-joined"), "2026-01-31")
     assert start.isoformat() == "2026-01-31T23:59:59.999999+00:00"
 
 
@@ -141,8 +142,8 @@ def test_the_newest_first_are_opened_at_the_end_of_a_day():
         ("sort=role", "a", "Only lists by name, email, age and day of joining can be opened at a place."),
     ],
 )
-def test_a_place_that_is_none_is_noted(query, text, note):
-    start, said = start_of(view_of(query), text)
+def test_an_invalid_place_is_noted(query, text, note):
+    start, said = read_start(view_of(query), text)
     assert (start, said.interpolate()) == (None, note)
 
 
@@ -150,7 +151,7 @@ typed = st.text() | st.sampled_from(["", " ", "admin", "yes", "no", "30", "2026-
 
 
 @given(st.dictionaries(st.sampled_from([*PARAMETERS, "cursor", "from", "x"]), typed))
-def test_a_view_is_read_from_its_own_address(parameters):
+def test_any_view_is_read_again_from_its_own_address(parameters):
     try:
         view = read_view(parameters)
     except HTTPBadRequest:
@@ -161,6 +162,6 @@ def test_a_view_is_read_from_its_own_address(parameters):
 
 
 @given(st.text().filter(str.strip), st.sampled_from([*ORDERS]), st.booleans())
-def test_whatever_a_list_is_to_be_opened_at_it_is_a_place_or_a_note(text, order, descending):
-    start, note = start_of(read_view({"sort": "-" * descending + order}), text)
+def test_any_text_is_a_place_or_a_note(text, order, descending):
+    start, note = read_start(read_view({"sort": "-" * descending + order}), text)
     assert (start is None) == (note is not None)

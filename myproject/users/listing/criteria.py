@@ -1,0 +1,144 @@
+"""What a view asks the database for, as typed values, and the SQL conditions that say it on both databases."""
+
+import re
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, literal_column, not_
+
+from ..models import BY_AGE, BY_JOINED, BY_NAME, KINDS, users
+from .search import CHOICES
+from .view import View
+
+# The orders that have an index which begins with the columns of KINDS.
+ORDERS_WITH_KINDS = (BY_NAME, BY_AGE, BY_JOINED)
+CHOICE_COLUMNS = {"role": "role", "active": "active", "posts": "has_posts"}
+
+
+@dataclass(frozen=True)
+class Word:
+    """Folded text, a word or a phrase, to find in names and email addresses, or in the addresses only."""
+
+    text: str
+    in_email: bool = False
+    excluded: bool = False
+    column = "search_text"
+
+    def condition(self, row: Any = users.c) -> ColumnElement[bool]:
+        """Return the condition that a row has the word, or does not have it if it is excluded."""
+        # In `search_text`, the address follows the name after a line feed.
+        before = "%\n%" if self.in_email else "%"
+        found = row.search_text.like(before + re.sub("([/%_])", r"/\1", self.text) + "%", escape="/")
+        return not_(found) if self.excluded else found
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds of the column `age`, in years, or `created_at`, moments with the second one excluded; `None` where open.
+
+    The moments come from days; a view may take the days of any time zone.
+    """
+
+    column: str
+    low: Any
+    high: Any
+    excluded: bool = False
+
+    def is_sought_by(self, keys: tuple[Any, ...]) -> bool:
+        """Return whether the users within the bounds are one piece of an index in the order of `keys`."""
+        return keys is (BY_AGE if self.column == "age" else BY_JOINED) and not self.excluded
+
+    def condition(self, row: Any = users.c) -> ColumnElement[bool]:
+        """Return the condition that a row is within the bounds, or not within them if they are excluded."""
+        if self.column == "age":
+            # In the index by age, users without an age have -1. They are within no bounds.
+            age = func.coalesce(row.age, literal_column("-1"))
+            low = 0 if self.low is None else self.low
+            within = age >= low if self.high is None else age.between(low, self.high)
+        else:
+            bounds = [] if self.low is None else [row.created_at >= self.low]
+            within = and_(*bounds, *([] if self.high is None else [row.created_at < self.high]))
+        return not_(within) if self.excluded else within
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The allowed values of one of the columns KINDS."""
+
+    column: str
+    values: tuple[Any, ...]
+
+    def condition(self, row: Any = users.c) -> ColumnElement[bool]:
+        """Return the condition that a row has one of the values."""
+        return row[self.column].in_(self.values)
+
+
+Part = Word | Range | Choice
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """Which users to find and in which order: what the two databases need to know of a View.
+
+    A list of two parts, for example the names that begin with the search before all others, is two Criteria that are
+    read one after the other.
+    """
+
+    words: tuple[Word, ...]
+    ranges: tuple[Range, ...]
+    choices: tuple[Choice, ...]
+    keys: tuple[Any, ...]
+    descending: bool
+
+    @property
+    def parts(self) -> list[Part]:
+        """What a user has to meet."""
+        return [*self.choices, *self.ranges, *self.words]
+
+    @property
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The SQL conditions of all parts, on a row of `users`."""
+        return [part.condition() for part in self.parts]
+
+    @property
+    def kind_values(self) -> list[list[Any]]:
+        """The allowed values of each of KINDS."""
+        values = {CHOICE_COLUMNS[field]: sorted(values) for field, values in CHOICES.items()}
+        values |= {choice.column: list(choice.values) for choice in self.choices}
+        return [values[column.name] for column in KINDS]
+
+    def kinds(self, keys: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Return each allowed combination of values of KINDS: an index in the order of `keys` has a piece for each.
+
+        It is `[()]` if all are allowed, or if no index with KINDS is in that order.
+        """
+        return list(product(*self.kind_values)) if self.choices and keys in ORDERS_WITH_KINDS else [()]
+
+    def seeks(self, keys: tuple[Any, ...]) -> list[ColumnElement[bool]]:
+        """Return the conditions, besides those of a kind, that an index in the order of `keys` seeks."""
+        return [bounds.condition() for bounds in self.ranges if bounds.is_sought_by(keys)]
+
+    def checks(self, keys: tuple[Any, ...]) -> list[Part]:
+        """Return what an index in the order of `keys` cannot seek, so that each row has to be checked for it."""
+        choices = () if keys in ORDERS_WITH_KINDS else self.choices
+        return [*choices, *(bounds for bounds in self.ranges if not bounds.is_sought_by(keys)), *self.words]
+
+
+def criteria_of(view: View) -> Criteria:
+    """Return the Criteria of a view."""
+    return Criteria(
+        words=tuple(Word(term.value, term.field == "email", term.excluded) for term in view.terms if term.is_text),
+        ranges=tuple(
+            Range("age" if term.field == "age" else "created_at", term.value[0], term.value[1], term.excluded)
+            for term in view.terms
+            if term.field in ("age", "joined")
+        ),
+        choices=tuple(
+            Choice(CHOICE_COLUMNS[field], tuple(sorted(view.allowed(field))))
+            for field in CHOICES
+            if any(term.field == field for term in view.terms)
+        ),
+        keys=view.keys,
+        descending=view.descending,
+    )

@@ -1,0 +1,114 @@
+"""A page of the list together with its count, from either database."""
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import CompoundSelect, func, literal, select, union_all
+from sqlalchemy.orm import Session
+
+from ...web.pagination import PAGE_SIZE, Page, read_page
+from ..models import BY_AGE, BY_JOINED, KINDS, users
+from . import postgresql, sqlite
+from .criteria import Criteria, criteria_of
+from .rows import of_kind
+from .search import CHOICES
+from .view import View
+
+# The one place that chooses between the databases.
+DATABASES: Mapping[str, ModuleType] = {"sqlite": sqlite, "postgresql": postgresql}
+# Larger numbers are exact only on demand: to count this many takes a few milliseconds at most.
+LARGEST_EXACT_COUNT = 10_000
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number of users, or that there are more than so many."""
+
+    number: int
+    is_exact: bool = True
+
+
+def read_list(
+    dbsession: Session,
+    view: View,
+    cursor: str | None = None,
+    *,
+    start: Any = None,
+    size: int = PAGE_SIZE,
+    exactly: bool = False,
+) -> tuple[Page, Count]:
+    """Return a page of a view, and the number of users in the whole view, also a large one if asked `exactly`.
+
+    The page is the one that `cursor` names, or begins at `start`, a value of the first key. Its rows have what
+    `rows.SHOWN_COLUMNS` names. Raises `HTTPBadRequest` for an invalid cursor.
+    """
+    connection = dbsession.connection()
+    database, criteria = DATABASES[connection.dialect.name], criteria_of(view)
+    hits = database.find_hits(connection, criteria, LARGEST_EXACT_COUNT + 1)
+    read = partial(database.read_rows, connection, criteria, hits)
+    page = read_page(
+        read, criteria.keys, cursor, start=start, descending=criteria.descending, size=size, list_name=view.query
+    )
+    if exactly and hits.number > LARGEST_EXACT_COUNT:
+        return page, Count(connection.scalar(select(func.count()).select_from(hits.people.subquery())) or 0)
+    return page, _count(hits.number)
+
+
+def count_choices(dbsession: Session, view: View) -> dict[str, dict[Any, Count]] | None:
+    """Return {field: {value: Count}}: the users in the view if another role, activity or posts were chosen.
+
+    `None` where the users without these filters are too many to count, and no index counts them.
+    """
+    others = replace(view, terms=tuple(term for term in view.terms if term.field not in CHOICES))
+    kinds = _count_kinds(dbsession, criteria_of(others))
+    if kinds is None:
+        return None
+    # The terms that are typed stay when another filter is chosen.
+    typed = replace(view, terms=tuple(term for term in view.terms if not term.parameters))
+    allowed = {field: view.allowed(field) for field in CHOICES}
+    return {
+        field: {
+            value: _count(_sum_kinds(kinds, {**allowed, field: {value} & typed.allowed(field)})) for value in values
+        }
+        for field, values in CHOICES.items()
+    }
+
+
+def _count(number: int) -> Count:
+    return Count(number) if number <= LARGEST_EXACT_COUNT else Count(LARGEST_EXACT_COUNT, is_exact=False)
+
+
+def _sum_kinds(kinds: Sequence[Sequence[Any]], allowed: Mapping[str, Container[Any]]) -> int:
+    """Return the number of users of those kinds, (role, active, has posts, users), whose values are allowed."""
+    return sum(
+        number
+        for *kind, number in kinds
+        if all(value in allowed[field] for field, value in zip(CHOICES, kind, strict=True))
+    )
+
+
+def _count_kinds(dbsession: Session, criteria: Criteria) -> Sequence[Sequence[Any]] | None:
+    """Return (role, active, has posts, users) of each kind, each counted as far as LARGEST_EXACT_COUNT, or `None`."""
+    connection = dbsession.connection()
+    keys = next((keys for keys in (BY_AGE, BY_JOINED) if criteria.seeks(keys)), BY_JOINED)
+    if not criteria.checks(keys):
+        return connection.execute(_select_numbers_of_kinds(criteria, keys)).all()
+    hits = DATABASES[connection.dialect.name].find_hits(connection, criteria, LARGEST_EXACT_COUNT + 1)
+    if hits.number > LARGEST_EXACT_COUNT:
+        return None
+    numbers = select(*KINDS, func.count()).where(users.c.id.in_(hits.people)).group_by(*KINDS)
+    return connection.execute(numbers).all()
+
+
+def _select_numbers_of_kinds(criteria: Criteria, keys: tuple[Any, ...]) -> CompoundSelect[Any]:
+    """Select the number of users of each kind, read from the piece that the index in the order of `keys` has of it."""
+    numbers = []
+    for kind in product(*criteria.kind_values):
+        people = select(users.c.id).where(*of_kind(kind), *criteria.seeks(keys)).order_by(*keys)
+        number = select(func.count()).select_from(people.limit(LARGEST_EXACT_COUNT + 1).subquery())
+        numbers.append(select(*(literal(value) for value in kind), number.scalar_subquery()))
+    return union_all(*numbers)

@@ -1,0 +1,97 @@
+"""What the two databases share in finding users and reading the rows of a page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, false, func, select, true
+
+from ...web.pagination import in_order
+from ..models import KINDS, users
+from .criteria import Criteria, Part, Word
+
+# What the list shows of a user.
+SHOWN_COLUMNS = (users.c.id, users.c.name, users.c.email, users.c.age, users.c.role, users.c.active, users.c.created_at)
+# Hits up to this number are sorted by themselves; more are looked for in the order of the list.
+FEW_HITS = 4000
+# Rows that are looked at in the order of the list before all hits are sorted instead.
+MOST_ROWS_IN_ORDER = 20_000
+# The newest users who tell how common a word is, and the share of them that has a common one. An index of words is of
+# no use for a common word: to read one user after the other finds enough of them sooner.
+SAMPLE_SIZE, COMMON_SHARE = 1000, 0.1
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The users whom a view finds: `people`, a select of their ids, and how many they are, as far as counted.
+
+    `ids` are all of them if they are few, in the database's notation: JSON on SQLite, an array on PostgreSQL.
+    """
+
+    people: Select[Any]
+    number: int
+    ids: str | None
+
+
+def sample_shares(connection: Connection, parts: Sequence[Part]) -> dict[Part, float]:
+    """Return the share of the newest users that meets each of the parts."""
+    newest = select(users).order_by(users.c.id.desc()).limit(SAMPLE_SIZE).subquery()
+    numbers = [func.count().filter(part.condition(newest.c)) for part in parts]
+    size, *found = connection.execute(select(func.count(), *numbers).select_from(newest)).one()
+    return {part: number / max(size, 1) for part, number in zip(parts, found, strict=True)}
+
+
+def rare_words(words: Sequence[Word], shares: Mapping[Part, float]) -> list[Word]:
+    """Return the words that are worth asking an index for, those of three letters and more if there are any."""
+    rare = [word for word in words if not word.excluded and shares[word] <= COMMON_SHARE]
+    return [word for word in rare if len(word.text) >= 3] or rare
+
+
+def listed(keys: tuple[Any, ...]) -> Select[Any]:
+    """Select what the list shows of users and the `keys`, as `key_0`, `key_1`."""
+    return select(*SHOWN_COLUMNS, *named(keys))
+
+
+def named(keys: tuple[Any, ...]) -> list[Any]:
+    """Return `keys` by names that no column has."""
+    return [key.label(f"key_{number}") for number, key in enumerate(keys)]
+
+
+def of_kind(kind: tuple[Any, ...]) -> list[ColumnElement[bool]]:
+    """Return the conditions that a user has these values of KINDS; none for `()`."""
+    return [column == value for column, value in zip(KINDS, kind, strict=False)]
+
+
+def one_by_one(conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    """Return the conditions such that the database checks one row after the other for them.
+
+    Neither database looks into a CASE to choose another index, or to sort first.
+    """
+    return [case((and_(*conditions), true()), else_=false())] if conditions else []
+
+
+def looked_at(keys: tuple[Any, ...], checks: Sequence[Part]) -> list[Any]:
+    """Return the columns to read of a row that is to be checked."""
+    return [users.c.id, *named(keys), *(users.c[name] for name in sorted({part.column for part in checks}))]
+
+
+def read_in_order(
+    connection: Connection, criteria: Criteria, people_parts: Sequence[Any], ascending: bool, limit: int
+) -> list[Row[Any]] | None:
+    """Return up to `limit` rows of those in `people_parts`, selects of the users in the order of the list.
+
+    Each part reads up to MOST_ROWS_IN_ORDER users. Returns `None` if it takes more to fill the page.
+    """
+    rows: list[Row[Any]] = []
+    checks = criteria.checks(criteria.keys)
+    for people in people_parts:
+        row = people.subquery().c
+        met = one_by_one([part.condition(row) for part in checks])
+        found = select(row.id).where(*met).limit(limit - len(rows)).subquery()
+        shown = listed(criteria.keys).join(found, users.c.id == found.c.id)
+        rows += connection.execute(shown.order_by(*in_order(criteria.keys, ascending))).all()
+        if len(rows) == limit:
+            return rows
+        if checks and connection.scalar(select(func.count()).select_from(people.subquery())) == MOST_ROWS_IN_ORDER:
+            return None
+    return rows

@@ -1,0 +1,197 @@
+"""The list on SQLite: whom a view finds, and the rows of a page.
+
+SQLite has no statistics that tell common words from rare ones, so this module measures, and chooses the index.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Row,
+    Select,
+    UnaryExpression,
+    column,
+    exists,
+    func,
+    literal_column,
+    select,
+    table,
+    union_all,
+)
+from sqlalchemy.sql.operators import custom_op
+
+from ...web.pagination import ALL_ROWS, KeysetCondition, in_order
+from ..models import BY_ADDED, BY_AGE, BY_JOINED, BY_NAME, KINDS, users
+from . import rows
+from .criteria import Criteria, Part, Word
+from .rows import Hits, listed, looked_at, named, of_kind, one_by_one
+
+# More trigrams exclude hardly anybody else and take longer to look up.
+MOST_TRIGRAMS = 24
+# One or two letters that begin more trigrams in use are common.
+MOST_TRIGRAMS_OF_LETTERS = 200
+LAST_LETTER = "\U0010ffff"
+# To look at a row of the table takes as long as to look at so many entries of an index.
+ROW_COST = 8
+
+# The index of words, and the trigrams that it has: see indexes.py.
+trigrams = table("users_trigrams", column("rowid", Integer))
+trigrams_in_use = table("users_trigrams_used", column("term"))
+rowid = trigrams.c.rowid
+
+
+@dataclass(frozen=True)
+class _Index:
+    """A way to the users: `entries` selects ids from an index alone, `people` those of them who meet all else, too.
+
+    `cost` compares the time that it takes among many users.
+    """
+
+    entries: Select[Any]
+    people: Select[Any]
+    cost: float
+
+
+def find_hits(connection: Connection, criteria: Criteria, limit: int) -> Hits:
+    """Return whom the criteria find, counted up to `limit`."""
+    people = _select_people(connection, criteria)
+    [id_] = people.limit(limit).subquery().c
+    number, ids = connection.execute(select(func.count(), func.json_group_array(id_))).one()
+    return Hits(people, number, ids if number <= min(rows.FEW_HITS, limit - 1) else None)
+
+
+def read_rows(
+    connection: Connection, criteria: Criteria, hits: Hits, edge: KeysetCondition, ascending: bool, limit: int
+) -> Sequence[Row[Any]]:
+    """Return up to `limit` rows beyond the `edge`, sorted by the keys, which each row has last."""
+    if hits.number == 0:
+        return []
+    if hits.ids is not None and criteria.checks(criteria.keys):
+        ids = select(func.json_each(hits.ids).table_valued("value").c.value)
+        return connection.execute(_select_sorted(criteria, ids, edge, ascending, limit)).all()
+    if criteria.keys is BY_ADDED and hits.people.selected_columns[0] is rowid:
+        return connection.execute(_select_by_words(criteria, hits.people, edge, ascending, limit)).all()
+    most = rows.MOST_ROWS_IN_ORDER if criteria.checks(criteria.keys) else limit
+    parts = [_select_in_order(criteria, seek, ascending, most) for seek in edge.seeks]
+    found = rows.read_in_order(connection, criteria, parts, ascending, limit)
+    if found is None:
+        return connection.execute(_select_sorted(criteria, hits.people, edge, ascending, limit)).all()
+    return found
+
+
+def _select_people(connection: Connection, criteria: Criteria) -> Select[Any]:
+    """Select the ids of the users by the index that has the fewest others."""
+    shares = {}
+    if criteria.words or len(criteria.ranges) > 1:
+        shares = rows.sample_shares(connection, criteria.parts)
+    indexes = [*_by_words(connection, criteria, shares), *_by_kinds_and_ranges(criteria, shares)]
+    if not indexes:
+        return select(users.c.id).where(*criteria.conditions)
+    if len(indexes) == 1:
+        return indexes[0].people
+    sizes = [_count(connection, index.entries, rows.FEW_HITS + 1) for index in indexes]
+    if min(sizes) <= rows.FEW_HITS:
+        return indexes[sizes.index(min(sizes))].people
+    return min(indexes, key=lambda index: index.cost).people
+
+
+def _by_words(connection: Connection, criteria: Criteria, shares: Mapping[Part, float]) -> list[_Index]:
+    """Return the index of words, if the criteria have a rare word."""
+    words = rows.rare_words(criteria.words, shares)
+    alternatives, proven = _trigrams_of(connection, words)
+    if not alternatives:
+        return []
+    entries = select(rowid).where(literal_column("users_trigrams").op("MATCH")(_expression(alternatives)))
+    checks = [part.condition() for part in criteria.parts if part not in proven]
+    people = entries.where(exists().where(users.c.id == rowid, *checks)) if checks else entries
+    return [_Index(entries, people, ROW_COST * prod(shares[word] for word in words))]
+
+
+def _by_kinds_and_ranges(criteria: Criteria, shares: Mapping[Part, float]) -> list[_Index]:
+    """Return the indexes that have the users of a kind, or within a range, together."""
+    orders = [keys for keys in (BY_AGE, BY_JOINED) if criteria.seeks(keys)]
+    if criteria.choices and not orders:
+        orders = [BY_NAME]
+    return [_by_order(criteria, keys, shares) for keys in orders]
+
+
+def _by_order(criteria: Criteria, keys: tuple[Any, ...], shares: Mapping[Part, float]) -> _Index:
+    kinds = zip(KINDS, criteria.kind_values, strict=True) if criteria.choices else ()
+    entries = select(users.c.id).where(*(column.in_(values) for column, values in kinds), *criteria.seeks(keys))
+    checks = criteria.checks(keys)
+    people = entries.where(*one_by_one([part.condition() for part in checks]))
+    # The index by name has the columns to be checked; for another one, SQLite reads the row.
+    share = prod(shares.get(part, 1) for part in criteria.parts if part not in checks)
+    return _Index(entries, people, share if keys is BY_NAME else share * ROW_COST)
+
+
+def _count(connection: Connection, people: Select[Any], limit: int) -> int:
+    return connection.scalar(select(func.count()).select_from(people.limit(limit).subquery())) or 0
+
+
+def _expression(alternatives: Sequence[Sequence[str]]) -> str:
+    """Return the FTS5 expression for one trigram of each of the `alternatives`."""
+    quoted = [[f'"{trigram.replace(chr(34), chr(34) * 2)}"' for trigram in part] for part in alternatives]
+    # The empty string has no trigram: nothing matches it.
+    return " AND ".join(f"({' OR '.join(part)})" if part else '("")' for part in quoted)
+
+
+def _trigrams_of(connection: Connection, words: Sequence[Word]) -> tuple[list[Sequence[str]], list[Word]]:
+    """Return the trigrams to look up, one of each item, and the words that a text with them has for certain.
+
+    A longer word is not certain: its trigrams may be apart from one another in the text.
+    """
+    trigrams: list[Sequence[str]] = []
+    certain = []
+    for word in words:
+        if len(word.text) >= 3:
+            # Those that overlap tell little more.
+            starts = sorted({*range(0, len(word.text) - 2, 3), len(word.text) - 3})
+            found: list[Sequence[str]] = [[word.text[at : at + 3]] for at in starts]
+        else:
+            beginning = _trigrams_beginning(connection, word.text)
+            found = [beginning] if len(beginning) < MOST_TRIGRAMS_OF_LETTERS else []
+        trigrams += found
+        if len(found) == 1 and len(word.text) <= 3 and not word.in_email and len(trigrams) <= MOST_TRIGRAMS:
+            certain.append(word)
+    return trigrams[:MOST_TRIGRAMS], certain
+
+
+def _trigrams_beginning(connection: Connection, letters: str) -> Sequence[str]:
+    """Return the trigrams in use that begin with one or two letters, as many as tell that they are common."""
+    term = trigrams_in_use.c.term
+    between = select(term).where(term >= letters, term < letters + LAST_LETTER)
+    return connection.scalars(between.limit(MOST_TRIGRAMS_OF_LETTERS)).all()
+
+
+def _select_sorted(
+    criteria: Criteria, ids: Select[Any], edge: KeysetCondition, ascending: bool, limit: int
+) -> Select[Any]:
+    """Select the rows of `ids`: all are found first, and then sorted."""
+    # SQLite does not use an index to sort by `+ key`: https://www.sqlite.org/optoverview.html
+    keys: list[Any] = [UnaryExpression(key, operator=custom_op("+")) for key in criteria.keys]
+    found = listed(criteria.keys).where(users.c.id.in_(ids), *edge.conditions)
+    return found.order_by(*in_order(keys, ascending)).limit(limit)
+
+
+def _select_by_words(
+    criteria: Criteria, people: Select[Any], edge: KeysetCondition, ascending: bool, limit: int
+) -> Select[Any]:
+    """Select rows in the order of adding: the index of words is in that order, too."""
+    beyond = [rowid > value if ascending else rowid < value for value in edge.values]
+    ids = people.where(*beyond).order_by(*in_order([rowid], ascending)).limit(limit)
+    return _select_sorted(criteria, ids, ALL_ROWS, ascending, limit)
+
+
+def _select_in_order(criteria: Criteria, seek: Sequence[Any], ascending: bool, most: int) -> Any:
+    """Select what is to be checked of up to `most` users, along the index of the order or its piece for each kind."""
+    keys = criteria.keys
+    columns = looked_at(keys, criteria.checks(keys))
+    each = [select(*columns).where(*of_kind(kind), *criteria.seeks(keys), *seek) for kind in criteria.kinds(keys)]
+    # All but the last condition of `seek` say that a key equals: SQLite would sort by these keys again.
+    sorted_by: list[Any] = [literal_column(key.name) for key in named(keys)[max(len(seek) - 1, 0) :]]
+    return union_all(*each).order_by(*in_order(sorted_by, ascending)).limit(most)
