@@ -270,7 +270,7 @@ def stopping_at(words):
 
 def test_a_field_is_added_as_the_guide_says_and_the_table_stays_as_it_is(outside, config, add_migration):
     guide = (ROOT / "CONTRIBUTING.md").read_text()
-    [body] = re.findall(r"def upgrade\(\):\n(.*?)```", guide, re.DOTALL)
+    [body] = re.findall(r"def upgrade\(\) -> None:\n(.*?)\n\n", guide, re.DOTALL)
     before = schema(outside)
     add_migration(textwrap.dedent(body))
     alembic.command.upgrade(config(outside), "head")
@@ -297,8 +297,8 @@ def test_there_is_nothing_to_generate_for_a_database_that_is_up_to_date(outside,
         warnings.filterwarnings("ignore", ".*expression-based index")
         script = alembic.command.revision(config(outside), "nothing", autogenerate=True)
     lines = [line.strip() for line in Path(script.path).read_text().splitlines()]
-    code = [line for line in lines[lines.index("def upgrade():") :] if line and not line.startswith("#")]
-    assert code == ["def upgrade():", "pass", "def downgrade():", "pass"]
+    code = [line for line in lines[lines.index("def upgrade() -> None:") :] if line and not line.startswith("#")]
+    assert code == ["def upgrade() -> None:", "pass", "def downgrade() -> None:", "pass"]
 
 
 def test_alembic_works_from_a_shell_without_a_warning(empty):

@@ -19,9 +19,3 @@ def test_the_examples_of_life_of_a_request_run(database_url, rows):
     for block in blocks:
         exec(compile(block, "life-of-a-request.md", "exec"), names)
     names["engine"].dispose()
-
-
-def test_the_migration_that_contributing_adds_is_the_next_one():
-    [told] = re.findall(r"--rev-id (\d+)", (ROOT / "CONTRIBUTING.md").read_text())
-    latest = max(path.name[:4] for path in (ROOT / "myproject/migrations/versions").glob("*.py"))
-    assert int(told) == int(latest) + 1
