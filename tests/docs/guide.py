@@ -20,7 +20,7 @@ from pathlib import Path
 from . import ROOT
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
-SECONDS_FOR_A_COMMAND = 120
+SECONDS_FOR_A_COMMAND = 300
 PLACES = {"below": "{line}\n{block}", "above": "{block}\n{line}", "in place of": "{block}"}
 
 BLOCK = re.compile(r"^```\w+\n(?P<fenced>.*?)^```$|^(?P<commands>(?: {4}\S[^\n]*\n)+)", re.DOTALL | re.MULTILINE)
