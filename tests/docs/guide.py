@@ -1,9 +1,10 @@
 """Follows a guide of CONTRIBUTING.md: reads its steps, and applies them to a copy of the repository.
 
-A guide is a section of numbered steps with three kinds of instructions, each before an indented or fenced block:
+A guide is a section of numbered steps with these instructions, each before an indented or fenced block:
 
 - "In `FILE`, below `LINE`": insert the block after the one line that contains LINE, with its indentation. Likewise
-  "above" and "in place of". "In `FILE`, fill in": the block is a message of a .po file and its translation.
+  "above" and "in place of". "In `FILE`, at the end of `NAME`": insert it before the closing bracket of NAME's value.
+- "In `FILE`, fill in": the block is a message of a .po file and its translation.
 - "In the file that it names, replace `upgrade` and `downgrade`": the functions in the newest migration.
 - A block indented by four spaces: commands to run.
 """
@@ -24,7 +25,9 @@ SECONDS_FOR_A_COMMAND = 300
 PLACES = {"below": "{line}\n{block}", "above": "{block}\n{line}", "in place of": "{block}"}
 
 BLOCK = re.compile(r"^```\w+\n(?P<fenced>.*?)^```$|^(?P<commands>(?: {4}\S[^\n]*\n)+)", re.DOTALL | re.MULTILINE)
-EDIT = re.compile(r"In `(?P<file>[^`]+)`, (?:(?P<place>below|above|in place of) `(?P<line>[^`]+)`|fill in)")
+EDIT = re.compile(
+    r"In `(?P<file>[^`]+)`, (?P<place>below|above|in place of|at the end of|fill in)(?: `(?P<line>[^`]+)`)?"
+)
 
 
 @dataclass(frozen=True)
@@ -63,16 +66,23 @@ def follow(step, folder):
     else:
         [edit] = EDIT.finditer(step.text)
         path = folder / edit["file"]
-        change = insert if edit["place"] else translate
+        change = {"at the end of": append, "fill in": translate}.get(edit["place"], insert)
         path.write_text(change(path.read_text(encoding="utf-8"), edit, step.block), encoding="utf-8")
 
 
 def insert(text, edit, block):
-    """Return `text` with the block at its place beside the one line that contains what the step names."""
+    """Return `text` with the block below, above or in place of the one line that contains what the step names."""
     [line] = [line for line in text.splitlines() if edit["line"] in line]
-    indentation = re.match(r"\s*", line)[0]
-    block = textwrap.indent(block.rstrip("\n"), indentation)
+    block = textwrap.indent(block.rstrip("\n"), re.match(r"\s*", line)[0])
     return text.replace(f"{line}\n", PLACES[edit["place"]].format(line=line, block=block) + "\n", 1)
+
+
+def append(text, edit, block):
+    """Return `text` with the block at the end of the tuple, list or dictionary of the name in the step."""
+    before, name, value = text.partition(f"\n{edit['line']} = ")
+    assert name
+    inside, bracket, after = re.split(r"^([)}\]])", value, maxsplit=1, flags=re.MULTILINE)
+    return before + name + inside + textwrap.indent(block, "    ") + bracket + after
 
 
 def translate(text, _edit, block):
