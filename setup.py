@@ -1,4 +1,4 @@
-"""The package: what it needs to run, what it installs, and the commands it brings."""
+"""The package: its dependencies and extras, its files, and its commands."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ setup(
         "pyramid_jinja2",
         "pyramid_retry",
         "pyramid_tm >= 2.6",
-        # Pyramid imports pkg_resources, which warns at every start from setuptools 80.9 on.
+        # Pyramid imports pkg_resources, which warns at every start since setuptools 80.9.
         "setuptools < 80.9",
         "SQLAlchemy >= 2.1",
         "transaction",

@@ -694,7 +694,7 @@ def assert_refused(page, path, field, typed):
     assert len(page.html.select(".invalid-feedback")) == 1
     assert page.html.select_one("[role=alert]").text
     controls = page.forms["record"]
-    kept = {name: controls[name].value for name in GOOD[path]}
+    kept = {name: controls[name].value for name in [*GOOD[path], field]}
     if controls[field].tag == "select":
         assert kept[field] == ""
     elif all(character.isprintable() or character in "\t\r\n" for character in typed):

@@ -299,7 +299,7 @@ def stopping_at(words):
 
 def test_the_guide_adds_a_column_and_changes_nothing_else(outside, config, add_migration):
     guide = (ROOT / "CONTRIBUTING.md").read_text()
-    [body] = re.findall(r"def upgrade\(\):\n(.*?)```", guide, re.DOTALL)
+    [body] = re.findall(r"def upgrade\(\) -> None:\n(.*?)\n\n", guide, re.DOTALL)
     before = schema(outside)
     add_migration(textwrap.dedent(body))
     alembic.command.upgrade(config(outside), "head")
@@ -324,8 +324,8 @@ def test_autogenerate_finds_nothing_in_an_upgraded_database(outside, config):
         warnings.filterwarnings("ignore", ".*expression-based index")
         script = alembic.command.revision(config(outside), "nothing", autogenerate=True)
     lines = [line.strip() for line in Path(script.path).read_text().splitlines()]
-    code = [line for line in lines[lines.index("def upgrade():") :] if line and not line.startswith("#")]
-    assert code == ["def upgrade():", "pass", "def downgrade():", "pass"]
+    code = [line for line in lines[lines.index("def upgrade() -> None:") :] if line and not line.startswith("#")]
+    assert code == ["def upgrade() -> None:", "pass", "def downgrade() -> None:", "pass"]
 
 
 def test_alembic_runs_in_a_shell_without_warnings(empty):

@@ -1,4 +1,4 @@
-"""The package as others get it: the wheel in an environment of its own, and the ini files as `pserve` takes them."""
+"""The package as users install it: the wheel in a new environment, and the ini files under `pserve`."""
 
 import ast
 import configparser
@@ -20,18 +20,18 @@ from .browser import ROOT, SCRIPTS, SECRET, served
 
 INIS = ["development.ini", "production.ini"]
 PACKAGE = ROOT / "myproject"
-# What uv says where it reaches no registry.
+# What uv prints if it reaches no registry.
 UNREACHABLE = re.compile(r"error sending request|dns error|connect|network|offline|timed out", re.IGNORECASE)
 
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
-    """The path of a wheel built from the files that Git knows, as in a fresh clone."""
+    """The path of a wheel built from the files in Git, as in a fresh clone."""
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for path in source_files():
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, source / path)
-    # Without isolation: with the setuptools that is here, and not the newest of a registry.
+    # Without isolation: with the installed setuptools, not the newest one of a registry.
     run_uv("build", "--wheel", "--quiet", "--no-build-isolation", "--python", sys.executable, "-o", built, source)
     [path] = built.glob("*.whl")
     return path
@@ -39,7 +39,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def installed(wheel, tmp_path_factory):
-    """The folder of an environment that holds the wheel, and what requirements/production.txt names: nothing else."""
+    """The folder of a new environment with the wheel and requirements/production.txt, and nothing else."""
     environment = tmp_path_factory.mktemp("environment") / "venv"
     run_uv("venv", "--quiet", "--python", sys.executable, environment)
     python = ["--quiet", "--python", environment]
@@ -60,11 +60,11 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_the_wheel_serves_its_pages_with_styles_and_translations_from_an_environment_of_its_own(installed, folder):
+def test_the_installed_wheel_serves_pages_styles_and_translations(installed, folder):
     url, scripts = f"sqlite:///{folder}/users.sqlite", installed / "bin"
     made = run(scripts / "initialize_db", "production.ini", cwd=folder, DATABASE_URL=url)
     assert (made.stderr, made.stdout, made.returncode) == ("", "", 0)
-    # Nothing of the environment that this test runs in.
+    # PYTHONPATH would add the modules of this checkout.
     environ = {"MYPROJECT_SECRET": SECRET, "PYTHONPATH": ""}
     with served("production.ini", url, folder / "printed", scripts=scripts, cwd=folder, **environ) as server:
         page = fetch(f"{server.url}/users", **{"Accept-Language": "ko"})
@@ -75,29 +75,29 @@ def test_the_wheel_serves_its_pages_with_styles_and_translations_from_an_environ
         assert all("{" in fetch(server.url + style) for style in styles)
         [icon] = re.findall(r'<link rel="icon" href="([^"]+)"', page)
         assert "<svg" in fetch(server.url + icon)
-    # The page was that of the first administrator.
+    # The page was /setup, which logs its token.
     started, token = server.printed.read_text().splitlines()
     assert re.fullmatch(r"Starting server in PID \d+\.", started)
     assert re.search(r" WARNI \[myproject\.signin\..*\] .*: open /setup and enter this token: [0-9a-f]{32}$", token)
 
 
-def test_what_the_wheel_is_installed_with_fits_together(installed):
+def test_the_pinned_requirements_are_compatible(installed):
     run_uv("pip", "check", "--python", installed)
 
 
-def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
+def test_the_wheel_contains_exactly_the_files_of_the_package(wheel):
     with zipfile.ZipFile(wheel) as archive:
-        held = {Path(name) for name in archive.namelist()}
-    package = {path for path in held if path.parts[0] == "myproject"}
+        contained = {Path(name) for name in archive.namelist()}
+    package = {path for path in contained if path.parts[0] == "myproject"}
     assert package == {path for path in source_files() if path.parts[0] == "myproject"}
-    assert {path.parent.suffix for path in held - package} == {".dist-info"}
+    assert {path.parent.suffix for path in contained - package} == {".dist-info"}
 
 
 def test_the_package_requires_every_distribution_that_it_imports(wheel):
     with zipfile.ZipFile(wheel) as archive:
         [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         metadata = archive.read(name).decode()
-    # Those of an extra count too: only what needs the extra imports them.
+    # Including those of the extra `postgresql`, which only the code for PostgreSQL imports.
     required = re.findall(
         "^Requires-Dist: ([A-Za-z0-9_.-]+)(?!.*extra == .(?:development|testing))", metadata, re.MULTILINE
     )
@@ -106,7 +106,7 @@ def test_the_package_requires_every_distribution_that_it_imports(wheel):
 
 
 @pytest.mark.parametrize("ini", INIS)
-def test_an_ini_file_boots(ini, monkeypatch, database_url):
+def test_the_ini_file_starts_the_application(ini, monkeypatch, database_url):
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("MYPROJECT_SECRET", SECRET)
     if ini == "development.ini":
@@ -117,33 +117,33 @@ def test_an_ini_file_boots(ini, monkeypatch, database_url):
 
 
 @pytest.mark.parametrize("ini", INIS)
-def test_the_log_tells_the_time_with_its_offset(ini):
+def test_log_times_have_a_utc_offset(ini):
     settings = configparser.RawConfigParser()
     settings.read(ROOT / ini)
     assert settings["formatter_generic"]["datefmt"] == "%Y-%m-%dT%H:%M:%S%z"
 
 
-def test_development_keeps_its_database_beside_its_ini_file(folder):
+def test_the_development_database_is_beside_its_ini_file(folder):
     settings = get_appsettings(str(folder / "development.ini"))
     assert settings["sqlalchemy.url"] == f"sqlite:///{folder}/development.sqlite"
 
 
 @pytest.mark.parametrize(
-    ("environ", "culprit"),
+    ("environ", "missing"),
     [
         ({"DATABASE_URL": "sqlite://"}, "MYPROJECT_SECRET"),
         ({"MYPROJECT_SECRET": SECRET}, "DATABASE_URL"),
     ],
     ids=["no_secret", "no_database"],
 )
-def test_production_refuses_to_start_in_one_sentence_that_names_the_culprit(environ, culprit):
-    refused = run(SCRIPTS / "pserve", "production.ini", "port=0", cwd=ROOT, **environ)
+def test_production_without_a_setting_names_it_and_exits(environ, missing):
+    refused = run(SCRIPTS / "pserve", "production.ini", "port=0", cwd=ROOT, PYTHONPATH=str(ROOT), **environ)
     assert refused.returncode == 1
     assert refused.stdout == ""
-    assert re.fullmatch(rf"myproject does not start: .*\b{culprit}\b.*\.\n", refused.stderr)
+    assert re.fullmatch(rf"myproject does not start: .*\b{missing}\b.*\.\n", refused.stderr)
 
 
-def test_development_starts_without_a_word_but_its_address(database_url, tmp_path):
+def test_development_prints_only_its_address_at_the_start(database_url, tmp_path):
     with served("development.ini", database_url, tmp_path / "printed", cwd=ROOT) as server:
         assert "<h1>Sign in</h1>" in fetch(f"{server.url}/users")
     printed = server.printed.read_text()
@@ -152,15 +152,15 @@ def test_development_starts_without_a_word_but_its_address(database_url, tmp_pat
 
 
 def source_files():
-    """Return the paths, from the root, of what Git keeps or would keep of setup.py, its neighbours and the package."""
-    kept = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
-    assert kept.returncode == 0, kept.stderr
-    paths = [Path(path) for path in kept.stdout.split("\0") if path and (ROOT / path).is_file()]
+    """Return the paths, from the root, of the files in Git in the root folder and in the package."""
+    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    assert listed.returncode == 0, listed.stderr
+    paths = [Path(path) for path in listed.stdout.split("\0") if path and (ROOT / path).is_file()]
     return [path for path in paths if path.parts[0] == "myproject" or len(path.parts) == 1]
 
 
 def modules_imported():
-    """Return the names of all modules that the package imports, but for its own and Python's."""
+    """Return the names of all modules that the package imports, except its own and those of Python."""
     names = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -172,37 +172,37 @@ def modules_imported():
 
 
 def distribution_of(module):
-    """Return the name of the distribution that brings `module`; those below `zope` are named after their package."""
+    """Return the name of the distribution that contains `module`; below `zope` each package has its own."""
     first, *rest = module.split(".")
     found = set(packages_distributions()[first])
     return found.pop() if len(found) == 1 else f"{first}.{rest[0]}"
 
 
 def normal(name):
-    """Return the name of a distribution as https://peps.python.org/pep-0503/ compares them."""
+    """Return the normalized name of a distribution: https://peps.python.org/pep-0503/"""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def install_from_registry(arguments):
-    """Install by the network what the cache lacks; skip the test where there is no network, but not on CI."""
+    """Install with network access; skip the test if there is none, except in CI."""
     try:
         run_uv("pip", "install", *arguments)
     except AssertionError as error:
         if os.environ.get("CI") == "true" or not UNREACHABLE.search(str(error)):
             raise
-        pytest.skip("neither uv's cache nor a package registry has what the wheel needs")
+        pytest.skip("uv has the requirements neither in its cache nor from a registry")
 
 
 def run_uv(*arguments):
-    """Run uv. Raises `AssertionError` with what it printed where it fails."""
+    """Run uv. Raise `AssertionError` with its output if it fails."""
     done = run(sys.executable, "-m", "uv", "--no-progress", *arguments)
     assert done.returncode == 0, done.stderr
     return done
 
 
 def run(*command, cwd=None, **environ):
-    """Run `command` to its end with `environ` set besides; return what it printed, and its status."""
-    # What this test runs in must not be seen from an environment of its own.
+    """Run `command` with `environ` added to the environment; return the completed process with its output."""
+    # The new environment must not see the one that runs this test.
     inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     return subprocess.run(command, cwd=cwd, env={**inherited, **environ}, capture_output=True, text=True, timeout=120)
 
