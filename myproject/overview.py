@@ -1,79 +1,90 @@
 """The overview: how many users there are by age, by role and by month of joining, counted by the database."""
 
 import datetime
+from collections.abc import Iterable
+from typing import Any
 
+from pyramid.config import Configurator
 from pyramid.view import view_config
-from sqlalchemy import case, extract, func, select
+from sqlalchemy import Select, case, extract, func, select
 
 from .models import Post, User
 from .users.fields import ROLE_NAMES
 from .web.i18n import _, format_month
+from .web.request import Request
 
-MONTHS = 24
+MAX_MONTHS = 24
+YEARS_PER_BAND = 10
+# Users of this age and older are one band.
+OLDEST_BAND = 90
 
-# Plain Core, on the tables and not the models, in the request's own transaction.
+# The counts are plain Core, on the tables, in the request's own transaction.
 users, posts = User.__table__, Post.__table__
 
 
-def includeme(config):
+def includeme(config: Configurator) -> None:
     """Add `/overview`."""
     config.add_route("overview", "/overview")
     config.scan(__name__)
 
 
 @view_config(route_name="overview", request_method="GET", renderer="overview.jinja2")
-def overview(request):
-    """Show the figures, drawn and as tables."""
+def overview(request: Request) -> dict[str, Any]:
+    """Show the figures as charts and as tables."""
     execute = request.dbsession.execute
-    roles = execute(users_by_role()).all()
+    roles = execute(count_by_role()).all()
+    bands, months = execute(count_by_age_band()).all(), execute(count_by_month()).all()
     return {
         "users": sum(count for _role, count in roles),
         "posts": execute(select(func.count()).select_from(posts)).scalar(),
-        "ages": [(age_band(lowest), count) for lowest, count in every_band(execute(users_by_age_band()).all())],
+        "ages": [(age_band_label(lowest), count) for lowest, count in fill_age_bands(bands)],
         "roles": [(ROLE_NAMES[role], count) for role, count in roles],
-        "months": [(format_month(request, day), count) for day, count in every_month(execute(users_by_month()).all())],
+        "months": [(format_month(request, day), count) for day, count in fill_months(months)],
     }
 
 
-def users_by_age_band():
-    """Select (lowest age of the band, users): bands of ten years, 90 and older in one, `None` for no age given."""
-    band = case((users.c.age >= 90, 90), else_=users.c.age // 10 * 10)
+def count_by_age_band() -> Select:
+    """Select (lowest age of the band, users) by bands of ten years; the lowest age is NULL if no age is given."""
+    band = case((users.c.age >= OLDEST_BAND, OLDEST_BAND), else_=users.c.age // YEARS_PER_BAND * YEARS_PER_BAND)
     return select(band, func.count()).group_by(band).order_by(band.is_(None), band)
 
 
-def every_band(rows):
-    """Return (lowest age, users) of each band from the first of `rows` to the last, also of those without anybody."""
+def fill_age_bands(rows: Iterable[Any]) -> list[tuple[int | None, int]]:
+    """Return (lowest age, users) of each band from the first to the last of `rows`, with 0 for the empty ones."""
     counts = dict(rows)
     ages = [lowest for lowest in counts if lowest is not None]
-    between = range(min(ages), max(ages) + 1, 10) if ages else []
-    missing = [(None, counts[None])] if None in counts else []
-    return [(lowest, counts.get(lowest, 0)) for lowest in between] + missing
+    bands = range(min(ages), max(ages) + 1, YEARS_PER_BAND) if ages else range(0)
+    without_age = [(None, counts[None])] if None in counts else []
+    return [*((lowest, counts.get(lowest, 0)) for lowest in bands), *without_age]
 
 
-def age_band(lowest):
-    """Return the name of an age band: 20–29."""
+def age_band_label(lowest: int | None) -> str:
+    """Return the label of an age band: 20–29."""
     if lowest is None:
         return _("Not given")
-    return _("${age} and older", mapping={"age": lowest}) if lowest == 90 else f"{lowest}–{lowest + 9}"
+    if lowest == OLDEST_BAND:
+        return _("${age} and older", mapping={"age": lowest})
+    return f"{lowest}–{lowest + YEARS_PER_BAND - 1}"
 
 
-def users_by_role():
-    """Select (role, users), the most frequent first."""
+def count_by_role() -> Select:
+    """Select (role, users), the most frequent role first."""
     count = func.count()
     return select(users.c.role, count).group_by(users.c.role).order_by(count.desc(), users.c.role)
 
 
-def users_by_month():
-    """Select (year, month, users who joined in it), in UTC, the newest `MONTHS` with anybody first."""
+def count_by_month() -> Select:
+    """Select (year, month, users who joined in it), in UTC, for the newest `MAX_MONTHS` months that have any."""
     year, month = extract("year", users.c.created_at), extract("month", users.c.created_at)
-    return select(year, month, func.count()).group_by(year, month).order_by(year.desc(), month.desc()).limit(MONTHS)
+    return select(year, month, func.count()).group_by(year, month).order_by(year.desc(), month.desc()).limit(MAX_MONTHS)
 
 
-def every_month(rows):
-    """Return (first day, users) of each month up to the newest of `rows`, also of those in which nobody joined."""
+def fill_months(rows: Iterable[Any]) -> list[tuple[datetime.date, int]]:
+    """Return (first day, users) of up to `MAX_MONTHS` months to the newest of `rows`, with 0 for the empty ones."""
+    # Months are numbered from year 0, so that the next month is one more.
     counts = {int(year) * 12 + int(month) - 1: count for year, month, count in rows}
     newest = max(counts, default=-1)
-    oldest = max(min(counts, default=0), newest - MONTHS + 1)
+    oldest = max(min(counts, default=0), newest - MAX_MONTHS + 1)
     return [
         (datetime.date(month // 12, month % 12 + 1, 1), counts.get(month, 0)) for month in range(oldest, newest + 1)
     ]

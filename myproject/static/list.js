@@ -1,4 +1,4 @@
-// Finds while somebody types, and lets the list be used by keys. Without it, the form and the links do the same.
+// Searches while a person types, and moves through the list by keys. Without scripts, the form and the links do the same.
 const form = document.querySelector("form[data-live]");
 const field = form.elements.q;
 const found = () => document.getElementById(form.dataset.live);
@@ -12,20 +12,20 @@ async function find() {
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById(form.dataset.live);
-  // An older answer may come after a newer one; an error page, or the one to sign in, is shown as a whole.
+  // An older answer may arrive after a newer one. An error page and the sign-in page are opened as pages.
   if (asked !== address) return;
   if (!answer.ok || !fresh) return location.assign(address);
   found().replaceWith(fresh);
   document.title = page.title;
-  // For those who hear the page: what was not understood, and how many were found, not all of it.
+  // Screen readers read only the notes and the number of matches, not the whole list.
   const told = [...fresh.querySelectorAll(".note, #count")].map((part) => part.textContent.trim());
   document.getElementById("said").textContent = told.join(" ");
   history.replaceState(null, "", address);
-  // The way back here from the other language.
+  // The language switch returns to this search.
   for (const here of document.querySelectorAll("header [name=page]")) here.value = address;
 }
 
-// Also while a syllable is still composed: what is there of it finds something already.
+// Also while a Korean syllable is being composed: its part finds something already.
 field.addEventListener("input", () => {
   clearTimeout(waiting);
   waiting = setTimeout(find, 150);
@@ -42,9 +42,9 @@ document.addEventListener("keydown", (event) => {
   const leaving = event.key === "Escape" && event.target === field;
   const typing = event.target.closest("input, textarea, select");
   if (!leaving && (typing || !("keys" in form.dataset) || event.ctrlKey || event.metaKey || event.altKey)) return;
-  // A keyboard that types Hangul has other letters on these keys.
+  // In Korean input mode these keys give other letters.
   const key = event.key > "\u007f" ? { KeyJ: "j", KeyK: "k" }[event.code] : event.key;
-  // Without emptying the field, as browsers do: the list still shows what stands there.
+  // Browsers would empty the field on Escape, although the list still shows its search.
   if (leaving) field.blur();
   else if (key === "/") field.focus(), field.select();
   else if (key === "j") step(1);

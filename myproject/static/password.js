@@ -1,4 +1,4 @@
-// Adds to each password field a button that shows what was typed.
+// Adds to each password field a button that shows the password.
 for (const field of document.querySelectorAll("input[type=password]")) {
   const button = field.nextElementSibling;
   button.hidden = false;
