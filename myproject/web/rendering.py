@@ -1,13 +1,13 @@
 """Pages: Jinja templates in the language of the request, and the static files that they link to."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jinja2 import pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from pyramid.config import Configurator
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.static import QueryStringConstantCacheBuster
@@ -17,8 +17,6 @@ from .headers import YEAR_SECONDS
 from .request import Request
 
 STATIC_FOLDER = Path(__file__).parents[1] / "static"
-# What stands between the texts of a column that are `in_one`: no browser shows it.
-BETWEEN = "\0"
 
 
 def includeme(config: Configurator) -> None:
@@ -43,7 +41,6 @@ def includeme(config: Configurator) -> None:
                 "date": localized(i18n.format_date),
                 "moment": localized(i18n.format_moment),
                 "isolate": isolate,
-                "for_each": for_each,
             },
         }
     )
@@ -80,37 +77,3 @@ def fingerprint(folder: Path) -> str:
 def isolate(text: object) -> Markup:
     """Return `text` as HTML that a sentence may contain: right-to-left text does not reorder the words around it."""
     return Markup("<bdi>{}</bdi>").format(text)
-
-
-def in_one(texts: Iterable[str]) -> str:
-    """Return the `texts` of a column as one, for what is done to all of them at once: one by one takes far longer."""
-    texts = list(texts)
-    whole = BETWEEN.join(texts)
-    return whole if whole.count(BETWEEN) < len(texts) else BETWEEN.join([text.replace(BETWEEN, "") for text in texts])
-
-
-def breakable(emails: Any) -> Markup:
-    """Return email addresses, texts or a column of HTML, as one of HTML in which each breaks after the @ if it must."""
-    html = emails if type(emails) is Markup else escape(in_one(emails))
-    # Of an escaped text.
-    return Markup(str.replace(html, "@", "@<wbr>"))  # nosec B704
-
-
-def for_each(pattern: Markup, columns: Iterable[Any]) -> Markup:
-    """Return `pattern`, HTML with a `{}` for each cell of a row, once for each row of `columns`.
-
-    A column is a list of numbers, texts, which are escaped, and HTML; or the HTML of all of it, `in_one`. Jinja takes
-    six times as long: it escapes what all rows have in common for each, and yields piece by piece.
-    """
-    row = str(pattern).replace("%", "%%").replace("{}", "%s")
-    # Of escaped parts.
-    return Markup("".join([row % cells for cells in zip(*map(_escaped, columns), strict=True)]))  # nosec B704
-
-
-def _escaped(column: Any) -> Any:
-    if type(column) is Markup:
-        return str.split(column, BETWEEN)
-    kinds = set(map(type, column))
-    if kinds <= {int, Markup}:
-        return column
-    return str.split(escape(in_one(column)), BETWEEN) if kinds == {str} else map(escape, column)

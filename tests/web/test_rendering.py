@@ -1,11 +1,6 @@
-"""Templates: what is worked out once for all pages of a language, and the rows that Python fills in."""
+"""Templates: addresses below the root of the application, and the language of each request."""
 
 import pytest
-from markupsafe import Markup
-
-from myproject.web.rendering import breakable, for_each
-
-TEXTS = ["<b>", "&amp;", "100 %s", "a\0b", "{}"]
 
 
 @pytest.mark.parametrize("root", ["", "/staff", "/직원"])
@@ -22,19 +17,3 @@ def test_a_page_is_in_the_language_of_its_request_whoever_asked_before(app):
         app.get("/users", headers={"Accept-Language": language}).html.title.text for language in ["en", "ko", "en"]
     ]
     assert titles == ["Users · myproject", "사용자 · myproject", "Users · myproject"]
-
-
-@pytest.mark.parametrize("text", TEXTS)
-def test_a_text_in_a_row_is_escaped(text):
-    shown = text.replace("\0", "")
-    assert for_each(Markup("<i>{}</i>"), [["a", text]]) == Markup("<i>a</i><i>{}</i>").format(shown)
-
-
-@pytest.mark.parametrize("text", TEXTS)
-def test_an_address_in_a_row_is_escaped(text):
-    row = for_each(Markup("<i>{}{}</i>"), [[1, 2], breakable(["a@b", text])])
-    assert row == Markup("<i>1a@<wbr>b</i><i>2{}</i>").format(text.replace("\0", ""))
-
-
-def test_an_address_with_marks_breaks_after_the_at_too():
-    assert breakable(Markup("<mark>a</mark>@b\0–")) == Markup("<mark>a</mark>@<wbr>b\0–")
