@@ -6,8 +6,7 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import exception_view_config, view_config
 from sqlalchemy.exc import IntegrityError
 
-from ..db.constraints import violated_constraint
-from ..web.errors import error_page, server_error
+from ..web.errors import error_page
 from ..web.events import log_event
 from ..web.flash import flash
 from ..web.forms import try_write
@@ -135,9 +134,7 @@ def sign_in_facts(user: User) -> tuple[str | None, str, bool]:
     return user.email, user.role, user.active
 
 
-@exception_view_config(IntegrityError, retryable_error=False, renderer="errors/error.jinja2")
-def refused_by_constraint(error: IntegrityError, request: Request) -> dict[str, Any]:
-    """Answer 409 when a page without a form field for it would remove the last administrator."""
-    if violated_constraint(error) != LAST_ADMINISTRATOR:
-        return server_error(error, request)
+@exception_view_config(IntegrityError, violated_constraint=LAST_ADMINISTRATOR, renderer="errors/error.jinja2")
+def refuse_to_remove_last_administrator(error: IntegrityError, request: Request) -> dict[str, Any]:
+    """Answer 409 if a page without a form field for it would remove the last administrator."""
     return error_page(request, 409, LAST_ADMINISTRATOR_STAYS, _("Somebody has to stay"))
