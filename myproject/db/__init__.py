@@ -11,7 +11,8 @@ A request meets the files in this order:
     after_answer.py       writes after the answer was sent: `request.after_answer`
 
 Outside requests: stream.py reads rows for answers of any length, lookup.py loads the row that a URL names, base.py has
-`Base` for the models and the type of a moment in time, folding.py folds text for searches.
+`Base` for the models and the type of a moment in time, folding.py folds text for searches, constraints.py tells which
+constraint a write has violated.
 """
 
 from pyramid.config import Configurator

@@ -14,9 +14,9 @@ def get_engine(url: str | sqlalchemy.URL, *, reading_seconds: int | None = None,
     """Return an Engine for `url`, a database of SQLite or PostgreSQL (by psycopg); `options` go to `create_engine`.
 
     A connection with the execution option `read_only` refuses to write. It also refuses to read for longer than
-    `reading_seconds`: on SQLite in its whole transaction, on PostgreSQL in one statement. Without the execution option
-    `wait_for_locks` (the default is with it), a statement that meets a lock fails at once. Raises
-    `sqlalchemy.exc.ArgumentError` if `url` is not a database URL.
+    `reading_seconds`: on SQLite in its whole transaction, on PostgreSQL in one statement. With the execution option
+    `wait_for_locks=False`, a statement that meets a lock fails at once. Raises `sqlalchemy.exc.ArgumentError` if `url`
+    is not a database URL.
     """
     url = sqlalchemy.make_url(url)
     if url.get_backend_name() == "sqlite":

@@ -1,8 +1,8 @@
-"""What users are searched and sorted by, kept by triggers, and the indexes over it.
+"""Add the columns by which users are searched and sorted, the triggers that fill them, and their indexes.
 
-It goes in steps, each short and a transaction of its own, so that the site can go on meanwhile; interrupted anywhere,
-it is run again. On SQLite, where the triggers call a function of this version of myproject, a process of an older one
-can from the first step on neither add a user nor change a name or an email.
+The migration consists of short steps, each in its own transaction, so that the site can work meanwhile. If it is
+interrupted, run it again. On SQLite the triggers call a function of this version of myproject: from the first step on,
+a process of an older version can neither add a user nor change a name or an email.
 
 Revision ID: 0005
 Revises: 0004
@@ -10,6 +10,8 @@ Create Date: 2026-11-21 13:50:00
 """
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,7 +22,7 @@ down_revision = "0004"
 
 BATCH = 5000
 FIRST = -(2**31) - 1
-# Seconds. Who waits for SQLite's lock looks for it every 0.1 seconds only.
+# Seconds. A connection that waits for SQLite's lock tries it only every 0.1 seconds.
 PAUSE = 0.15
 
 MARKS = (
@@ -131,10 +133,10 @@ POSTGRESQL_INDEXES = {
 }
 
 
-def upgrade():
+def upgrade() -> None:
     dialect = op.get_context().dialect.name
     if "search_text" not in [column["name"] for column in sa.inspect(op.get_bind()).get_columns("users")]:
-        # At once, however many rows there are: neither database rewrites them.
+        # This takes no time, however many rows there are: neither database rewrites them.
         collation = {"sqlite": None, "postgresql": "und-x-icu"}[dialect]
         op.add_column(
             "users", sa.Column("search_text", sa.Text(collation=collation), server_default="", nullable=False)
@@ -146,7 +148,7 @@ def upgrade():
         {"sqlite": upgrade_sqlite, "postgresql": upgrade_postgresql}[dialect](op.get_bind())
 
 
-def upgrade_sqlite(connection):
+def upgrade_sqlite(connection: sa.Connection) -> None:
     fill = filling(SQLITE_SEARCH_TEXT.format(row=""))
     last = FIRST
     while (following := next_batch(connection, last)) is not None:
@@ -157,31 +159,31 @@ def upgrade_sqlite(connection):
     op.execute("DROP INDEX IF EXISTS ix_users_name")
 
 
-def let_others_write_after(execute, *arguments):
-    """Execute a statement, and leave the lock free for those who have waited for it."""
+def let_others_write_after(execute: Callable[..., Any], *arguments: Any) -> None:
+    """Execute a statement, then leave the lock free for a while, for those who wait for it."""
     started = time.monotonic()
     execute(*arguments)
     if time.monotonic() - started > PAUSE / 10:
         time.sleep(PAUSE)
 
 
-def upgrade_postgresql(connection):
-    # As all transactions of ours are: a post that comes or goes meanwhile is either seen, or makes the batch fail.
+def upgrade_postgresql(connection: sa.Connection) -> None:
+    # As the application's transactions: a post inserted or deleted meanwhile is either seen, or makes the batch fail.
     op.execute("SET default_transaction_isolation = 'serializable'")
-    # Whatever is written there, the trigger puts in its place what is right.
+    # The trigger replaces this value by the right one.
     fill = filling("''")
     last = FIRST
     while (following := next_batch(connection, last)) is not None:
         try:
             connection.execute(fill, {"last": last, "next": following})
         except OperationalError as error:
-            # Lost a race against the site: a serialization failure, a deadlock, a lock that it held for long.
+            # A lost race against the site: a serialization failure, a deadlock, or a lock held for long.
             if not str(getattr(error.orig, "sqlstate", "")).startswith(("40", "55P03")):
                 raise
         else:
             last = following
     op.execute("RESET default_transaction_isolation")
-    # It waits for every transaction, an export too, and nobody waits for it.
+    # CREATE INDEX CONCURRENTLY waits for every transaction, also an export, and nobody waits for it.
     op.execute("SET lock_timeout = 0")
     invalid = "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE NOT indisvalid"
     broken = connection.scalars(sa.text(invalid)).all()
@@ -194,7 +196,7 @@ def upgrade_postgresql(connection):
     op.execute("ANALYZE users")
 
 
-def filling(search_text):
+def filling(search_text: str) -> sa.TextClause:
     """Return the statement that fills the columns of a batch."""
     return sa.text(f"""
         UPDATE users SET has_posts = {HAS_POSTS}, search_text = {search_text}
@@ -202,14 +204,14 @@ def filling(search_text):
     """)  # nosec B608
 
 
-def next_batch(connection, last):
+def next_batch(connection: sa.Connection, last: int) -> int | None:
     """Return the id that ends the batch after the id `last`, or `None`."""
     batch = f"SELECT id FROM users WHERE id > :last ORDER BY id LIMIT {BATCH}"  # nosec B608
     return connection.scalar(sa.text(f"SELECT max(id) FROM ({batch}) batch"), {"last": last})  # nosec B608
 
 
-def downgrade():
-    """In one transaction: nobody can write meanwhile."""
+def downgrade() -> None:
+    """Remove it all in one transaction; nobody can write meanwhile."""
     op.create_index("ix_users_name", "users", [sa.text("lower(name)"), "id"])
     if op.get_context().dialect.name == "sqlite":
         for name in ("users_search_text_insert", "users_search_text_update", "users_trigrams_update",
@@ -220,7 +222,7 @@ def downgrade():
         op.execute("DROP TABLE users_trigrams")
         indexes = INDEXES
     else:
-        # The extension stays: others may use it.
+        # Not the extension: others may use it.
         op.execute("DROP FUNCTION users_search_text CASCADE")
         op.execute("DROP FUNCTION posts_has_posts CASCADE")
         op.execute("DROP FUNCTION folded")
