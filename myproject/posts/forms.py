@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..db import to_id
-from ..web.forms import ChoiceField, ProseField, RecordForm, TextField
+from ..web.form_fields import ChoiceField, ProseField, TextField
+from ..web.forms import RecordForm
 from ..web.i18n import _
 from ..web.request import Request
 from .models import BODY_LENGTH, TITLE_LENGTH, Post

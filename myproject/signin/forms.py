@@ -8,7 +8,8 @@ from wtforms import BooleanField, HiddenField, ValidationError, validators
 
 from ..users.forms import EmailField
 from ..users.models import EMAIL_LENGTH, NAME_LENGTH
-from ..web.forms import Form, PasswordAgainField, PasswordField, TextField
+from ..web.form_fields import PasswordAgainField, PasswordField, TextField
+from ..web.forms import Form
 from ..web.i18n import _
 from ..web.request import Request
 from .password_rules import find_problem

@@ -7,7 +7,8 @@ from pyramid.view import view_config
 
 from ..web.events import log_event
 from ..web.flash import flash
-from ..web.forms import ChoiceField, ConfirmForm
+from ..web.form_fields import ChoiceField
+from ..web.forms import ConfirmForm
 from ..web.i18n import _
 from ..web.request import Request
 from .fields import FIELDS

@@ -4,7 +4,8 @@ from typing import Any
 
 import wtforms
 
-from ..web.forms import ChoiceField, ParsedField, PasswordAgainField, RecordForm
+from ..web.form_fields import ChoiceField, ParsedField, PasswordAgainField
+from ..web.forms import RecordForm
 from ..web.i18n import _
 from ..web.identity import identity_of
 from ..web.request import Request

@@ -3,10 +3,8 @@
 Every message is a translation string, which templates show by the `translate` filter.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import wtforms
 from pyramid.i18n import TranslationString
@@ -14,26 +12,13 @@ from sqlalchemy.exc import IntegrityError
 
 from ..db import Base
 from ..db.constraints import violated_constraint
-from . import rules
+from .form_fields import PasswordAgainField, VersionField
 from .i18n import _
 from .identity import identity_of
 from .request import Request
-from .rules import Invalid, Rule, parse_choice, parse_line, parse_prose, visible_text
 
 # Turns a violated constraint and the submitted values into the name of a field and the message on it.
 Explain = Callable[[str | None, Mapping[str, Any]], tuple[str, TranslationString] | None]
-
-
-class VersionField(wtforms.HiddenField):
-    """The version of the record that the form shows: a number that rises with each change and is never submitted."""
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Read the submitted number; other text is no version, and without any the record's own one stays."""
-        if valuelist:
-            self.data = int(valuelist[0]) if re.fullmatch(r"[0-9]{1,9}", valuelist[0]) else None
-
-    def populate_obj(self, obj: Base, name: str) -> None:
-        """Leave the version of the record alone: the database raises it."""
 
 
 class Form(wtforms.Form):
@@ -74,6 +59,17 @@ class RecordForm(Form):
         return {"form": self, **names}
 
 
+class ConfirmForm(Form):
+    """Asks people for their own password if they have not entered it lately."""
+
+    your_password = PasswordAgainField(_("Your own password"), description=_("Asked for again before risky acts."))
+
+    def __init__(self, request: Request, record: Base | None = None, **values: Any) -> None:
+        super().__init__(request, record, **values)
+        if identity_of(request).is_confirmed:
+            del self.your_password
+
+
 def try_write(form: Form, write: Callable[[], object], explain: Explain) -> bool:
     """Call `write()` in a savepoint, and return whether the database accepted it.
 
@@ -92,106 +88,3 @@ def try_write(form: Form, write: Callable[[], object], explain: Explain) -> bool
         form[name].errors = [message]
         return False
     return True
-
-
-class ParsedField(wtforms.StringField):
-    """A field whose value is what the rule `parse` makes of the submitted text."""
-
-    def __init__(self, label: TranslationString | str, parse: Rule, **kwargs: Any) -> None:
-        super().__init__(label, **kwargs)
-        self.parse = parse
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Parse the submitted text; one that is not valid is kept, to be shown again."""
-        text = valuelist[0] if valuelist else ""
-        try:
-            self.data = self.parse(text)
-        except Invalid:
-            self.data = visible_text(text)
-            raise
-
-    def pre_validate(self, form: Form) -> None:
-        """Skip further checks of a value that the rule has refused."""
-        if self.process_errors:
-            raise wtforms.validators.StopValidation()
-
-
-class TextField(ParsedField):
-    """One line of text without the spaces around it; `None` if it is empty."""
-
-    rule: ClassVar[Callable[..., str | None]] = staticmethod(parse_line)
-
-    def __init__(
-        self,
-        label: TranslationString | str,
-        *,
-        length: int,
-        required: bool = False,
-        render_kw: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        rule = partial(self.rule, length=length)
-        attributes = {"maxlength": length, "required": required, **(render_kw or {})}
-        super().__init__(label, rules.required(rule) if required else rule, render_kw=attributes, **kwargs)
-
-
-class ProseField(TextField):
-    """Text of several lines, each ending in a line feed."""
-
-    rule = staticmethod(parse_prose)
-    widget = wtforms.widgets.TextArea()
-
-
-class PasswordField(wtforms.PasswordField):
-    """A password: not stripped, empty if none was submitted, and never shown again."""
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Read the submitted password."""
-        self.data = valuelist[0] if valuelist else ""
-
-
-class PasswordAgainField(PasswordField):
-    """The password of the person who is signed in, asked for again."""
-
-    def __init__(self, label: TranslationString | None = None, **kwargs: Any) -> None:
-        super().__init__(label, render_kw={"autocomplete": "current-password"}, **kwargs)
-
-    def pre_validate(self, form: Form) -> None:
-        """Refuse a wrong password: somebody else may have found the browser open."""
-        if not form.request.confirm(self.data):
-            raise wtforms.ValidationError(_("This is not your password, or there were too many tries."))
-
-    def populate_obj(self, obj: Base, name: str) -> None:
-        """Leave the record alone."""
-
-
-class ConfirmForm(Form):
-    """Asks people for their own password if they have not entered it lately."""
-
-    your_password = PasswordAgainField(_("Your own password"), description=_("Asked for again before risky acts."))
-
-    def __init__(self, request: Request, record: Base | None = None, **values: Any) -> None:
-        super().__init__(request, record, **values)
-        if identity_of(request).is_confirmed:
-            del self.your_password
-
-
-class ChoiceField(wtforms.SelectField):
-    """One of a list; `choices` maps each value to its label."""
-
-    def __init__(
-        self, label: TranslationString | str, *, choices: Mapping[Any, Any] | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(label, choices=[], **kwargs)
-        self.set_choices(choices or {})
-
-    def set_choices(self, choices: Mapping[Any, Any]) -> None:
-        """Make `choices` the ones to choose from, in this form alone."""
-        self.choices = [wtforms.SelectChoice(value, label) for value, label in choices.items()]
-
-    def pre_validate(self, form: Form) -> None:
-        """Refuse a value that is not among the choices."""
-        try:
-            parse_choice(self.data, choices={choice.value: choice.label for choice in self.choices})
-        except Invalid as error:
-            raise wtforms.ValidationError(error.message) from error

@@ -4,6 +4,7 @@ import unicodedata
 from threading import Barrier, Thread
 
 import pytest
+from sqlalchemy import insert
 
 from myproject.models import Post, User
 from tests import signed_in
@@ -297,6 +298,11 @@ def test_the_longest_emoji_name_fits_the_message(app):
     form["name"] = "😀" * 200
     page = form.submit(status=303).follow()
     assert "😀" * 200 in page.html.find(role="status").text
+
+
+def test_a_constraint_without_an_explanation_is_a_server_error(probe, rows):
+    probe(lambda request: request.dbsession.execute(insert(User.__table__).values(name="")), status=500)
+    assert rows(User) == []
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from typing import Any
 from pyramid.i18n import TranslationString
 from wtforms import BooleanField, HiddenField, validators
 
-from ...web.forms import RecordForm, TextField
+from ...web.form_fields import TextField
+from ...web.forms import RecordForm
 from ...web.i18n import _
 from ...web.identity import identity_of
 from ...web.request import Request

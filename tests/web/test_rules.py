@@ -1,0 +1,68 @@
+"""The rules of values: each text is turned into a value, or refused with a message."""
+
+from functools import partial
+
+import pytest
+
+from myproject.web.rules import (
+    Invalid,
+    parse_boolean,
+    parse_choice,
+    parse_line,
+    parse_prose,
+    parse_whole_number,
+    required,
+)
+
+LINE = partial(parse_line, length=5)
+PROSE = partial(parse_prose, length=5)
+NUMBER = partial(parse_whole_number, lowest=-3, highest=12)
+CHOICE = partial(parse_choice, choices={"a": "A", "b": "B"})
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "value"),
+    [
+        (LINE, " a b ", "a b"),
+        (LINE, "\u3000\u200b", None),
+        (LINE, "12345", "12345"),
+        (LINE, "👩‍👧", "👩‍👧"),
+        (PROSE, "a\r\nb\n", "a\nb"),
+        (PROSE, "\ta\tb", "a\tb"),
+        (NUMBER, " 12 ", 12),
+        (NUMBER, "-3", -3),
+        (NUMBER, "007", 7),
+        (NUMBER, " ", None),
+        (CHOICE, "b", "b"),
+        (parse_boolean, "Yes", True),
+        (parse_boolean, "", False),
+        (required(LINE), "a", "a"),
+        (required(NUMBER), "0", 0),
+    ],
+)
+def test_a_valid_text_has_a_value(rule, text, value):
+    assert rule(text) == value
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "message"),
+    [
+        (LINE, "123456", "At most 5 characters, please."),
+        (LINE, "a\nb", "Please remove the control characters from this field."),
+        (LINE, "a\u2028b", "Please remove the control characters from this field."),
+        (PROSE, "a\0b", "Please remove the control characters from this field."),
+        (NUMBER, "13", "A whole number from -3 to 12, please."),
+        (NUMBER, "-4", "A whole number from -3 to 12, please."),
+        (NUMBER, "1.5", "A whole number from -3 to 12, please."),
+        (NUMBER, "9" * 5000, "A whole number from -3 to 12, please."),
+        (CHOICE, "A", "Please choose one of the list."),
+        (CHOICE, "", "Please choose one of the list."),
+        (parse_boolean, "perhaps", "Please choose one of the list."),
+        (required(LINE), " \u200b", "Please fill in this field."),
+        (required(NUMBER), "", "Please fill in this field."),
+    ],
+)
+def test_an_invalid_text_has_a_message(rule, text, message):
+    with pytest.raises(Invalid) as raised:
+        rule(text)
+    assert raised.value.message.interpolate() == message
