@@ -8,6 +8,7 @@ from ..db import read_rows
 from ..db.base import utcnow
 from ..users.models import User
 from ..web.events import log_event
+from ..web.identity import identity_of
 from ..web.request import Request
 from . import guessing
 from .hashing import hash_password, submitted_form, verify_password
@@ -35,8 +36,8 @@ def check_submitted_password(request: Request, account: Select) -> None:
 
 def confirm(request: Request, password: str) -> bool:
     """Return whether `password` is that of the person who is signed in, and note the time if it is."""
-    identity = request.identity
-    if identity is None or not password:
+    identity = identity_of(request)
+    if not password:
         return False
     user = request.dbsession.get_one(User, identity.id)
     if guessing.seconds_to_wait(request, user.email or ""):

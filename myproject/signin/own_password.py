@@ -8,6 +8,7 @@ from pyramid.view import view_config
 from ..users.models import User
 from ..web.flash import flash
 from ..web.i18n import _
+from ..web.identity import identity_of
 from ..web.request import Request
 from .forms import OwnPasswordForm
 from .identity import set_password
@@ -27,7 +28,6 @@ def change_password(user: User, request: Request) -> dict[str, Any] | HTTPSeeOth
     form = OwnPasswordForm(request, words=[user.name, user.email])
     if not form.validate():
         return form.invalid(request, user=user)
-    keep_sign_in = request.identity.sign_in if request.identity else None
-    set_password(request, user, form.password.data, keep_sign_in=keep_sign_in)
+    set_password(request, user, form.password.data, keep_sign_in=identity_of(request).sign_in)
     flash(request, _("Your password was changed. Other browsers were signed out."))
     return HTTPSeeOther(request.route_path("users.show", id=user.id))

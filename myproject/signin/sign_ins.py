@@ -13,6 +13,7 @@ from ..web.events import log_event
 from ..web.flash import flash
 from ..web.forms import ConfirmForm
 from ..web.i18n import _
+from ..web.identity import identity_of
 from ..web.request import Request
 from .models import NOT_EXPIRED, SignIn, expiry_parameters
 
@@ -34,8 +35,7 @@ def end_sign_ins(user: User, request: Request) -> dict[str, Any] | HTTPSeeOther:
         raise HTTPBadRequest()
     if not form.validate():
         return form.invalid(request, user=user, sign_ins=sign_ins_of(user, request))
-    own_id = request.identity.sign_in if request.identity else None
-    is_chosen = SignIn.id == sign_in_id if sign_in_id else SignIn.id.is_distinct_from(own_id)
+    is_chosen = SignIn.id == sign_in_id if sign_in_id else SignIn.id != identity_of(request).sign_in
     request.dbsession.execute(delete(SignIn).where(SignIn.user_id == user.id, is_chosen))
     request.after_commit(log_event, request, "sign-ins ended", user=user.id, which=which)
     flash(request, _("Signed out there."))
