@@ -99,22 +99,22 @@ LONG_PAGES = [
 
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.usefixtures("member", "saved_views")
-def test_a_page_is_sound_in_every_window(browse, complaints, name):
+def test_a_page_has_no_defect_in_any_window(browse, complaints, name):
     in_every_window(browse, complaints, name, PAGES[name])
 
 
 @pytest.mark.parametrize("name", EMPTY_PAGES)
-def test_a_page_is_sound_before_there_is_anything_to_show(browse, complaints, name):
+def test_an_empty_page_has_no_defect_in_any_window(browse, complaints, name):
     in_every_window(browse, complaints, name, EMPTY_PAGES[name])
 
 
 @pytest.mark.parametrize("name", FIRST_PAGES)
 @pytest.mark.usefixtures("nobody")
-def test_a_page_is_sound_before_anybody_can_sign_in(browse, complaints, name):
+def test_the_setup_page_has_no_defect_in_any_window(browse, complaints, name):
     in_every_window(browse, complaints, name, FIRST_PAGES[name])
 
 
-def test_text_of_any_length_stays_within_a_narrow_window(browse, make_user, make_post, make_view, outside):
+def test_long_text_fits_into_a_narrow_window(browse, make_user, make_post, make_view, outside):
     author = make_user(name="W" * 200, email=f"{'w' * 60}@{'w' * 60}.example")
     make_post(title="W" * 200, body="https://example.com/" + "w" * 500, author=author)
     make_view(author, "W" * 100, "q=" + "W" * 400, for_all=True)

@@ -64,39 +64,39 @@ def latin_words(page):
         ("ko;q=much;;", "en"),
     ],
 )
-def test_the_browser_chooses_the_language(app, accepted, language):
+def test_accept_language_chooses_the_language(app, accepted, language):
     page = app.get("/users", headers={"Accept-Language": accepted})
     assert page.html.html["lang"] == language
 
 
-def test_a_browser_that_names_no_language_gets_english(app):
+def test_english_is_the_default(app):
     del app.extra_environ["HTTP_ACCEPT_LANGUAGE"]
     assert app.get("/users").html.html["lang"] == "en"
 
 
-def test_the_cookie_of_the_switch_wins_over_the_browser(app):
+def test_the_language_cookie_wins_over_accept_language(app):
     app.set_cookie("language", "ko")
     assert app.get("/users").html.html["lang"] == "ko"
 
 
-def test_a_cookie_with_an_unknown_language_counts_for_nothing(korean):
+def test_a_cookie_with_an_unknown_language_is_ignored(korean):
     korean.set_cookie("language", "tlh")
     assert korean.get("/users").html.html["lang"] == "ko"
 
 
-def test_the_switch_goes_back_to_its_page_in_the_other_language(app):
+def test_the_switch_returns_to_its_page_in_the_other_language(app):
     answer = app.get("/posts/new?author_id=7").forms[0].submit("language", status=303)
     assert answer.location == "http://localhost/posts/new?author_id=7"
     assert answer.follow().html.html["lang"] == "ko"
     assert app.get("/users").html.html["lang"] == "ko"
 
 
-def test_the_switch_goes_there_and_back_again(app):
+def test_the_switch_works_in_both_directions(app):
     page = app.get("/users").forms[0].submit("language").follow()
     assert page.forms[0].submit("language").follow().html.html["lang"] == "en"
 
 
-def test_the_choice_is_kept_for_a_year_and_not_shown_to_scripts(app):
+def test_the_language_cookie_lasts_a_year_and_is_hidden_from_scripts(app):
     cookie = app.get("/users").forms[0].submit("language").headers["Set-Cookie"]
     assert cookie.startswith("language=ko;")
     assert {"Max-Age=31536000", "HttpOnly", "SameSite=Lax"} <= set(cookie.split("; "))
@@ -109,7 +109,7 @@ def test_the_choice_is_kept_for_a_year_and_not_shown_to_scripts(app):
         *["/users\r\nSet-Cookie: a=b", "/users\n", "/\t/evil.example", "/\0/evil.example", "/사용자", "users", ""],
     ],
 )
-def test_the_switch_goes_nowhere_but_to_a_path_of_this_site(app, page):
+def test_the_switch_redirects_only_to_a_path_of_this_site(app, page):
     fields = dict(app.get("/users").forms[0].submit_fields("language"))
     answer = app.post("/language", {**fields, "page": page}, status=400)
     assert "Location" not in answer.headers
@@ -134,7 +134,7 @@ def test_numbers_follow_the_language(app, outside):
     app.get("/users", headers={"Accept-Language": "ko"}).mustcontain("사용자 1,234명")
 
 
-def test_one_is_singular_in_english(app):
+def test_english_has_a_singular(app):
     app.get("/users").mustcontain("1 user<")
 
 
@@ -174,14 +174,14 @@ def test_a_page_is_all_korean(korean, people, path):
     assert latin_words(korean.get(path)) == []
 
 
-def test_the_page_to_sign_in_is_all_korean(korean):
+def test_the_sign_in_page_is_all_korean(korean):
     korean.reset()
     page = korean.get("/signin")
     assert latin_words(page) == []
     assert latin_words(page.forms["record"].submit(status=422)) == []
 
 
-def test_the_page_of_the_first_administrator_is_all_korean(korean, nobody):
+def test_the_setup_page_is_all_korean(korean, nobody):
     page = korean.get("/setup")
     assert latin_words(page) == []
     assert latin_words(page.forms["record"].submit(status=422)) == []
@@ -228,7 +228,7 @@ def test_a_form_with_an_error_is_all_korean(korean, people, path, field, value):
     assert latin_words(page) == []
 
 
-def test_a_user_is_told_in_korean_what_was_done(korean, people):
+def test_messages_about_users_are_all_korean(korean, people):
     form = korean.get("/users/new").forms["record"]
     form["name"] = "최수아"
     page = form.submit().follow()
@@ -239,7 +239,7 @@ def test_a_user_is_told_in_korean_what_was_done(korean, people):
     assert latin_words(korean.get("/users/2/delete").forms["record"].submit().follow()) == []
 
 
-def test_an_author_is_told_in_korean_what_was_done(korean, people):
+def test_messages_about_posts_are_all_korean(korean, people):
     form = korean.get("/posts/new?author_id=1").forms["record"]
     form["title"], form["body"] = "제목", "내용"
     page = form.submit().follow()
@@ -269,13 +269,13 @@ def test_an_error_page_is_all_korean(korean, status, method, path, body):
     assert latin_words(page) == []
 
 
-def test_the_error_page_of_a_path_that_is_not_utf_8_is_all_korean(wsgi):
+def test_the_error_page_of_a_path_that_is_not_utf8_is_all_korean(wsgi):
     page = TestRequest.blank("/%ff", headers={"Accept-Language": "ko"}).get_response(wsgi)
     assert page.status_int == 400
     assert latin_words(page) == []
 
 
-def test_the_pages_of_a_refusal_and_of_a_failure_are_all_korean(korean, probe):
+def test_the_pages_of_403_and_500_are_all_korean(korean, probe):
     def refuse(request):
         # Who is not known is led to sign in instead.
         assert request.identity
@@ -335,7 +335,7 @@ def test_the_catalogues_are_complete_and_up_to_date():
         ('msgid "Add a user"', '#~ msgid "Gone"\n#~ msgstr "감"\n\nmsgid "Add a user"', "myproject.po is out of date"),
     ],
 )
-def test_a_defect_of_a_catalogue_is_named(folder, before, after, complaint):
+def test_a_defect_in_a_catalogue_is_reported(folder, before, after, complaint):
     po = folder / "ko" / "LC_MESSAGES" / "myproject.po"
     text = po.read_text(encoding="utf-8")
     assert before in text
@@ -344,14 +344,14 @@ def test_a_defect_of_a_catalogue_is_named(folder, before, after, complaint):
 
 
 @pytest.mark.parametrize("path", ["myproject.pot", "en/LC_MESSAGES/myproject.po", "ko/LC_MESSAGES/myproject.mo"])
-def test_a_file_that_is_out_of_date_or_missing_is_named(folder, path):
+def test_an_outdated_or_missing_catalogue_is_reported(folder, path):
     (folder / path).write_bytes(b"")
     assert f"{path} is out of date: run `make messages`" in complaints(folder)
     (folder / path).unlink()
     assert f"{path} is out of date: run `make messages`" in complaints(folder)
 
 
-def test_refreshing_makes_what_is_missing_and_nothing_else(folder):
+def test_an_update_writes_missing_files_and_changes_no_other(folder):
     files = {path: path.read_bytes() for path in folder.rglob("*.*")}
     for path in [folder / "myproject.pot", *folder.rglob("*.mo"), *folder.rglob("en/*/*.po")]:
         path.unlink()
