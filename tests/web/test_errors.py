@@ -59,7 +59,7 @@ def test_an_error_in_a_template_has_an_error_page(app, make_user, outside):
     user = make_user()
     with outside.begin() as connection:
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
-        connection.execute(User.__table__.update().values(role="unknown"))
+        connection.execute(User.__table__.update().where(User.id == user.id).values(role="unknown"))
     assert_error_page(app.get(f"/users/{user.id}", expect_errors=True), 500)
 
 

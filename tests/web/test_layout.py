@@ -89,7 +89,7 @@ def answers(app, own, stranger, probe, wsgi, outside):
         pages = {path: app.get(path) for path in PAGES}
         pages |= {path: own.get(path) for path in OWN_PAGES}
         pages |= {path: stranger.get(path) for path in OPEN_PAGES}
-        with outside.begin() as connection:
+        with outside.begin() as connection, signed_in.without_administrator_check(connection):
             connection.execute(update(User).values(password_hash=None))
         pages |= {path: stranger.get(path) for path in FIRST_PAGES}
         bad_path = TestRequest.blank("/", environ={"PATH_INFO": "/\xff"})
@@ -288,11 +288,17 @@ def test_no_view_turns_the_csrf_check_off(views, wsgi):
 
 
 def test_every_post_without_a_csrf_token_is_refused(app, own, routes, views, subtests):
-    for name in sorted({view["route_name"] for view, _name in views if "POST" in view["request_methods"]}):
+    posting = {view["route_name"] for view, _name in views if "POST" in view["request_methods"]}
+    # On a site that is set up, `/setup` is 404 before its form is read: see below.
+    for name in sorted(posting - {"setup"}):
         with subtests.test(name):
             path = path_of(routes[name])
             page = (own if path in OWN_PAGES else app).post(path, status=400)
             page.mustcontain("This page was open for too long")
+
+
+def test_the_setup_form_without_a_csrf_token_is_refused(stranger, nobody):
+    stranger.post("/setup", status=400).mustcontain("This page was open for too long")
 
 
 def test_every_route_with_an_id_loads_its_row_before_the_view(wsgi, routes):

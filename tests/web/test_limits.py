@@ -203,7 +203,8 @@ def test_every_form_is_refused_from_another_site(app, outside, wsgi, subtests):
     patterns = {route["name"]: route["pattern"] for route in routes if route["name"] in posting}
     fields, before = {"csrf_token": token_of(app)}, everything_stored(outside)
     for name, pattern in patterns.items():
-        if re.search("(posts|views)/{id}", pattern) or "{token}" in pattern or pattern.endswith("/password"):
+        if re.search("(posts|views)/{id}|{token}|/password$|^/setup$", pattern):
+            # There is no such row, or it is not for this user, or the site is set up.
             continue
         with subtests.test(name):
             page = app.post(pattern.replace("{id}", str(user.id)), fields, headers={"Origin": "null"}, status=400)

@@ -17,3 +17,12 @@ def test_every_request_gets_its_own_language(app):
         app.get("/users", headers={"Accept-Language": language}).html.title.text for language in ["en", "ko", "en"]
     ]
     assert titles == ["Users · myproject", "사용자 · myproject", "Users · myproject"]
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_values_in_translated_texts_are_escaped(app, make_user, language):
+    name = "<b>%(name)s</b> 100 % ${name} {{ name }} &amp;"
+    user = make_user(name)
+    page = app.get(f"/users/{user.id}/delete", headers={"Accept-Language": language})
+    assert name in page.html.h1.text
+    assert not page.html.select("h1 b")
