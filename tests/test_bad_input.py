@@ -1,6 +1,6 @@
-"""What no person types and every site gets: each a clear 4xx page, never a 500, and nothing written.
+"""Malformed input of every kind is answered by a clear 4xx page, never a 500, and writes nothing.
 
-Variants of one thing are subtests, on one application: each is named when it fails.
+Variants are subtests, which share one application.
 """
 
 from urllib.parse import quote, urlencode
@@ -15,7 +15,7 @@ from tests.web.test_errors import assert_error_page
 
 URLENCODED = "application/x-www-form-urlencoded"
 
-# What each form is sent when nothing is wrong with it.
+# Valid values for each form.
 GOOD = {
     "/users/new": {"name": "John Doe", "email": "john@example.com", "age": "30", "role": "editor", "active": "y"},
     "/users/1/edit": {"name": "Ada", "email": "ada@example.com", "age": "30", "role": "editor", "active": "y"},
@@ -31,11 +31,11 @@ each_form = pytest.mark.parametrize("path", FORMS)
 
 @pytest.fixture(autouse=True)
 def nothing_is_written(make_user, make_post, rows, outside):
-    """Two users, an administrator and a post are stored, and are all that is stored after the test, unchanged."""
+    """Store two users, an administrator and a post, and check that the test leaves exactly these."""
     ada = make_user("Ada Lovelace", email="ada@example.com", age=36)
     make_user("Bob", email="bob@example.com")
     make_post("Hello", "World", author=ada)
-    # In the list of authors, 0 would be a number that no form takes: who is signed in has a usual one.
+    # The form of a post takes no author with the id 0, so a user with another id is signed in.
     administrator = make_user(
         "Grace Hopper", email="grace@example.com", role="admin", password_hash=signed_in.PASSWORD_HASH
     )
@@ -120,7 +120,7 @@ def test_an_invalid_post_has_a_message_beside_the_field(app, subtests, path):
             assert_refused(send(app, path, {field: typed}), path, field, typed)
 
 
-# A choice that is not sent stays what it is; the other fields have no such value to fall back on.
+# Fields that keep the record's value, or are empty, if the form does not send them.
 MAY_BE_MISSING = ("email", "age", "active", "role", "author_id")
 
 
@@ -181,7 +181,7 @@ def test_a_csrf_token_of_another_browser_or_in_the_query_is_refused(app, wsgi, p
     fields = filled_in(app, path)
     token = fields.pop("csrf_token")
     assert_error_page(app.post(f"{path}?csrf_token={token}", fields, expect_errors=True), 400)
-    # Signed in as well, with a token of its own.
+    # This browser is signed in as well, with a token of its own.
     assert_error_page(signed_in.browser(wsgi).post(path, {"csrf_token": token, **fields}, expect_errors=True), 400)
 
 
@@ -323,7 +323,7 @@ def test_an_unknown_or_odd_query_is_ignored(app, subtests):
                 assert app.get(f"{path}?{query}").html.nav
 
 
-# What a person may slip into, or somebody tries, and what the list then says beside the search.
+# Searches that are probably mistakes or attacks, and the note that the list shows.
 SEARCHES = {
     "10,000 characters": ("a" * 10_000, "Only the first 400 characters were searched for."),
     "10,000 characters of Korean": ("김" * 10_000, "Only the first 400 characters were searched for."),
@@ -504,7 +504,7 @@ def test_a_form_with_a_foreign_cookie_is_refused(app, wsgi, subtests):
         with subtests.test(cookie):
             page = post_bytes(app, wsgi, "/users/new", body, URLENCODED, HTTP_COOKIE=cookie)
             assert (page.status_int, page.location) == (303, "http://localhost/signin?next=%2Fusers%2Fnew")
-            # A form for everybody.
+            # The language form needs no sign-in.
             assert_error_page(post_bytes(app, wsgi, "/language", language, URLENCODED, HTTP_COOKIE=cookie), 400)
 
 
@@ -535,7 +535,7 @@ MULTIPART = "multipart/form-data; boundary=BOUNDARY"
 
 
 def multipart(fields):
-    """Return `fields` as a browser sends them where a form takes files."""
+    """Return `fields` as a multipart body."""
     part = '--BOUNDARY\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
     return ("".join(part.format(*item) for item in fields.items()) + "--BOUNDARY--\r\n").encode()
 
@@ -657,7 +657,7 @@ def test_an_unknown_language_or_foreign_page_is_refused(app, subtests):
 
 
 def filled_in(app, path, changes=()):
-    """Return what the form at `path` would send, filled in well but for `changes`; `None` leaves a field out."""
+    """Return the fields of the form at `path` with valid values and `changes`; `None` leaves a field out."""
     form = app.get(path).forms["record"]
     for field, value in GOOD[path].items():
         form[field].force_value(value)
@@ -666,30 +666,30 @@ def filled_in(app, path, changes=()):
 
 
 def send(app, path, changes):
-    """Send the form at `path`, filled in well but for `changes`, and return the answer."""
+    """Send the form at `path` with valid values and `changes`; return the response."""
     return app.post(path, filled_in(app, path, changes), expect_errors=True)
 
 
 def cookie_of(app):
-    """Return the cookies of `app`, as a browser sends them."""
+    """Return the `Cookie` header of `app`."""
     return "; ".join(f"{name}={value}" for name, value in app.cookies.items())
 
 
 def post_bytes(app, wsgi, path, body, content_type, **environ):
-    """Post `body` as it is, in the browser session of `app`, and return the answer."""
+    """Post the bytes of `body` with the cookies of `app`; return the response."""
     environ = {"HTTP_COOKIE": cookie_of(app), "CONTENT_TYPE": content_type, **environ}
     return TestRequest.blank(path, environ=environ, method="POST", body=body).get_response(wsgi)
 
 
 def assert_4xx(page):
-    """Check that `page` is an error page, or the form again, in the layout of the site."""
+    """Check that `page` is a 4xx in the layout of the site: an error page, or the form again."""
     assert 400 <= page.status_int < 500
     assert page.html.nav
     assert page.html.select_one("main h1").text
 
 
 def assert_refused(page, path, field, typed):
-    """Check that the form came back with all that was sent, and a message beside `field` only."""
+    """Check that the form is shown again with all submitted values, and a message beside `field` only."""
     assert_message(page, field)
     assert len(page.html.select(".invalid-feedback")) == 1
     assert page.html.select_one("[role=alert]").text
@@ -703,7 +703,7 @@ def assert_refused(page, path, field, typed):
 
 
 def assert_message(page, field):
-    """Check that the form came back with 422, and a message that belongs to `field`."""
+    """Check that the form is shown again with 422, and a message that describes `field`."""
     assert page.status_int == 422
     assert_4xx(page)
     control = page.html.select_one(f"main [name={field}]")

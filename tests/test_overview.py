@@ -1,4 +1,4 @@
-"""The figures of `/overview`, drawn and in tables."""
+"""The charts and tables of `/overview`."""
 
 import datetime
 
@@ -11,7 +11,7 @@ from tests.signed_in import without_administrator_check
 
 @pytest.fixture
 def make_user(make_user, outside):
-    """Call `make_user(age=…)`: store a user and sign them in instead of whoever was, so that nobody else is counted."""
+    """Call `make_user(age=…)`: store a user and sign them in instead of the administrator, who is deleted."""
 
     def make(*args, **values):
         user = make_user(*args, **values)
@@ -149,15 +149,15 @@ def test_the_current_user_is_counted(app):
 
 
 def section_of(app, name):
-    """Return the part of the page whose heading has the id `name`-title."""
+    """Return the section whose heading has the id `name`-title."""
     return app.get("/overview").html.find("section", {"aria-labelledby": f"{name}-title"})
 
 
 def figures(app, name):
-    """Return the rows of a table as pairs of what a person reads."""
+    """Return the rows of a table as pairs of texts."""
     return [tuple(cell.text for cell in row.select("th, td")) for row in section_of(app, name).select("tbody tr")]
 
 
 def utc(moment):
-    """Return `moment`, an ISO date or date and time, in UTC."""
+    """Return `moment`, an ISO date with or without time, as a UTC datetime."""
     return datetime.datetime.fromisoformat(moment).replace(tzinfo=datetime.UTC)

@@ -1,4 +1,4 @@
-"""The whole way through, as somebody goes it who has just installed the application."""
+"""The journey of a person who has just installed the application, from setup to sign-out."""
 
 import re
 
@@ -56,7 +56,7 @@ def becomes_the_first_administrator(page, server):
 
 
 def others(rows, grace):
-    """Return the name, age and email of everybody but `grace`."""
+    """Return the name, age and email of every user but `grace`."""
     return [(user.name, user.age, user.email) for user in rows(User) if user.id != grace.id]
 
 
@@ -231,7 +231,7 @@ def tab_to(page, target, most=30):
 
 
 def assert_focus_shows(page):
-    """Check that whoever looks at the window can tell what has the focus."""
+    """Check that the focused element is visible and has a focus ring."""
     shown = page.evaluate(
         """() => {
             const focused = document.activeElement, style = getComputedStyle(focused)

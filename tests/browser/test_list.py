@@ -1,4 +1,4 @@
-"""The list of users under somebody's hands: it finds while they type, knows keys, and works without scripts."""
+"""The list of users in a browser: it searches while a person types, has keys, and works without scripts."""
 
 import re
 

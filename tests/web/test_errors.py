@@ -1,4 +1,4 @@
-"""The pages that answer what cannot be answered: clear, in the layout of the site, and without details of ours."""
+"""Error pages are clear, in the layout of the site, and show no details of a bug."""
 
 import pytest
 from pyramid import httpexceptions
@@ -23,7 +23,7 @@ from tests import sqlite_only
 )
 def test_an_error_has_a_page_in_the_layout_of_the_site(probe, error, status, said):
     def view(request):
-        # As a page that asks for a permission does first: who is not known is led to sign in instead.
+        # Load the identity, as the check of a permission does: other users are redirected to sign in.
         assert request.identity
         raise error("secret detail")
 
@@ -114,7 +114,7 @@ def test_the_language_can_be_switched_on_an_error_page(app):
 
 
 def assert_error_page(page, status):
-    """Check that `page` answers `status` in the layout of the site, says what is wrong, and leads on."""
+    """Check that `page` is an error page of `status` in the layout of the site, with advice and a link."""
     assert page.status_int == status
     assert page.content_type == "text/html"
     assert page.html.nav

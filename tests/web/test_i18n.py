@@ -1,4 +1,4 @@
-"""Languages: how one is chosen, what follows it, and that no page is left untranslated."""
+"""Languages: which one a request gets, how numbers and dates follow it, and that every page is translated."""
 
 import datetime
 import re
@@ -12,7 +12,7 @@ from webtest import TestRequest
 from myproject.models import Post, User
 from myproject.scripts import messages
 
-# What is no word of any language: names of the product, of the other language and of UTC, and things to be typed.
+# Latin words that Korean pages keep: names of the product, of the other language and of UTC, and examples of input.
 NAMES = re.compile(r"\b(myproject|Former member|English|UTC|name@example\.com)\b")
 READ_ALOUD = ["title", "aria-label", "placeholder", "alt"]
 
@@ -30,7 +30,7 @@ def korean(app, outside):
 
 @pytest.fixture
 def people(make_user, make_post, make_view):
-    """Korean data that brings every part of the pages to light: user 1 has much, user 2 little, post 1 is of user 1."""
+    """Korean data for every part of the pages: user 1 has many values and posts, user 2 few; user 1 wrote post 1."""
     chulsoo = make_user("김철수", password_hash="?", age=95, email="1@2.3", role="admin", active=False)
     make_user("박영희", role="editor")
     make_user("이민준", age=30)
@@ -41,7 +41,7 @@ def people(make_user, make_post, make_view):
 
 
 def latin_words(page):
-    """Return the words in Latin letters that somebody sees on `page`, or hears: its text and its labels."""
+    """Return the words in Latin letters in the text and the labels of `page`."""
     labels = [tag[name] for name in READ_ALOUD for tag in page.html(attrs={name: True})]
     return re.findall(r"[A-Za-z]+", NAMES.sub("", " ".join([*page.html.stripped_strings, *labels])))
 
@@ -72,6 +72,19 @@ def test_accept_language_chooses_the_language(app, accepted, language):
 def test_english_is_the_default(app):
     del app.extra_environ["HTTP_ACCEPT_LANGUAGE"]
     assert app.get("/users").html.html["lang"] == "en"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("ko," + "fr;q=0.8," * 4000, "ko"),
+        ("ko," + "x" * 30_000, "ko"),
+        ("fr," * 10_000 + "ko", "en"),
+        ("," * 9000, "en"),
+    ],
+)
+def test_only_the_start_of_a_long_accept_language_counts(app, accepted, language):
+    assert app.get("/users", headers={"Accept-Language": accepted}).html.html["lang"] == language
 
 
 def test_the_language_cookie_wins_over_accept_language(app):
@@ -124,7 +137,7 @@ def test_an_unknown_language_is_refused(app, language):
     assert app.get("/users").html.html["lang"] == "en"
 
 
-# What follows it
+# Numbers and dates
 
 
 def test_numbers_follow_the_language(app, outside):
@@ -153,7 +166,7 @@ def test_dates_follow_the_language(app, make_user, language, day, moment, month)
     assert app.get("/overview").html.find("th", string=month)
 
 
-# Nothing is left untranslated
+# Every page is translated
 
 
 @pytest.mark.parametrize("path", ["/users", "/users/views", "/posts", "/overview", "/users/new", "/posts/new"])
@@ -277,7 +290,7 @@ def test_the_error_page_of_a_path_that_is_not_utf8_is_all_korean(wsgi):
 
 def test_the_pages_of_403_and_500_are_all_korean(korean, probe):
     def refuse(request):
-        # Who is not known is led to sign in instead.
+        # Load the identity: other users are redirected to sign in.
         assert request.identity
         raise HTTPForbidden()
 
@@ -308,7 +321,7 @@ def folder(tmp_path):
 
 
 def complaints(folder):
-    """Return what `--check` says of the catalogues in `folder`, an empty text where it is content."""
+    """Return the defects that `--check` reports of the catalogues in `folder`, or an empty text."""
     with pytest.raises(SystemExit) as end:
         messages.main(["--check"], folder)
     return end.value.code or ""

@@ -1,4 +1,4 @@
-"""House rules: what holds on every page, for every route, form and view, also for those that are yet to come."""
+"""House rules for every page, route, form and view, present and future."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ PACKAGE = Path(myproject.__file__).parent
 TESTS = Path(__file__).parents[1]
 TEMPLATES = {path.relative_to(PACKAGE / "templates").as_posix(): path for path in PACKAGE.glob("templates/**/*.jinja2")}
 
-# Every page that a GET answers with 200: the administrator, …
+# Every page that answers GET with 200: for an administrator,
 PAGES = [
     *["/users", "/users/help", "/users/new", "/users/1", "/users/1/edit", "/users/1/delete", "/users/1/erase"],
     *["/users/1/sign-ins", "/users/1/password-link"],
@@ -25,25 +25,25 @@ PAGES = [
     *["/posts", "/posts/new", "/posts/1", "/posts/1/edit", "/posts/1/delete"],
     *["/overview", "/signout"],
 ]
-# … the user themself, somebody who is not signed in, and the first one on a site where nobody can sign in yet.
+# for the user whose page it is, for visitors, and on a site where nobody can sign in yet.
 OWN_PAGES = ["/users/1/password"]
 TOKEN = "of-a-link"
 OPEN_PAGES = ["/signin", f"/set-password/{TOKEN}"]
 FIRST_PAGES = ["/setup"]
-# The most statements that a page takes, its BEGIN included.
-MOST_STATEMENTS = 6
+# SQL statements for a page, BEGIN included.
+MAX_STATEMENTS = 6
 
 
 @pytest.fixture
 def routes(wsgi):
-    """The routes of the application, from name to pattern; static files and the tests' own page are not among them."""
+    """The patterns of the application's routes by name, without static files and the tests' own page."""
     found = (item["introspectable"] for item in wsgi.registry.introspector.get_category("routes"))
     return {route["name"]: route["pattern"] for route in found if route["name"] not in ("__static/", "probe")}
 
 
 @pytest.fixture
 def views(wsgi, routes):
-    """The views of these routes, with the name of the template of each, or `None`."""
+    """Pairs of a view of these routes and the name of its template, or `None`."""
     found = wsgi.registry.introspector.get_category("views")
     return [
         (
@@ -57,7 +57,7 @@ def views(wsgi, routes):
 
 @pytest.fixture
 def author(make_user, make_post, make_view, outside):
-    """The author of a post, who has saved a view for all, and for whom there is a link to set a password."""
+    """A user with a post, a saved view for all, and a link to set a password."""
     user = make_user("Ada Lovelace", email="ada@example.com")
     make_post(author=user)
     make_view(user, for_all=True)
@@ -80,7 +80,7 @@ def own(wsgi, author, outside):
 
 @pytest.fixture
 def answers(app, own, stranger, probe, wsgi, outside):
-    """Call `answers()`: a response of every kind that the application gives, by name."""
+    """Call `answers()`: a response of every kind, by name."""
 
     def fail(request):
         raise RuntimeError
@@ -120,9 +120,9 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_rows(app, wsg
             cost.setdefault(path, []).append(len(statements_of(wsgi, lambda path=path: app.get(path))))
     for path, (few, many) in cost.items():
         with subtests.test(path):
-            # Only a list that goes on is counted, by up to three statements.
+            # Only a list with a next page is counted, by up to three statements.
             assert few == many or (path == "/users" and few < many <= few + 3)
-            assert many <= MOST_STATEMENTS
+            assert many <= MAX_STATEMENTS
 
 
 def test_the_pages_with_counted_statements_show_all_rows(app, outside):
@@ -210,7 +210,7 @@ def test_every_link_form_and_script_has_a_target_on_this_site(app, answers, subt
     targets = {link["href"].split("#")[0] for page in pages.values() for link in page.html.select(links)}
     targets |= {script["src"] for page in pages.values() for script in page.html.select("script")}
     actions = {form.get("action", "") for page in pages.values() for form in page.html.select("form")}
-    # No address leads to the administrator of the tests.
+    # The administrator of the tests has the id 0, which no URL takes.
     for target in sorted(targets - {"", "/users/0"}):
         with subtests.test(target):
             app.get(target, status=[200, 303])
@@ -289,7 +289,7 @@ def test_no_view_turns_the_csrf_check_off(views, wsgi):
 
 def test_every_post_without_a_csrf_token_is_refused(app, own, routes, views, subtests):
     posting = {view["route_name"] for view, _name in views if "POST" in view["request_methods"]}
-    # On a site that is set up, `/setup` is 404 before its form is read: see below.
+    # On a site that is set up, `/setup` is 404 before its form is read. The next test sends it.
     for name in sorted(posting - {"setup"}):
         with subtests.test(name):
             path = path_of(routes[name])
@@ -323,9 +323,9 @@ def test_exception_views_handle_errors_only(wsgi):
 
 
 def store(engine, count):
-    """Make it `count` users beside the administrator, each the author of one post.
+    """Store `count` users beside the administrator, each the author of one post.
 
-    The first is the author of `count` older ones too, and signed in in `count` browsers; each has saved a view for all.
+    The first also has `count` older posts and `count` sign-ins. Each user has saved a view for all.
     """
     with engine.begin() as connection:
         connection.execute(SavedView.__table__.delete())
@@ -362,13 +362,13 @@ def pages_among(answers):
 
 
 def hosts_in(text):
-    """Return the hosts that `text` names; namespaces name none that is asked."""
+    """Return the hosts in the URLs of `text`, except XML namespaces, which nobody requests."""
     text = re.sub(r"http://www\.w3\.org/[0-9]+/[a-z]+", "", text)
     return set(re.findall(r"(?:[a-z]+:)?//[^\s/'\"<>)]+", text, flags=re.IGNORECASE))
 
 
 def path_of(pattern):
-    """Return the path of a route for the first row, or the link of `author`."""
+    """Return the path of a route for row 1, or for the password link of `author`."""
     return pattern.replace("{id}", "1").replace("{token}", TOKEN)
 
 
@@ -379,6 +379,6 @@ def feature_of(view):
 
 
 def template_of(view):
-    """Return the name that the template of a view has: its feature, and the words of its route after the first."""
+    """Return the template name of a view: its feature and the words of its route after the first."""
     first, *others = view["route_name"].split(".")
     return "/".join(filter(None, [feature_of(view), *(others or [first])])) + ".jinja2"

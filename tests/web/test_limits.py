@@ -1,4 +1,6 @@
-"""What a request may be, and what every answer carries: the variants of one thing share one application."""
+"""Which requests are refused, and which headers every response has.
+
+Variants are subtests, which share one application."""
 
 import re
 from pathlib import Path
@@ -20,13 +22,13 @@ INJECTED = "\r\nSet-Cookie: injected=1\r\n\r\n<h1>"
 
 @pytest.fixture
 def production(settings):
-    """The application as for others to use: `myproject.development` is not set."""
+    """The application in production: `myproject.development` is not set."""
     del settings["myproject.development"]
 
 
 @pytest.fixture
 def send(app):
-    """Call `send(headers)`: send a good form for a new user, with these headers besides; return the answer."""
+    """Call `send(headers)`: send a valid form for a new user with these headers; return the response."""
     token = token_of(app)
 
     def post(headers, **fields):
@@ -36,7 +38,7 @@ def send(app):
     return post
 
 
-# The name by which the site is asked
+# The host of a request
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -59,7 +61,7 @@ def test_another_host_is_refused(wsgi, app, outside, method, subtests):
 
 
 def asked(wsgi, app, host, method, token):
-    """Return the answer to the signed-in administrator's request with this `Host`, which WebTest could not send."""
+    """Return the response to the administrator's request with this `Host`, which WebTest would not send."""
     cookies = "; ".join(f"{name}={value}" for name, value in app.cookies.items())
     form = {"POST": {"csrf_token": token, "name": "John Doe"}} if method == "POST" else {}
     environ = {"HTTP_HOST": host, "HTTP_COOKIE": cookies, "HTTP_ACCEPT_LANGUAGE": "en"}
@@ -184,7 +186,7 @@ def test_a_form_of_this_site_or_without_origin_headers_is_accepted(send, subtest
         {},
         {"Origin": "http://localhost"},
         {"Origin": "http://localhost:80"},
-        # TLS may end before us: the scheme that the browser sees need not be ours.
+        # A proxy may terminate TLS, so the scheme of the browser may differ from ours.
         {"Origin": "https://localhost"},
         {"Referer": "http://localhost/users/new?a=b#c"},
         {"Origin": "http://localhost", "Referer": "http://localhost/"},
@@ -204,7 +206,7 @@ def test_every_form_is_refused_from_another_site(app, outside, wsgi, subtests):
     fields, before = {"csrf_token": token_of(app)}, everything_stored(outside)
     for name, pattern in patterns.items():
         if re.search("(posts|views)/{id}|{token}|/password$|^/setup$", pattern):
-            # There is no such row, or it is not for this user, or the site is set up.
+            # The row does not exist, or the page is not for this user, or the site is set up.
             continue
         with subtests.test(name):
             page = app.post(pattern.replace("{id}", str(user.id)), fields, headers={"Origin": "null"}, status=400)
@@ -226,7 +228,7 @@ def test_https_forms_need_an_origin_or_referer(app, rows):
     app.post("/users/new", fields, extra_environ={**https, "HTTP_REFERER": "https://localhost/users/new"}, status=303)
 
 
-# The method is the one of the request
+# Method overrides
 
 
 def test_no_field_or_header_changes_the_method(app, outside, subtests):
@@ -309,7 +311,7 @@ def test_no_path_leaves_the_static_folder(wsgi, subtests):
         with subtests.test(path):
             answer = TestRequest.blank(path).get_response(wsgi)
             if answer.status_int == 301:
-                # What looks like a folder gets its slash first.
+                # A folder is redirected to its path with a slash first.
                 assert answer.location == f"http://localhost{path}/"
                 answer = TestRequest.blank(f"{path}/").get_response(wsgi)
             assert answer.status_int == (400 if "%c0" in path else 404)
@@ -321,7 +323,7 @@ def test_static_files_are_served(wsgi):
     assert TestRequest.blank("/static/vendor/bootstrap.css").get_response(wsgi).status_int == 200
 
 
-# Headers of answers
+# Headers of responses
 
 
 def test_no_input_injects_a_response_header(app, wsgi, make_user, outside, subtests):
@@ -373,7 +375,7 @@ EXPECTED = {
 
 @pytest.fixture
 def answers(wsgi, outside):
-    """Call `answers()`: an answer of every kind, by name, all over HTTPS, as production asks for."""
+    """Call `answers()`: a response of every kind, by name, over HTTPS as in production."""
 
     def fail(request):
         raise RuntimeError
@@ -382,7 +384,7 @@ def answers(wsgi, outside):
         stranger, app = TestApp(wsgi), signed_in.browser(wsgi)
         member = browser_of(wsgi, outside, add_person(outside))
         for each in (stranger, app, member):
-            # Over HTTPS, Pyramid wants to hear where a form came from.
+            # Over HTTPS, Pyramid requires the origin of a form.
             each.extra_environ |= {"wsgi.url_scheme": "https", "HTTP_ORIGIN": "https://localhost"}
         token = {"csrf_token": token_of(app)}
         wsgi.registry["probe"] = fail
@@ -527,5 +529,5 @@ def test_an_empty_hosts_variable_is_ignored(monkeypatch):
 
 
 def test_too_little_argon2_memory_per_lane_refuses_to_start():
-    # 8 KiB for each lane: RFC 9106, 3.1.
+    # At least 8 KiB per lane: RFC 9106, 3.1.
     main({}, **{**GOOD, "argon2.memory_cost": "128", "argon2.parallelism": "16"})

@@ -1,4 +1,4 @@
-"""A form that is sent twice is done once, and leads to the same page both times."""
+"""A form that is sent twice is applied once and redirects to the same page both times."""
 
 import datetime
 from threading import Barrier, BrokenBarrierError, Thread
@@ -26,7 +26,7 @@ def names(rows):
 
 @pytest.fixture
 def tokens(outside):
-    """Call `tokens()`: the tokens that have been kept, read through the second connection."""
+    """Call `tokens()`: the tokens of all receipts, read over the second connection."""
 
     def read():
         with outside.connect() as connection:
@@ -250,7 +250,7 @@ def test_control_without_receipts_a_form_sent_twice_is_applied_twice(app, names,
 
 
 def together_or_alone(barrier):
-    """Wait a moment for the others at `barrier`, which SQLite's lock keeps away."""
+    """Wait at most 0.1 s at `barrier`: on SQLite, the lock keeps the other threads from it."""
     try:
         barrier.wait(0.1)
     except BrokenBarrierError:
