@@ -1,6 +1,6 @@
-"""What no person types and every site gets: each a clear 4xx page, never a 500, and nothing written.
+"""Malformed input of every kind is answered by a clear 4xx page, never a 500, and writes nothing.
 
-Variants of one thing are subtests, on one application: each is named when it fails.
+Variants are subtests, which share one application.
 """
 
 from urllib.parse import quote, urlencode
@@ -15,7 +15,7 @@ from tests.web.test_errors import assert_error_page
 
 URLENCODED = "application/x-www-form-urlencoded"
 
-# What each form is sent when nothing is wrong with it.
+# Valid values for each form.
 GOOD = {
     "/users/new": {"name": "John Doe", "email": "john@example.com", "age": "30", "role": "editor", "active": "y"},
     "/users/1/edit": {"name": "Ada", "email": "ada@example.com", "age": "30", "role": "editor", "active": "y"},
@@ -31,11 +31,11 @@ each_form = pytest.mark.parametrize("path", FORMS)
 
 @pytest.fixture(autouse=True)
 def nothing_is_written(make_user, make_post, rows, outside):
-    """Two users, an administrator and a post are stored, and are all that is stored after the test, unchanged."""
+    """Store two users, an administrator and a post, and check that the test leaves exactly these."""
     ada = make_user("Ada Lovelace", email="ada@example.com", age=36)
     make_user("Bob", email="bob@example.com")
     make_post("Hello", "World", author=ada)
-    # In the list of authors, 0 would be a number that no form takes: who is signed in has a usual one.
+    # The form of a post takes no author with the id 0, so a user with another id is signed in.
     administrator = make_user(
         "Grace Hopper", email="grace@example.com", role="admin", password_hash=signed_in.PASSWORD_HASH
     )
@@ -107,32 +107,32 @@ BAD_POSTS = {
 
 
 @pytest.mark.parametrize("path", USER_FORMS)
-def test_a_user_is_refused_with_a_message_beside_the_field(app, subtests, path):
+def test_an_invalid_user_has_a_message_beside_the_field(app, subtests, path):
     for what, (field, typed) in BAD_USERS.items():
         with subtests.test(what):
             assert_refused(send(app, path, {field: typed}), path, field, typed)
 
 
 @pytest.mark.parametrize("path", POST_FORMS)
-def test_a_post_is_refused_with_a_message_beside_the_field(app, subtests, path):
+def test_an_invalid_post_has_a_message_beside_the_field(app, subtests, path):
     for what, (field, typed) in BAD_POSTS.items():
         with subtests.test(what):
             assert_refused(send(app, path, {field: typed}), path, field, typed)
 
 
-# A choice that is not sent stays what it is; the other fields have no such value to fall back on.
+# Fields that keep the record's value, or are empty, if the form does not send them.
 MAY_BE_MISSING = ("email", "age", "active", "role", "author_id")
 
 
 @each_form
-def test_a_text_that_is_missing_is_refused(app, subtests, path):
+def test_a_missing_text_field_is_refused(app, subtests, path):
     for field in [field for field in GOOD[path] if field not in MAY_BE_MISSING]:
         with subtests.test(field):
             assert_message(send(app, path, {field: None}), field)
 
 
 @each_form
-def test_everything_wrong_at_once_is_told_at_once(app, path):
+def test_all_errors_are_shown_at_once(app, path):
     bad = dict.fromkeys(GOOD[path], "") | ({"email": "x", "age": "x"} if path in USER_FORMS else {})
     page = send(app, path, bad)
     for field in bad.keys() - {"active"}:
@@ -140,7 +140,7 @@ def test_everything_wrong_at_once_is_told_at_once(app, path):
 
 
 @each_form
-def test_text_that_is_not_utf8_is_not_stored_as_something_else(app, wsgi, subtests, path):
+def test_text_that_is_not_utf8_is_refused(app, wsgi, subtests, path):
     body = urlencode(filled_in(app, path))
     for wrong in ("%FF", "%ED%A0%80", "%C0%AF", "%80", "\xff", "\xed\xa0\x80"):
         with subtests.test(wrong):
@@ -157,19 +157,19 @@ def test_a_key_that_is_not_utf8_is_refused(app, wsgi, subtests, path):
 
 
 @each_form
-def test_ten_megabytes_in_a_field_are_too_large(app, path):
+def test_a_field_of_ten_megabytes_is_refused(app, path):
     assert_error_page(send(app, path, {FIRST[path]: "x" * 10_000_000}), 413)
 
 
 @each_form
-def test_a_form_that_is_not_from_here_is_refused(app, subtests, path):
+def test_a_form_with_a_wrong_csrf_token_is_refused(app, subtests, path):
     for token in (None, "", "wrong", "é", "0" * 40, "x" * 10_000, "\0"):
         with subtests.test(token):
             assert_error_page(send(app, path, {"csrf_token": token}), 400)
 
 
 @pytest.mark.parametrize("path", ["/users/1/delete", "/posts/1/delete", "/language"])
-def test_a_button_that_is_not_from_here_is_refused(app, subtests, path):
+def test_a_button_with_a_wrong_csrf_token_is_refused(app, subtests, path):
     app.get("/users")
     for fields in ({}, {"csrf_token": ""}, {"csrf_token": "wrong"}):
         with subtests.test(fields):
@@ -177,16 +177,16 @@ def test_a_button_that_is_not_from_here_is_refused(app, subtests, path):
 
 
 @each_form
-def test_a_token_of_another_browser_or_in_the_address_is_none(app, wsgi, path):
+def test_a_csrf_token_of_another_browser_or_in_the_query_is_refused(app, wsgi, path):
     fields = filled_in(app, path)
     token = fields.pop("csrf_token")
     assert_error_page(app.post(f"{path}?csrf_token={token}", fields, expect_errors=True), 400)
-    # Signed in as well, with a token of its own.
+    # This browser is signed in as well, with a token of its own.
     assert_error_page(signed_in.browser(wsgi).post(path, {"csrf_token": token, **fields}, expect_errors=True), 400)
 
 
 @each_form
-def test_a_field_sent_twice_is_refused(app, subtests, path):
+def test_a_repeated_field_is_refused(app, subtests, path):
     fields = filled_in(app, path)
     for field, value in fields.items():
         with subtests.test(field):
@@ -194,7 +194,7 @@ def test_a_field_sent_twice_is_refused(app, subtests, path):
             assert_error_page(app.post(f"{path}?{field}=&{field}=", fields, expect_errors=True), 400)
 
 
-def test_a_key_that_comes_twice_in_the_address_is_refused(app, subtests):
+def test_a_repeated_key_in_the_query_is_refused(app, subtests):
     for path in ("/users", "/users/1", "/users/new", "/posts/new", "/overview"):
         with subtests.test(path):
             assert_error_page(app.get(f"{path}?author_id=1&author_id=2", expect_errors=True), 400)
@@ -219,7 +219,7 @@ METHODS = {
 }
 
 
-def test_a_wrong_method_is_refused_and_the_right_ones_are_named(app, subtests):
+def test_a_wrong_method_is_405_with_the_allowed_ones(app, subtests):
     for path, allowed in METHODS.items():
         for method in sorted({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - allowed):
             with subtests.test(path, method=method):
@@ -228,20 +228,20 @@ def test_a_wrong_method_is_refused_and_the_right_ones_are_named(app, subtests):
                 assert set(page.allow) == allowed
 
 
-def test_head_answers_as_get_does_without_a_body(app, subtests):
+def test_head_equals_get_without_a_body(app, subtests):
     for path in (path for path, allowed in METHODS.items() if "HEAD" in allowed):
         with subtests.test(path):
             head, get = app.head(path), app.get(path)
             assert (head.status, head.content_type, head.body) == (get.status, get.content_type, b"")
 
 
-def test_a_method_in_a_header_or_a_field_is_not_followed(app):
+def test_method_overrides_are_ignored(app):
     page = app.get("/users/1", {"_method": "DELETE"}, headers={"X-HTTP-Method-Override": "DELETE"})
     page.mustcontain("Ada Lovelace")
 
 
 @pytest.mark.parametrize("noun", ["users", "posts"])
-def test_an_address_of_no_row_is_refused(app, subtests, noun):
+def test_a_malformed_or_unknown_id_is_404(app, subtests, noun):
     numbers = [
         "99",
         "9" * 30,
@@ -263,7 +263,7 @@ def test_an_address_of_no_row_is_refused(app, subtests, noun):
                 assert_error_page(app.get(f"/{noun}/{number}{rest}", expect_errors=True), 404)
 
 
-def test_an_address_of_nothing_is_refused(app, subtests):
+def test_an_unknown_path_is_404(app, subtests):
     users = [
         "/users/1/nothing",
         "/users/1/",
@@ -287,7 +287,7 @@ def test_an_address_of_nothing_is_refused(app, subtests):
             assert_error_page(app.get(path, expect_errors=True), 404)
 
 
-def test_nothing_can_be_sent_to_a_row_that_is_not_there(app, subtests):
+def test_a_form_for_a_missing_row_is_404(app, subtests):
     token = app.get("/users/new").forms["record"]["csrf_token"].value
     for path in ("/users/99/edit", "/users/99/delete", "/posts/99/edit", "/posts/99/delete"):
         with subtests.test(path):
@@ -301,7 +301,7 @@ def test_a_query_that_is_not_utf8_is_refused(app, subtests):
                 assert_error_page(app.get(f"{path}?{query}", expect_errors=True), 400)
 
 
-def test_a_query_that_means_nothing_here_does_no_harm(app, subtests):
+def test_an_unknown_or_odd_query_is_ignored(app, subtests):
     for path in ("/users", "/posts/new", "/overview"):
         for query in (
             "%",
@@ -323,7 +323,7 @@ def test_a_query_that_means_nothing_here_does_no_harm(app, subtests):
                 assert app.get(f"{path}?{query}").html.nav
 
 
-# What a person may slip into, or somebody tries, and what the list then says beside the search.
+# Searches that are probably mistakes or attacks, and the note that the list shows.
 SEARCHES = {
     "10,000 characters": ("a" * 10_000, "Only the first 400 characters were searched for."),
     "10,000 characters of Korean": ("김" * 10_000, "Only the first 400 characters were searched for."),
@@ -388,7 +388,7 @@ STRANGE = [
 ]
 
 
-def test_a_search_that_cannot_be_meant_so_is_answered_with_a_note(app, subtests):
+def test_an_unlikely_search_is_answered_with_a_note(app, subtests):
     for what, (typed, note) in SEARCHES.items():
         with subtests.test(what):
             page = app.get("/users", {"q": typed})
@@ -396,7 +396,7 @@ def test_a_search_that_cannot_be_meant_so_is_answered_with_a_note(app, subtests)
             assert page.html.select_one("input[name=q]")["value"] == typed
 
 
-def test_a_search_for_anything_is_answered_with_the_list(app, subtests):
+def test_any_search_is_answered_with_the_list(app, subtests):
     for typed in STRANGE:
         for query in ({}, {"sort": "name"}, {"role": "admin", "panel": "filters", "count": "exact"}):
             with subtests.test(typed, query=query):
@@ -405,7 +405,7 @@ def test_a_search_for_anything_is_answered_with_the_list(app, subtests):
                 assert page.html.select("#users, .empty")
 
 
-def test_marks_that_a_database_reads_are_looked_for_as_they_are(app, subtests):
+def test_wildcards_and_operators_are_searched_literally(app, subtests):
     for typed in ("%", "_", "*", "\\", "'", "%%", "ada%", "a_a", "ada*", "NOT bob", "ada OR bob", "'a'", "a\\"):
         with subtests.test(typed):
             app.get("/users", {"q": typed}).mustcontain("Nobody was found.")
@@ -427,7 +427,7 @@ BAD_LISTS = {
 }
 
 
-def test_a_list_that_no_page_of_ours_leads_to_is_refused(app, subtests):
+def test_a_list_url_that_no_page_links_to_is_refused(app, subtests):
     for query, said in BAD_LISTS.items():
         with subtests.test(query[:40]):
             page = app.get(f"/users?{query}", status=400)
@@ -449,7 +449,7 @@ NOTED_LISTS = {
 }
 
 
-def test_a_filter_or_a_place_that_cannot_be_meant_is_noted(app, subtests):
+def test_an_impossible_filter_or_start_is_answered_with_a_note(app, subtests):
     for query, note in NOTED_LISTS.items():
         with subtests.test(query[:40]):
             page = app.get(f"/users?{query}&panel=filters")
@@ -457,7 +457,7 @@ def test_a_filter_or_a_place_that_cannot_be_meant_is_noted(app, subtests):
             assert page.html.select("#users tbody tr")
 
 
-def test_a_list_opened_anywhere_is_answered_with_the_list(app, subtests):
+def test_a_list_can_start_at_any_text(app, subtests):
     for sort in ("name", "-name", "email", "-email"):
         for place in ("%00", "a%00b", "%F4%8F%BF%BF", "%EF%BF%BF", "%CC%81", "a" * 5000, "%25", "'", "\\"):
             with subtests.test(sort, place=place[:20]):
@@ -480,7 +480,7 @@ COOKIES = [
 ]
 
 
-def test_a_cookie_that_is_not_ours_locks_nobody_out(wsgi, subtests):
+def test_a_foreign_cookie_locks_nobody_out(wsgi, subtests):
     for cookie in COOKIES:
         for path, answers in {"/signin": {200, 400}, "/nothing": {404, 400}}.items():
             with subtests.test(cookie, path=path):
@@ -489,7 +489,7 @@ def test_a_cookie_that_is_not_ours_locks_nobody_out(wsgi, subtests):
                 assert page.html.nav
 
 
-def test_a_cookie_that_is_not_ours_is_nobody(wsgi, subtests):
+def test_a_foreign_cookie_signs_nobody_in(wsgi, subtests):
     for cookie in COOKIES:
         for path in ("/users", "/users/1", "/users/1/edit", "/posts/new", "/overview"):
             with subtests.test(cookie, path=path):
@@ -497,14 +497,14 @@ def test_a_cookie_that_is_not_ours_is_nobody(wsgi, subtests):
                 assert (page.status_int, page.location) == (303, f"http://localhost/signin?next={quote(path, '')}")
 
 
-def test_a_form_sent_with_a_cookie_that_is_not_ours_is_refused(app, wsgi, subtests):
+def test_a_form_with_a_foreign_cookie_is_refused(app, wsgi, subtests):
     body = urlencode(filled_in(app, "/users/new")).encode()
     language = urlencode({**dict(app.get("/users").forms[0].submit_fields()), "language": "ko"}).encode()
     for cookie in COOKIES:
         with subtests.test(cookie):
             page = post_bytes(app, wsgi, "/users/new", body, URLENCODED, HTTP_COOKIE=cookie)
             assert (page.status_int, page.location) == (303, "http://localhost/signin?next=%2Fusers%2Fnew")
-            # A form for everybody.
+            # The language form needs no sign-in.
             assert_error_page(post_bytes(app, wsgi, "/language", language, URLENCODED, HTTP_COOKIE=cookie), 400)
 
 
@@ -521,7 +521,7 @@ HEADERS = {
 }
 
 
-def test_a_header_that_means_nothing_does_no_harm(app, wsgi, subtests):
+def test_a_malformed_header_is_ignored(app, wsgi, subtests):
     for header, values in HEADERS.items():
         for value in values:
             with subtests.test(header, value=value):
@@ -535,7 +535,7 @@ MULTIPART = "multipart/form-data; boundary=BOUNDARY"
 
 
 def multipart(fields):
-    """Return `fields` as a browser sends them where a form takes files."""
+    """Return `fields` as a multipart body."""
     part = '--BOUNDARY\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
     return ("".join(part.format(*item) for item in fields.items()) + "--BOUNDARY--\r\n").encode()
 
@@ -562,7 +562,7 @@ def test_a_multipart_body_without_its_boundary_is_refused(app, wsgi, subtests, p
 
 
 @each_form
-def test_a_multipart_body_that_breaks_off_is_refused(app, wsgi, subtests, path):
+def test_a_truncated_multipart_body_is_refused(app, wsgi, subtests, path):
     body = multipart(filled_in(app, path))
     for length in range(0, len(body) - 2, 10):
         with subtests.test(length):
@@ -580,7 +580,7 @@ PARTS = {
 
 
 @each_form
-def test_a_file_or_a_strange_part_where_text_is_expected_is_refused(app, wsgi, subtests, path):
+def test_a_file_or_odd_part_in_a_text_field_is_refused(app, wsgi, subtests, path):
     body = multipart(filled_in(app, path, {FIRST[path]: "x"}))
     for field in (FIRST[path], "csrf_token"):
         for what, header in PARTS.items():
@@ -596,7 +596,7 @@ def test_bytes_that_are_not_utf8_in_a_multipart_body_are_refused(app, wsgi, path
 
 
 @each_form
-def test_a_body_that_is_no_form_is_refused(app, wsgi, subtests, path):
+def test_a_body_that_is_not_a_form_is_refused(app, wsgi, subtests, path):
     token = filled_in(app, path)["csrf_token"]
     for kind in ("application/json", "text/plain", "application/xml", "nonsense", "\xff"):
         for headers in ({}, {"HTTP_X_CSRF_TOKEN": token}):
@@ -618,7 +618,7 @@ def test_a_form_in_another_charset_is_refused(app, wsgi, subtests, path):
             assert_4xx(post_bytes(app, wsgi, path, body, f"{URLENCODED}; charset={charset}"))
 
 
-def test_a_strange_body_of_a_get_does_no_harm(app, wsgi, subtests):
+def test_the_body_of_a_get_is_ignored(app, wsgi, subtests):
     for path in ("/users", "/users/1/edit", "/posts/new", "/nothing"):
         for kind in (f"{URLENCODED}; charset=latin-1", "multipart/form-data", MULTIPART, "\xff"):
             with subtests.test(path, kind=kind):
@@ -648,7 +648,7 @@ LANGUAGES = [
 ]
 
 
-def test_a_language_or_a_page_that_is_not_here_is_refused(app, subtests):
+def test_an_unknown_language_or_foreign_page_is_refused(app, subtests):
     token = app.get("/users").forms[0]["csrf_token"].value
     for fields in LANGUAGES:
         with subtests.test(fields):
@@ -657,7 +657,7 @@ def test_a_language_or_a_page_that_is_not_here_is_refused(app, subtests):
 
 
 def filled_in(app, path, changes=()):
-    """Return what the form at `path` would send, filled in well but for `changes`; `None` leaves a field out."""
+    """Return the fields of the form at `path` with valid values and `changes`; `None` leaves a field out."""
     form = app.get(path).forms["record"]
     for field, value in GOOD[path].items():
         form[field].force_value(value)
@@ -666,30 +666,30 @@ def filled_in(app, path, changes=()):
 
 
 def send(app, path, changes):
-    """Send the form at `path`, filled in well but for `changes`, and return the answer."""
+    """Send the form at `path` with valid values and `changes`; return the response."""
     return app.post(path, filled_in(app, path, changes), expect_errors=True)
 
 
 def cookie_of(app):
-    """Return the cookies of `app`, as a browser sends them."""
+    """Return the `Cookie` header of `app`."""
     return "; ".join(f"{name}={value}" for name, value in app.cookies.items())
 
 
 def post_bytes(app, wsgi, path, body, content_type, **environ):
-    """Post `body` as it is, in the browser session of `app`, and return the answer."""
+    """Post the bytes of `body` with the cookies of `app`; return the response."""
     environ = {"HTTP_COOKIE": cookie_of(app), "CONTENT_TYPE": content_type, **environ}
     return TestRequest.blank(path, environ=environ, method="POST", body=body).get_response(wsgi)
 
 
 def assert_4xx(page):
-    """Check that `page` is an error page, or the form again, in the layout of the site."""
+    """Check that `page` is a 4xx in the layout of the site: an error page, or the form again."""
     assert 400 <= page.status_int < 500
     assert page.html.nav
     assert page.html.select_one("main h1").text
 
 
 def assert_refused(page, path, field, typed):
-    """Check that the form came back with all that was sent, and a message beside `field` only."""
+    """Check that the form is shown again with all submitted values, and a message beside `field` only."""
     assert_message(page, field)
     assert len(page.html.select(".invalid-feedback")) == 1
     assert page.html.select_one("[role=alert]").text
@@ -703,7 +703,7 @@ def assert_refused(page, path, field, typed):
 
 
 def assert_message(page, field):
-    """Check that the form came back with 422, and a message that belongs to `field`."""
+    """Check that the form is shown again with 422, and a message that describes `field`."""
     assert page.status_int == 422
     assert_4xx(page)
     control = page.html.select_one(f"main [name={field}]")

@@ -1,4 +1,4 @@
-"""The figures of `/overview`, drawn and in tables."""
+"""The charts and tables of `/overview`."""
 
 import datetime
 
@@ -11,7 +11,7 @@ from tests.signed_in import without_administrator_check
 
 @pytest.fixture
 def make_user(make_user, outside):
-    """Call `make_user(age=…)`: store a user and sign them in instead of whoever was, so that nobody else is counted."""
+    """Call `make_user(age=…)`: store a user and sign them in instead of the administrator, who is deleted."""
 
     def make(*args, **values):
         user = make_user(*args, **values)
@@ -51,7 +51,7 @@ def test_users_are_counted_by_age_band(app, make_user):
         ([40, None, 60], [("40–49", "1"), ("50–59", "0"), ("60–69", "1"), ("Not given", "1")]),
     ],
 )
-def test_bands_go_from_the_youngest_to_the_oldest(app, make_user, ages, bands):
+def test_age_bands_range_from_the_youngest_to_the_oldest(app, make_user, ages, bands):
     for age in ages:
         make_user(age=age)
     assert figures(app, "age") == bands
@@ -81,7 +81,7 @@ def test_users_are_counted_by_month_of_joining(app, make_user):
         ("2025-12-31T23:59:59.999999+00:00", "Dec 2025"),
     ],
 )
-def test_a_month_begins_and_ends_in_utc(app, make_user, moment, month):
+def test_months_are_utc(app, make_user, moment, month):
     make_user(created_at=datetime.datetime.fromisoformat(moment))
     assert figures(app, "month") == [(month, "1")]
 
@@ -99,7 +99,7 @@ def test_the_newest_two_years_are_shown(app, make_user):
     assert (months[0], months[-1]) == (("Feb 2024", "1"), ("Jan 2026", "1"))
 
 
-def test_every_user_is_in_each_table_once(app, make_user):
+def test_each_table_counts_every_user_once(app, make_user):
     for number in range(40):
         make_user(
             age=number * 3 or None, role=["member", "editor"][number % 2], created_at=utc(f"2026-0{number % 9 + 1}-01")
@@ -108,7 +108,7 @@ def test_every_user_is_in_each_table_once(app, make_user):
         assert sum(int(count) for _label, count in figures(app, name)) == 40
 
 
-def test_large_figures_are_written_as_the_language_does(app, make_user, outside):
+def test_large_numbers_follow_the_language(app, make_user, outside):
     make_user(age=30)
     with outside.begin() as connection:
         connection.execute(User.__table__.insert(), [{"name": "John Doe", "age": 30}] * 1233)
@@ -117,7 +117,7 @@ def test_large_figures_are_written_as_the_language_does(app, make_user, outside)
 
 
 @pytest.mark.parametrize("name", ["age", "role", "month"])
-def test_a_drawing_has_a_bar_and_two_texts_for_each_row_of_its_table(app, make_user, name):
+def test_a_chart_has_a_bar_and_two_texts_per_table_row(app, make_user, name):
     for number, role in enumerate(["member", "editor", "admin", "member"]):
         make_user(age=number * 20, role=role, created_at=utc(f"2026-0{number * 2 + 1}-01"))
     section = section_of(app, name)
@@ -128,14 +128,14 @@ def test_a_drawing_has_a_bar_and_two_texts_for_each_row_of_its_table(app, make_u
     ]
 
 
-def test_bars_are_as_long_as_their_figures(app, make_user):
+def test_bars_are_proportional_to_their_numbers(app, make_user):
     for age in [20, 20, 20, 20, 30, 50, 50]:
         make_user(age=age)
     widths = [float(bar["width"].rstrip("%")) for bar in section_of(app, "age").select("rect.bar")]
     assert [width / widths[0] for width in widths] == [1, 0.25, 0, 0.5]
 
 
-def test_a_drawing_is_named_for_those_who_do_not_see_it(app, make_user):
+def test_a_chart_is_labelled_for_screen_readers(app, make_user):
     make_user()
     page = app.get("/overview").html
     for drawing in page.select("svg"):
@@ -143,21 +143,21 @@ def test_a_drawing_is_named_for_those_who_do_not_see_it(app, make_user):
         assert page.find(id=drawing["aria-labelledby"]).text.startswith("Users by")
 
 
-def test_whoever_looks_is_counted_too(app):
+def test_the_current_user_is_counted(app):
     app.get("/overview").mustcontain("1 user · 0 posts")
     assert (figures(app, "age"), figures(app, "role")) == ([("Not given", "1")], [("Administrator", "1")])
 
 
 def section_of(app, name):
-    """Return the part of the page whose heading has the id `name`-title."""
+    """Return the section whose heading has the id `name`-title."""
     return app.get("/overview").html.find("section", {"aria-labelledby": f"{name}-title"})
 
 
 def figures(app, name):
-    """Return the rows of a table as pairs of what a person reads."""
+    """Return the rows of a table as pairs of texts."""
     return [tuple(cell.text for cell in row.select("th, td")) for row in section_of(app, name).select("tbody tr")]
 
 
 def utc(moment):
-    """Return `moment`, an ISO date or date and time, in UTC."""
+    """Return `moment`, an ISO date with or without time, as a UTC datetime."""
     return datetime.datetime.fromisoformat(moment).replace(tzinfo=datetime.UTC)

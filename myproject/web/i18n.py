@@ -38,7 +38,10 @@ def negotiate_language(request: Request) -> str:
     chosen = get_preference(request, LANGUAGE_COOKIE)
     if chosen in LANGUAGES:
         return chosen
-    accepted = request.headers.get("Accept-Language", "")[:MAX_ACCEPT_LANGUAGE_LENGTH]
+    accepted = request.headers.get("Accept-Language", "")
+    if len(accepted) > MAX_ACCEPT_LANGUAGE_LENGTH:
+        # Up to a comma: WebOb ignores a header with half a language in it.
+        accepted = accepted[:MAX_ACCEPT_LANGUAGE_LENGTH].rpartition(",")[0]
     return create_accept_language_header(accepted).lookup(list(LANGUAGES), default="en")
 
 

@@ -1,4 +1,4 @@
-"""The application as people meet it: a real server, and for its pages a real browser."""
+"""Tests with a real server and a real browser."""
 
 import contextlib
 import os
@@ -14,17 +14,17 @@ from tests import signed_in
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 SECRET = signed_in.SECRET
-# What the cookie holds in the browsers of the administrator and of a member, the fixture `member`.
+# Session cookies of the administrator and of the member of the fixture `member`.
 TOKEN_OF_MEMBER = "of a member"
 ADMINISTRATOR, MEMBER = signed_in.cookie(SECRET), signed_in.cookie(SECRET, TOKEN_OF_MEMBER)
 
-# Seconds until a server has to take connections, and until it has to be gone.
-PATIENCE = 30
+# Seconds for a server to accept connections, and to stop.
+SERVER_TIMEOUT_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: the address of its pages, the URL of its database, the file with all that it printed."""
+    """A running server: its URL, the URL of its database, and the file with its output."""
 
     url: str
     database_url: str
@@ -33,10 +33,10 @@ class Server:
 
 @contextlib.contextmanager
 def served(ini, database_url, printed, *, scripts=SCRIPTS, cwd=None, **environ):
-    """Run `pserve INI` on a free port of this machine while the block runs; give the Server.
+    """Run `pserve INI` on a free port while the block runs; yield the Server.
 
     `printed` is the file for its output, `scripts` the folder of the environment's commands, `cwd` where it starts,
-    and `environ` what is set for it besides DATABASE_URL.
+    and `environ` further environment variables.
     """
     port = free_port()
     with open(printed, "wb") as output:
@@ -54,21 +54,21 @@ def served(ini, database_url, printed, *, scripts=SCRIPTS, cwd=None, **environ):
     finally:
         process.terminate()
         try:
-            process.wait(PATIENCE)
+            process.wait(SERVER_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def free_port():
-    """Return a port of this machine that nobody listens on."""
+    """Return a free port of this machine."""
     with socket.create_server(("localhost", 0)) as listener:
         return listener.getsockname()[1]
 
 
 def wait_for(process, port, printed):
-    """Return when `process` takes connections on `port`. Raises `AssertionError` with what it printed instead."""
-    deadline = time.monotonic() + PATIENCE
+    """Wait until `process` accepts connections on `port`. Raises `AssertionError` with its output otherwise."""
+    deadline = time.monotonic() + SERVER_TIMEOUT_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
             return

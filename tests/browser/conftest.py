@@ -1,4 +1,4 @@
-"""Chromium, in front of `pserve production.ini` on a throw-away database."""
+"""Chromium with `pserve production.ini` on a throw-away database."""
 
 import datetime
 import functools
@@ -28,7 +28,7 @@ JOINED = datetime.datetime(2026, 11, 21, 9, 30, tzinfo=datetime.UTC)
 
 @pytest.fixture(scope="session")
 def chromium():
-    """The browser; where there is none the test is skipped, on CI it fails."""
+    """The browser. Without one, a test is skipped, and fails on CI."""
     path = shutil.which("chromium")
     if path is None:
         reason = "no chromium on this machine (Debian: apt install chromium)"
@@ -50,7 +50,7 @@ def server(chromium, migrated_sqlite, tmp_path_factory):
 
 @pytest.fixture
 def database_url(server):
-    """The URL of the server's database, emptied for this test but for the administrator."""
+    """The URL of the server's database, which holds only the administrator."""
     engine = sqlalchemy.create_engine(server.database_url)
     with engine.begin() as connection:
         for table in reversed(Base.metadata.sorted_tables):
@@ -63,7 +63,7 @@ def database_url(server):
 
 @pytest.fixture
 def people(outside):
-    """Sixty-six users, and the twelve posts of the first of them."""
+    """Sixty-six users, the first of them with twelve posts."""
     names = [" ".join(pair) for pair in itertools.product(FIRST_NAMES, LAST_NAMES)]
     users = [
         {
@@ -94,7 +94,7 @@ def people(outside):
 
 @pytest.fixture
 def member(people, outside):
-    """User 1, a member who is signed in at two places, and user 2, for whom there is a link to set a password."""
+    """User 1, a member with two sign-ins, and user 2 with a link to set a password."""
     browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"
     place = {"user_id": 1, "address": "2001:db8:1234:5678:9abc:def0:1234:5678"}
     here = {**place, "token": digest(TOKEN_OF_MEMBER), "browser": browser}
@@ -106,7 +106,7 @@ def member(people, outside):
 
 @pytest.fixture
 def saved_views(people, outside):
-    """What the administrator has saved for themself, user 1 for all, and nobody understands any more."""
+    """Saved views: two of the administrator, one for all of user 1, and one that the list no longer understands."""
     views = [
         {"name": "Editors who have left", "query": "role=editor&active=no&sort=-joined"},
         {"name": "서연 님들", "query": "q=%EC%84%9C%EC%97%B0+role%3Aking&age_from=20&age_to=29"},
@@ -120,20 +120,20 @@ def saved_views(people, outside):
 
 @pytest.fixture(scope="session")
 def heard():
-    """Whatever the browser of this worker complained about."""
+    """All complaints of this worker's browser."""
     return []
 
 
 @pytest.fixture
 def complaints(heard):
-    """What the browser complained about since the test began: errors on its console, requests to other hosts."""
+    """Complaints of the browser during this test: errors on its console, and requests to other hosts."""
     heard.clear()
     return heard
 
 
 @pytest.fixture(scope="session")
 def open_page(chromium, server, heard):
-    """Call `open_page(locale="ko-KR", …)`: a page for these options of Playwright's contexts, made only once."""
+    """Call `open_page(locale="ko-KR", …)`: the page for these options of a Playwright context, created once."""
     home = (f"{server.url}/", "data:")
 
     @functools.cache
@@ -150,9 +150,9 @@ def open_page(chromium, server, heard):
 
 @pytest.fixture
 def browse(open_page, complaints, database_url, server):
-    """Call `browse(locale="ko-KR")`: the window of a visitor who was never here before.
+    """Call `browse(locale="ko-KR")`: a window without cookies but the session's.
 
-    `session` is the cookie of who is signed in, `ADMINISTRATOR` or another of `signed_in.cookie`; `None` for nobody.
+    `session` is the session cookie: `ADMINISTRATOR`, another of `signed_in.cookie`, or `None` for a visitor.
     """
 
     def visit(locale="en-US", java_script_enabled=True, width=1280, height=760, session=ADMINISTRATOR):

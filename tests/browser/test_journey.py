@@ -1,4 +1,4 @@
-"""The whole way through, as somebody goes it who has just installed the application."""
+"""The journey of a person who has just installed the application, from setup to sign-out."""
 
 import re
 
@@ -14,7 +14,7 @@ KOREAN = re.compile("[가-힣]")
 
 @pytest.mark.usefixtures("nobody")
 @pytest.mark.parametrize("scripts", [True, False], ids=["with_scripts", "without_scripts"])
-def test_somebody_new_goes_the_whole_way(browse, rows, complaints, request, server, scripts):
+def test_the_journey_works_from_setup_to_sign_out(browse, rows, complaints, request, server, scripts):
     page = browse(java_script_enabled=scripts, session=None)
     page.goto("/")
     expect(page).to_have_url(re.compile("/setup$"))
@@ -56,7 +56,7 @@ def becomes_the_first_administrator(page, server):
 
 
 def others(rows, grace):
-    """Return the name, age and email of everybody but `grace`."""
+    """Return the name, age and email of every user but `grace`."""
     return [(user.name, user.age, user.email) for user in rows(User) if user.id != grace.id]
 
 
@@ -163,7 +163,7 @@ def deletes_john_doe(page):
     expect(page.get_by_role("status")).to_have_text("John Doe was deleted.")
 
 
-def test_the_way_can_be_gone_by_keyboard_alone(browse, rows, complaints):
+def test_the_journey_works_by_keyboard(browse, rows, complaints):
     page = browse()
     page.goto("/users")
     page.keyboard.press("Tab")
@@ -198,7 +198,7 @@ def test_the_way_can_be_gone_by_keyboard_alone(browse, rows, complaints):
 
 
 @pytest.mark.usefixtures("people")
-def test_tab_reaches_every_link_and_shows_where_it_is(browse):
+def test_tab_reaches_every_link_with_a_visible_focus(browse):
     page = browse()
     page.goto("/users")
     for reachable in page.locator("a, button, input:not([type=hidden])").all():
@@ -207,7 +207,7 @@ def test_tab_reaches_every_link_and_shows_where_it_is(browse):
         assert_focus_shows(page)
 
 
-def test_a_form_keeps_an_age_that_is_no_number(browse, rows):
+def test_a_form_keeps_an_age_that_is_not_a_number(browse, rows):
     page = browse()
     page.goto("/users/new")
     page.get_by_label("Name").fill("John Doe")
@@ -231,7 +231,7 @@ def tab_to(page, target, most=30):
 
 
 def assert_focus_shows(page):
-    """Check that whoever looks at the window can tell what has the focus."""
+    """Check that the focused element is visible and has a focus ring."""
     shown = page.evaluate(
         """() => {
             const focused = document.activeElement, style = getComputedStyle(focused)

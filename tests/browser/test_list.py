@@ -1,4 +1,4 @@
-"""The list of users under somebody's hands: it finds while they type, knows keys, and works without scripts."""
+"""The list of users in a browser: it searches while a person types, has keys, and works without scripts."""
 
 import re
 
@@ -21,7 +21,7 @@ def names(page):
     return page.locator("#users tbody th a")
 
 
-def test_the_list_finds_while_somebody_types(page, complaints):
+def test_the_list_searches_while_a_person_types(page, complaints):
     page.get_by_role("searchbox").press_sequentially("person12")
     expect(names(page)).to_have_count(1)
     expect(page.locator("mark")).to_have_text("person12")
@@ -30,7 +30,7 @@ def test_the_list_finds_while_somebody_types(page, complaints):
     assert complaints == []
 
 
-def test_what_was_typed_first_does_not_come_last(page):
+def test_an_older_search_does_not_replace_a_newer_one(page):
     search = page.get_by_role("searchbox")
     for text in ("p", "person1", "person12", ""):
         search.fill(text)
@@ -38,13 +38,13 @@ def test_what_was_typed_first_does_not_come_last(page):
     expect(page).to_have_url(re.compile(r"/users\?q=$"))
 
 
-def test_filters_stay_while_somebody_searches(page):
+def test_filters_stay_during_a_search(page):
     page.goto("/users?role=editor")
     page.get_by_role("searchbox").fill("person12")
     expect(page.locator(".found-bar .chip-on")).to_have_text([re.compile("person12"), re.compile("Editor")])
 
 
-def test_a_key_leads_to_the_search_and_others_through_the_people(page):
+def test_keys_focus_the_search_and_move_through_the_list(page):
     page.keyboard.press("j")
     expect(names(page).nth(0)).to_be_focused()
     page.keyboard.press("j")
@@ -57,7 +57,7 @@ def test_a_key_leads_to_the_search_and_others_through_the_people(page):
     expect(page.get_by_role("searchbox")).to_have_value("jk?")
 
 
-def test_escape_leaves_the_search_as_it_was_typed(page):
+def test_escape_keeps_the_text_of_the_search(page):
     page.keyboard.press("/")
     page.keyboard.type("person12")
     expect(names(page)).to_have_count(1)
@@ -67,19 +67,19 @@ def test_escape_leaves_the_search_as_it_was_typed(page):
     expect(page.get_by_role("searchbox")).to_have_value("person12")
 
 
-def test_the_other_language_shows_the_same_search(page):
+def test_the_language_switch_keeps_the_search(page):
     page.get_by_role("searchbox").fill("person12")
     expect(names(page)).to_have_count(1)
     page.get_by_role("button", name="한국어").click()
     expect(page).to_have_url(re.compile(r"/users\?q=person12$"))
 
 
-def test_what_was_not_understood_is_said(page):
+def test_screen_readers_hear_the_notes(page):
     page.get_by_role("searchbox").fill("role:king")
     expect(page.locator("[aria-live]")).to_have_text(re.compile("“king” is no role.* 67 users"))
 
 
-def test_an_open_panel_stays_open_and_has_the_keyboard(page):
+def test_an_open_panel_stays_open_and_gets_the_focus(page):
     page.get_by_role("link", name="Filters").press("Enter")
     page.keyboard.press("Tab")
     expect(page.locator(".filters a").first).to_be_focused()
@@ -88,7 +88,7 @@ def test_an_open_panel_stays_open_and_has_the_keyboard(page):
     expect(page.locator(".filters")).to_be_visible()
 
 
-def test_keys_that_were_turned_off_do_nothing(page):
+def test_disabled_keys_do_nothing(page):
     page.get_by_role("link", name="Columns").click()
     page.get_by_label("Keys").uncheck()
     page.get_by_role("button", name="Apply").click()
@@ -99,7 +99,7 @@ def test_keys_that_were_turned_off_do_nothing(page):
     expect(page).to_have_url(re.compile("/users$"))
 
 
-def test_a_key_opens_the_person_and_another_the_help(page):
+def test_keys_open_a_user_and_the_help(page):
     page.keyboard.press("j")
     name = names(page).nth(0).inner_text()
     page.keyboard.press("Enter")
@@ -111,7 +111,7 @@ def test_a_key_opens_the_person_and_another_the_help(page):
         expect(page.locator("kbd", has_text=re.compile(f"^{re.escape(key)}$"))).to_be_visible()
 
 
-def test_a_search_whose_sign_in_has_ended_leads_to_the_sign_in(page):
+def test_a_search_after_the_sign_in_expired_leads_to_sign_in(page):
     page.context.clear_cookies()
     page.get_by_role("searchbox").fill("person")
     expect(page).to_have_url(re.compile("/signin"))

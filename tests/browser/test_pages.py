@@ -1,6 +1,6 @@
-"""Every page, in both languages, light and dark, narrow and wide: a picture of it, and what a browser finds wrong.
+"""Every page in both languages, light and dark, narrow and wide: its screenshot, and the defects a browser finds.
 
-The pictures are in build/screenshots.
+The screenshots are in build/screenshots.
 """
 
 import itertools
@@ -24,7 +24,7 @@ CLIPPED_TEXT = (Path(__file__).parent / "clipped_text.js").read_text(encoding="u
 
 @dataclass(frozen=True)
 class Visit:
-    """How to come to a page: who is signed in opens `path`, fills in the fields, presses; and what it answers."""
+    """How to reach a page: open `path`, fill in `fields`, click `press`. `status` is that of the last page."""
 
     path: str
     fields: dict = field(default_factory=dict)
@@ -99,22 +99,22 @@ LONG_PAGES = [
 
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.usefixtures("member", "saved_views")
-def test_a_page_is_sound_in_every_window(browse, complaints, name):
+def test_a_page_has_no_defect_in_any_window(browse, complaints, name):
     in_every_window(browse, complaints, name, PAGES[name])
 
 
 @pytest.mark.parametrize("name", EMPTY_PAGES)
-def test_a_page_is_sound_before_there_is_anything_to_show(browse, complaints, name):
+def test_an_empty_page_has_no_defect_in_any_window(browse, complaints, name):
     in_every_window(browse, complaints, name, EMPTY_PAGES[name])
 
 
 @pytest.mark.parametrize("name", FIRST_PAGES)
 @pytest.mark.usefixtures("nobody")
-def test_a_page_is_sound_before_anybody_can_sign_in(browse, complaints, name):
+def test_the_setup_page_has_no_defect_in_any_window(browse, complaints, name):
     in_every_window(browse, complaints, name, FIRST_PAGES[name])
 
 
-def test_text_of_any_length_stays_within_a_narrow_window(browse, make_user, make_post, make_view, outside):
+def test_long_text_fits_into_a_narrow_window(browse, make_user, make_post, make_view, outside):
     author = make_user(name="W" * 200, email=f"{'w' * 60}@{'w' * 60}.example")
     make_post(title="W" * 200, body="https://example.com/" + "w" * 500, author=author)
     make_view(author, "W" * 100, "q=" + "W" * 400, for_all=True)
@@ -123,7 +123,7 @@ def test_text_of_any_length_stays_within_a_narrow_window(browse, make_user, make
         page.goto(path)
         assert width_needed(page) <= NARROWEST, path
         assert page.evaluate(CLIPPED_TEXT) == [], path
-    # From now on it is the author who is signed in.
+    # Sign the author in instead of the administrator.
     with outside.begin() as connection:
         connection.execute(sqlalchemy.update(SignIn).values(user_id=author.id, browser="W" * 300))
     for path in ["/users/1", "/users/1/sign-ins", "/users/1/password", "/users/new"]:
@@ -152,7 +152,7 @@ def test_clipped_text_is_found(chromium, reason):
 
 
 def in_every_window(browse, complaints, name, visit):
-    """Come to the page once in each language, and look at it in each width and colour scheme."""
+    """Open the page once in each language, and check it in each width and colour scheme."""
     for language in LANGUAGES:
         page = browse(locale=language, session=visit.session)
         assert arrive(page, visit) == visit.status
@@ -167,22 +167,22 @@ def in_every_window(browse, complaints, name, visit):
             if width == NARROWEST:
                 assert page.evaluate(CLIPPED_TEXT) == [], picture
             if (language == "ko") ^ (width == 320) ^ (scheme == "dark"):
-                # In every second window: each scheme at each width, each language in both. It takes its time.
+                # axe is slow, so it checks half of the combinations: each scheme at each width, each language in both.
                 assert violations(page) == "", picture
-        # A browser says on its console that a page was answered by an error.
+        # A browser reports the status of an error page on its console.
         answered = [f"Failed to load resource: the server responded with a status of {visit.status} "]
         assert [complaint.partition("(")[0] for complaint in complaints] == answered * (visit.status >= 400)
         complaints.clear()
 
 
 def violations(page):
-    """Return what axe, already on the page, finds there that keeps people out; empty where it finds nothing."""
+    """Return the accessibility violations that axe finds, or an empty text. Its script is on the page already."""
     found = AxeResults(page.evaluate("axe.run({resultTypes: ['violations']})"))
     return found.generate_report() if found.violations_count else ""
 
 
 def arrive(page, visit):
-    """Go the way that `visit` describes; return the status of the last page."""
+    """Reach the page as `visit` describes; return its status."""
     response = page.goto(visit.path)
     for name, value in visit.fields.items():
         page.locator(f"[name={name}]").fill(value)
@@ -194,5 +194,5 @@ def arrive(page, visit):
 
 
 def width_needed(page):
-    """Return the width of all that is on the page, in CSS pixels."""
+    """Return the width of the whole page in CSS pixels."""
     return page.evaluate("document.documentElement.scrollWidth")

@@ -1,1 +1,1 @@
-"""Thousands of requests that no browser sends, at whatever pages, forms and parameters the application has."""
+"""Fuzzing: thousands of malformed requests for every page, form and parameter of the application."""

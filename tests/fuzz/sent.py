@@ -1,4 +1,4 @@
-"""Requests as no browser sends them: one that a page would send, with up to four things wrong."""
+"""Malformed requests: each is the request of a real page or form with up to four mutations."""
 
 import base64
 import dataclasses
@@ -11,14 +11,14 @@ from webtest import TestRequest
 
 from .surface import NO_ID
 
-# What an answer must never hold as it is: it would be part of the page.
+# HTML that no response may contain unescaped.
 HTML = [
     "<script>alert(7)</script>",
     '"><img src=x onerror=alert(7)>',
     "' onmouseover='alert(7)",
     "</textarea></title><svg onload=alert(7)>",
 ]
-# What no answer holds unless a template has computed it.
+# In a response only if a template has evaluated the input.
 COMPUTED = str(31337 * 31337)
 TEMPLATES = [
     "{{31337*31337}}",
@@ -91,7 +91,7 @@ TEXTS = [
     *["a" * 10_000, "김" * 10_000, "\0" * 10_000, "a" * 201, "a" * 309 + "@example.com"],
     "a" * 1_000_000,
 ]
-# Lone surrogates, bytes that begin nothing or never end, `/` written too long, UTF-16.
+# Lone surrogates, invalid and incomplete sequences, an overlong `/`, UTF-16.
 BYTES = [
     b"\xed\xa0\x80",
     b"\xed\xb0\x80",
@@ -103,7 +103,7 @@ BYTES = [
     b"\xff\xfea\0",
 ]
 NASTY = [text.encode() for text in [*HTML, *TEMPLATES, *PLACES, *NUMBERS, *TEXTS]] + BYTES
-# One of each kind: these go into every field.
+# One value of each kind, sent in every field.
 KEEN = [
     *[
         b"",
@@ -127,9 +127,9 @@ KEEN = [
         b"../../etc/passwd",
     ],
 ]
-# What an address, or a line of a header, may hold.
+# Values short enough for a URL or a header.
 SHORT = [value for value in NASTY if len(value) < 100_000]
-# Of a token or a version; `None` sends none.
+# Guesses for a token or a version; `None` leaves the field out.
 GUESSES = [
     None,
     b"",
@@ -194,7 +194,7 @@ COOKIES = [
 
 @dataclass(repr=False)
 class Sent:
-    """A request in the making."""
+    """A request that mutations change."""
 
     path: bytes
     method: str
@@ -208,12 +208,12 @@ class Sent:
     as_it_is: bool = False
 
     def cookie(self):
-        """Return the header of the cookies."""
+        """Return the `Cookie` header."""
         tail = [self.cookie_tail] if self.cookie_tail else []
         return "; ".join([*(f"{name}={value}" for name, value in self.cookies), *tail])[: self.cookie_cut]
 
     def body(self):
-        """Return the fields as the content type says."""
+        """Return the fields, encoded for the content type."""
         if self.method in SAFE and self.kind is None:
             return b""
         if (self.kind or "").startswith("multipart"):
@@ -250,7 +250,7 @@ class Sent:
         return "\n".join(map(str, lines))
 
     def _repr_pretty_(self, printer, cycle):
-        """Be shown by hypothesis as by `repr`, and not with a megabyte."""
+        """Print the short `repr`: hypothesis would print megabytes."""
         printer.text(repr(self))
 
 
@@ -261,12 +261,12 @@ def joined(fields, as_it_is=False):
 
 
 def short(text, most=300):
-    """Return `text`, or its beginning and its length."""
+    """Return `text`, shortened to its beginning and its length."""
     return text if len(text) <= most else f"{text[:most]!r}… ({len(text)} in all)"
 
 
 def requests(surface):
-    """Return (share, strategy of requests) of the forms of each route, and of its pages: all that there is."""
+    """Return pairs (share, strategy of requests), one for the forms and one for the pages of each route."""
     groups = [(2, group) for group in surface.by_route(surface.forms)]
     groups += [(1, group) for group in surface.by_route(surface.pages)]
     return [(share, st.sampled_from(group).flatmap(lambda form: requests_at(form, surface))) for share, group in groups]
@@ -274,7 +274,7 @@ def requests(surface):
 
 @st.composite
 def requests_at(draw, form, surface):
-    """Draw a request at a form or page, as it would be sent but for up to four things."""
+    """Draw a request of a form or page with up to four mutations."""
     sent = as_sent(form)
     place = sent.fields or sent.query
     for asked in form.fields:
@@ -282,7 +282,7 @@ def requests_at(draw, form, surface):
             index = [name for name, _value in place].index(asked.name.encode())
             place[index] = place[index][0], draw(st.sampled_from(asked.options)).encode()
     fields = form.fields
-    # What there is to go wrong in the fields comes first: most of the code is behind it.
+    # Mutations of fields are the most likely: they reach most of the code.
     ways = (VALUES * 2 if fields else []) + VALUES + ADDRESS + ENVELOPE
     for wrong in draw(st.lists(st.sampled_from(ways), max_size=4)):
         wrong(draw, sent, surface)
@@ -290,7 +290,7 @@ def requests_at(draw, form, surface):
 
 
 def as_sent(form):
-    """Return what the page of `form` would send."""
+    """Return the request that a browser would send for `form`."""
     address, _, query = form.path.partition("?")
     pairs = [(name.encode(), value.encode()) for name, value in parse_qsl(query, keep_blank_values=True)]
     fields = [(field.name.encode(), field.value.encode()) for field in form.fields if field.value is not None]
@@ -301,9 +301,9 @@ def as_sent(form):
 
 
 def plain(surface):
-    """Return one thing wrong at a time: by every method, and each of `KEEN` in every field and parameter."""
+    """Return requests with one mutation each: every method, and each of `KEEN` in every field and parameter."""
     forms, pages = ([group[0] for group in surface.by_route(found)] for found in (surface.forms, surface.pages))
-    # Of the many links of a list that ask for the same, one.
+    # One page for each route and set of parameters.
     asked = {}
     for page in surface.pages:
         path, _, query = page.path.partition("?")
@@ -322,7 +322,7 @@ def plain(surface):
                 changed = ([*pairs[:index], (name, value), *pairs[index + 1 :]] for value in KEEN)
                 wrong += [dataclasses.replace(sent, **{place: fields}) for fields in changed]
     for page in pages:
-        # All at once, but for those that refuse what they do not know, and so would hide the others.
+        # All unused parameters at once. A page that refuses one of them is sent its own parameters above.
         names = surface.parameters.keys() - {name for _route, others in asked for name in others}
         wrong += [
             dataclasses.replace(as_sent(page), query=[(name.encode(), value) for name in sorted(names)])
@@ -332,14 +332,14 @@ def plain(surface):
 
 
 def names_in(path):
-    """Return the names of the parameters of an address."""
+    """Return the names of the parameters of a URL."""
     return frozenset(name for name, _value in parse_qsl(urlsplit(path).query))
 
 
 def in_place(draw, sent):
-    """Return where the fields are, the body or the query, and the index of one, or `None` where there is none.
+    """Return the list of the fields, of body or query, and the index of one of them, or `None` if it is empty.
 
-    Tokens are left to `forge`: whatever is wrong with one hides what is behind it.
+    Tokens are left to `forge`: a wrong token would hide all other mutations.
     """
     place = sent.fields or sent.query
     indexes = [index for index, (name, _value) in enumerate(place) if b"token" not in name]
@@ -347,14 +347,14 @@ def in_place(draw, sent):
 
 
 def replace(draw, sent, surface):
-    """A nasty value in a field."""
+    """Put a nasty value into a field."""
     place, index = in_place(draw, sent)
     if index is not None:
         place[index] = place[index][0], draw(st.sampled_from(NASTY))
 
 
 def spoil(draw, sent, surface):
-    """Something nasty before or behind the value of a field."""
+    """Put a nasty text before or after the value of a field."""
     place, index = in_place(draw, sent)
     if index is not None:
         name, value = place[index]
@@ -363,27 +363,27 @@ def spoil(draw, sent, surface):
 
 
 def forget(draw, sent, surface):
-    """A field missing: a token too."""
+    """Leave a field out."""
     place, index = in_place(draw, sent)
     if index is not None:
         place.pop(index)
 
 
 def repeat(draw, sent, surface):
-    """A field twice."""
+    """Send a field twice."""
     place, index = in_place(draw, sent)
     if index is not None:
         place.append((place[index][0], draw(st.sampled_from([place[index][1], *SHORT]))))
 
 
 def invent(draw, sent, surface):
-    """A field that no form has, or a parameter of a page among the fields of another."""
+    """Add a field that the form does not have."""
     name = draw(st.sampled_from([*(name.encode() for name in surface.parameters), *SHORT]))
     (sent.fields if sent.method == "POST" else sent.query).append((name, draw(st.sampled_from(NASTY))))
 
 
 def forge(draw, sent, surface):
-    """A hidden field that is missing, or holds what somebody guessed: all that is named a token, or a version."""
+    """Replace a token or a version by a guess, or leave it out."""
     named = [index for index, (name, _value) in enumerate(sent.fields) if b"token" in name or b"version" in name]
     if named:
         index, guess = draw(st.sampled_from(named)), draw(st.sampled_from(GUESSES))
@@ -392,7 +392,7 @@ def forge(draw, sent, surface):
 
 
 def ask(draw, sent, surface):
-    """A parameter in the address, with a nasty value, or one that a page uses, or that one changed within."""
+    """Add a parameter to the query: with a nasty value, a value that a page uses, or a changed one."""
     name = draw(st.sampled_from(list(surface.parameters)))
     known = surface.parameters[name][:3]
     values = [*(value.encode() for value in known), *(again for value in known for again in recoded(value)), *NASTY]
@@ -400,7 +400,7 @@ def ask(draw, sent, surface):
 
 
 def recoded(value):
-    """Return `value`, base64 of a JSON list, with other things in the list; of any other value, nothing."""
+    """Return variants of `value`, a base64-encoded JSON list, with other items; none for any other value."""
     try:
         parts = json.loads(base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)))
     except ValueError:
@@ -415,7 +415,7 @@ def recoded(value):
 
 
 def lead_astray(draw, sent, surface):
-    """Another segment in the path, or one more."""
+    """Replace a segment of the path, or insert one."""
     segments = sent.path.split(b"/")
     index = draw(st.integers(1, len(segments)))
     segments[index : index + draw(st.integers(0, 1))] = [draw(st.sampled_from(SHORT))]
@@ -423,39 +423,39 @@ def lead_astray(draw, sent, surface):
 
 
 def another_method(draw, sent, surface):
-    """The form by another method."""
+    """Send the form with another method."""
     sent.method = draw(st.sampled_from(METHODS))
 
 
 def override(draw, sent, surface):
-    """A method in a field."""
+    """Add a field that overrides the method."""
     sent.fields.append((b"_method", draw(st.sampled_from(METHODS)).encode()))
 
 
 def another_kind(draw, sent, surface):
-    """The fields as another content type, which may be the one it is said to be, or not."""
+    """Send the fields with another content type."""
     sent.kind = draw(st.sampled_from(KINDS))
 
 
 def plainly(draw, sent, surface):
-    """The bytes of fields and query as they are, without `%`."""
+    """Send the bytes of fields and query without escapes."""
     sent.as_it_is = True
 
 
 def odd_header(draw, sent, surface):
-    """A header that says something else, or nothing."""
+    """Send an odd header."""
     name = draw(st.sampled_from(list(HEADERS)))
     sent.headers[name] = draw(st.sampled_from(HEADERS[name]))
 
 
 def odd_cookie(draw, sent, surface):
-    """A cookie that is not ours, in place of ours or behind them."""
+    """Send a foreign cookie, instead of ours or after them."""
     sent.cookies = draw(st.sampled_from([sent.cookies, []]))
     sent.cookie_tail = draw(st.sampled_from(COOKIES))
 
 
 def cut_cookie(draw, sent, surface):
-    """Cookies that break off."""
+    """Truncate the cookies."""
     sent.cookie_cut = draw(st.integers(0, 200))
 
 

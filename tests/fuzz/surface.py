@@ -1,4 +1,4 @@
-"""What there is to fuzz, found by asking the application: its routes, and what the pages behind them link and ask for.
+"""Discovers what to fuzz: the routes of the application, and the links, forms and parameters of their pages.
 
 A page, a form, a field or a parameter that is new is found without being named here.
 """
@@ -13,13 +13,13 @@ from webtest import TestRequest
 from webtest.forms import Select, Submit
 
 HERE = "http://localhost"
-# The tests' own page runs what a test puts there.
+# The page that runs the view of a test.
 NOT_OURS = {"probe"}
 # No row has this id.
 NO_ID = 2**31 - 2
-# So many addresses of one route are looked at; further ones, and further pages of a list, have nothing new.
+# URLs visited for each route: further ones show nothing new.
 ENOUGH = 4
-# Parameters that no page uses, but that a framework, a proxy or a later page might listen to.
+# Parameters that no page uses, but a framework, a proxy or a later page might.
 STRANGERS = [
     *["_method", "_LOCALE_", "next", "came_from", "q", "sort", "order", "page", "limit", "id", "debug", "a[b]", ""],
 ]
@@ -27,7 +27,7 @@ STRANGERS = [
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a form: its value as the page gives it, or `None` where a browser would send nothing."""
+    """A field of a form: its value in the page, or `None` if a browser would send nothing."""
 
     name: str
     kind: str
@@ -37,7 +37,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Form:
-    """A form of a page, or a page itself, which is a form to GET without fields."""
+    """A form of a page, or a page itself: a GET form without fields."""
 
     path: str
     method: str = "GET"
@@ -47,7 +47,7 @@ class Form:
 
 @dataclass
 class Surface:
-    """Everything to send requests to; `parameters` are examples of values by name."""
+    """Everything to fuzz; `parameters` are examples of values by name."""
 
     routes: dict
     pages: list
@@ -59,7 +59,7 @@ class Surface:
         return next((name for name, pattern in self.routes.items() if as_regex(pattern).fullmatch(path)), None)
 
     def by_route(self, forms):
-        """Return lists of the `forms` of each route: one with many rows is not fuzzed more for that."""
+        """Return one list of `forms` for each route, so that a route with many rows is not fuzzed more than others."""
         groups = {}
         for form in forms:
             groups.setdefault(self.route_of(form.path.partition("?")[0]), []).append(form)
@@ -67,7 +67,7 @@ class Surface:
 
 
 def discover(app, rows_by_table):
-    """Return the Surface of the application behind `app`, as its browser sees it and as one without cookies does."""
+    """Return the Surface of the application behind `app`, for its browser and for one without cookies."""
     found = app.app.registry.introspector.get_category("routes")
     routes = {item["introspectable"]["name"]: item["introspectable"]["pattern"] for item in found}
     routes = {name: "/" + pattern.lstrip("/") for name, pattern in routes.items() if name not in NOT_OURS}
@@ -79,7 +79,7 @@ def discover(app, rows_by_table):
 
 
 def some_ids(rows_by_table):
-    """Return the first two and the last of the whole numbers that begin a row of each table, and one of no row."""
+    """Return the first two ids and the last id of each table, and one that no row has."""
     tables = (sorted(row[0] for row in rows if isinstance(row[0], int)) for rows in rows_by_table.values())
     return [*sorted({number for ids in tables for number in (*ids[:2], *ids[-1:])}), NO_ID]
 
@@ -98,7 +98,7 @@ def as_regex(pattern):
 
 
 def with_session(app, addresses, cookies):
-    """Return `cookies`, and those that the first form brings: the token of all further forms is theirs."""
+    """Return `cookies` with those that the first page with a form sets: all CSRF tokens belong to them."""
     known = dict(cookies)
     for address in addresses:
         app.reset()
@@ -110,13 +110,13 @@ def with_session(app, addresses, cookies):
 
 
 def browse(app, path, cookies):
-    """Return what `path` answers to somebody with `cookies`."""
+    """Return the response of `path` to a browser with `cookies`."""
     cookie = "; ".join(f"{name}={value}" for name, value in cookies)
     return app.request(TestRequest.blank(path, environ={"HTTP_COOKIE": cookie}), expect_errors=True)
 
 
 def crawl(app, surface, addresses, cookies):
-    """Add to `surface` what somebody with `cookies` finds at `addresses` and behind the links there."""
+    """Add to `surface` what a browser with `cookies` finds at `addresses` and behind their links."""
     waiting, seen, looked_at = list(addresses), set(), Counter()
     while waiting:
         address = waiting.pop(0)
@@ -158,19 +158,19 @@ def add_forms(surface, page, address, cookies):
 
 
 def add(forms, form):
-    """Add `form` unless there is one just like it, found as somebody else or on another page."""
+    """Add `form` unless an equal one was found in another browser or on another page."""
     if shape(form) not in map(shape, forms):
         forms.append(form)
 
 
 def shape(form):
-    """Return what makes two forms the same to us: the texts in their hidden fields do not."""
+    """Return a key that equal forms share: the values of hidden fields do not count."""
     named = [(field.name, field.kind, field.value if field.kind == "submit" else None) for field in form.fields]
     return form.path, form.method, tuple(named)
 
 
 def read(field):
-    """Return the Field of WebTest's `field`; what the page leaves empty is filled in as it asks for."""
+    """Return the Field of WebTest's `field`; an empty one gets a plausible value."""
     if isinstance(field, Submit):
         return Field(field.name, "submit", field.value_if_submitted() or "")
     kind, hint = field.attrs.get("type", field.tag), field.attrs.get("inputmode", "")

@@ -1,6 +1,6 @@
-"""Whatever is sent to whatever there is: no defect shows, nothing is written that was refused, nothing leads elsewhere.
+"""No request causes a 500, an unescaped value, a write without a token, or a redirect to another site.
 
-`make fuzz FUZZ=20000` sends so many, other ones each time; the tests always the same few thousand.
+`make fuzz FUZZ=20000` sends 20,000 new requests; the tests send the same few thousand each time.
 """
 
 import os
@@ -18,12 +18,12 @@ from myproject.web.headers import HEADERS
 from .sent import COMPUTED, HTML, SAFE, plain, requests
 from .surface import HERE, browse, discover
 
-# Random requests over both databases; as many again go through every field, whatever is asked for.
+# Random requests over both databases. The systematic test sends about as many.
 ASKED = int(os.environ.get("FUZZ") or 0)
 REQUESTS = ASKED or 1200
-# Tables that an answer of 4xx may write to, since they count what was refused.
+# Tables that a 4xx may write to: they count refused attempts.
 COUNTERS = frozenset({"failed_sign_ins"})
-# What is in an attribute that a browser follows or runs.
+# Attributes that a browser would follow to another site, or run.
 FOLLOWED = re.compile(rb"""(?:href|src|action)\s*=\s*["']?\s*(?:javascript:|data:text|//|/\\|https?://(?!localhost))""")
 LAYOUT = re.compile(
     rb'<html lang="[a-z]+">.*<title>.+ \xc2\xb7 myproject</title>.*<nav .*<main .*<h1.*</html>\s*\Z', re.S
@@ -31,7 +31,7 @@ LAYOUT = re.compile(
 
 
 class Stored:
-    """The rows of every table, also of those that no model knows, read and put back through the second connection."""
+    """The rows of every table, also of those without a model, read and restored over the second connection."""
 
     def __init__(self, outside):
         self.outside = outside
@@ -42,18 +42,18 @@ class Stored:
         self.before = self.rows()
 
     def rows(self):
-        """Return the rows by table, in an order of their own."""
+        """Return the rows by table, sorted."""
         with self.outside.connect() as connection:
             select = [(name, connection.exec_driver_sql(f'SELECT * FROM "{name}"')) for name in self.tables]
             return {name: sorted(map(tuple, found), key=repr) for name, found in select}
 
     def changed(self):
-        """Return the names of the tables that are not as they were at the beginning."""
+        """Return the names of the tables whose rows have changed."""
         now = self.rows()
         return {name for name in self.tables if now[name] != self.before[name]}
 
     def save(self):
-        """Keep all that is there now."""
+        """Save a copy of all rows."""
         if self.is_sqlite:
             self.kept = sqlite3.connect(":memory:")
             self._copy(to=self.kept)
@@ -64,12 +64,12 @@ class Stored:
                 connection.exec_driver_sql(f'CREATE TABLE kept."{name}" AS TABLE "{name}"')
 
     def put_back(self):
-        """Make everything as it was."""
+        """Restore the saved rows."""
         if self.is_sqlite:
             self._copy(of=self.kept)
             return
         with self.outside.begin() as connection:
-            # Neither triggers nor foreign keys: what was kept holds.
+            # Without triggers and foreign keys: the saved rows are consistent.
             connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
             for name in self.tables:
                 columns = [column for column in self.inspector.get_columns(name) if "computed" not in column]
@@ -85,14 +85,14 @@ class Stored:
         live.close()
 
     def close(self):
-        """Let go of what was kept."""
+        """Delete the saved copy."""
         if self.is_sqlite:
             self.kept.close()
 
 
 @pytest.fixture
 def stored(app, outside, make_user, make_post):
-    """A list of two pages of each kind of row, with names that a page has to escape, as Stored."""
+    """Users and posts for two pages each, with names that need escaping, as Stored."""
     for number, text in enumerate([*HTML, "{{31337*31337}}", *["Ada"] * 22]):
         user = make_user(text, email=f"user{number}@example.com", age=number)
         make_post(text, text, author=user)
@@ -102,7 +102,7 @@ def stored(app, outside, make_user, make_post):
 
 
 class Forgetful(CookieJar):
-    """In place of a browser's cookies: each request brings its own."""
+    """A cookie jar that stays empty: each request brings its own cookies."""
 
     def add_cookie_header(self, request):
         """Add nothing."""
@@ -113,20 +113,20 @@ class Forgetful(CookieJar):
 
 @pytest.fixture
 def surface(app, stored):
-    """All that there is to fuzz."""
+    """Everything to fuzz."""
     surface = discover(app, stored.before)
     assert stored.changed() == set()
     app.cookiejar = Forgetful()
     return surface
 
 
-def test_every_route_is_found_and_what_its_pages_ask_for(surface):
+def test_discovery_finds_every_route_form_and_parameter(surface):
     assert {surface.route_of(page.path.partition("?")[0]) for page in surface.pages} >= surface.routes.keys()
     assert {surface.route_of(form.path) for form in surface.forms} >= {"users.new", "posts.edit", "language"}
     assert {"cursor", "author_id"} <= surface.parameters.keys()
 
 
-def test_no_method_and_no_value_in_any_field_shakes_anything(app, stored, surface):
+def test_every_method_and_odd_value_in_every_field_is_answered_soundly(app, stored, surface):
     for sent in plain(surface):
         try:
             exchange(app, stored, sent)
@@ -135,7 +135,7 @@ def test_no_method_and_no_value_in_any_field_shakes_anything(app, stored, surfac
             raise
 
 
-def test_nothing_is_shaken_by_whatever_it_is_sent(app, stored, surface):
+def test_random_requests_are_answered_soundly(app, stored, surface):
     routes, answers = Counter(), Counter()
 
     def send(sent):
@@ -155,13 +155,13 @@ def test_nothing_is_shaken_by_whatever_it_is_sent(app, stored, surface):
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
         )
         chosen(given(strategy)(send))()
-    # The fuzzing gets through: each page is asked, and what is behind the forms is reached.
+    # The fuzzing reaches every route, and the code behind valid forms.
     assert routes.keys() >= surface.routes.keys()
     assert answers["written"] > REQUESTS / 50
 
 
 def exchange(app, stored, sent):
-    """Send a request and check all that holds for every answer; return the answer, and whether it wrote."""
+    """Send a request and check its response; return the response, and whether it wrote."""
     app.reset()
     answer = app.request(sent.request(), expect_errors=True)
     changed = stored.changed()
@@ -179,18 +179,18 @@ def exchange(app, stored, sent):
 
 
 def has_token(sent):
-    """Return whether somebody who sends this has seen a form of ours."""
+    """Return whether the request has a CSRF token of a form of ours."""
     return any(name == b"csrf_token" and len(value) == 40 for name, value in sent.fields)
 
 
 def assert_sound(answer, method):
-    """Check what every answer is, whatever was asked."""
+    """Check all that holds for every response."""
     assert answer.status_int < 500
     assert {name: answer.headers.getall(name) for name in HEADERS} == {name: [value] for name, value in HEADERS.items()}
     if method == "HEAD":
         assert answer.body == b""
     elif answer.content_type == "text/html" and answer.body:
-        # Nobody sees the page that Pyramid puts into a redirect.
+        # Browsers do not show the page that Pyramid puts into a redirect.
         assert 300 <= answer.status_int < 400 or LAYOUT.search(answer.body), "an answer without the layout of the site"
         assert [text for text in HTML if text.encode() in answer.body] == []
         assert FOLLOWED.findall(answer.body) == []
@@ -202,8 +202,8 @@ def assert_sound(answer, method):
 
 
 def path_here(answer):
-    """Return the address on this site that a redirect leads to; fail where it leads to another."""
-    # The host is the one that was asked for, and SERVER_NAME where none was.
+    """Return the path that a redirect leads to; fail if it leads to another site."""
+    # The host of the request, or SERVER_NAME if it had none.
     here = next((site for site in (answer.request.host_url, HERE) if answer.location.startswith(site + "/")), None)
     assert here, f"it leads to {answer.location}"
     path = answer.location[len(here) :]

@@ -1,4 +1,4 @@
-"""The pages that answer what cannot be answered: clear, in the layout of the site, and without details of ours."""
+"""Error pages are clear, in the layout of the site, and show no details of a bug."""
 
 import pytest
 from pyramid import httpexceptions
@@ -23,7 +23,7 @@ from tests import sqlite_only
 )
 def test_an_error_has_a_page_in_the_layout_of_the_site(probe, error, status, said):
     def view(request):
-        # As a page that asks for a permission does first: who is not known is led to sign in instead.
+        # Load the identity, as the check of a permission does: other users are redirected to sign in.
         assert request.identity
         raise error("secret detail")
 
@@ -33,18 +33,18 @@ def test_an_error_has_a_page_in_the_layout_of_the_site(probe, error, status, sai
     page.mustcontain(no="secret detail")
 
 
-def test_an_unknown_path_is_told_so(app):
+def test_an_unknown_path_has_an_error_page(app):
     assert_error_page(app.get("/nothing", expect_errors=True), 404)
 
 
 @pytest.mark.parametrize(
     "path", ["/users/1", "/users/1/edit", "/users/1/delete", "/posts/1", "/posts/1/edit", "/posts/1/delete"]
 )
-def test_a_row_that_is_not_there_is_told_so(app, path):
+def test_a_missing_row_has_an_error_page(app, path):
     assert_error_page(app.get(path, expect_errors=True), 404)
 
 
-def test_a_defect_of_ours_is_logged_in_full_and_shown_without_details(probe, caplog):
+def test_a_bug_is_logged_in_full_and_shown_without_details(probe, caplog):
     def view(request):
         raise RuntimeError("secret detail")
 
@@ -55,11 +55,11 @@ def test_a_defect_of_ours_is_logged_in_full_and_shown_without_details(probe, cap
 
 
 @sqlite_only
-def test_an_error_of_the_template_is_a_page_too(app, make_user, outside):
+def test_an_error_in_a_template_has_an_error_page(app, make_user, outside):
     user = make_user()
     with outside.begin() as connection:
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
-        connection.execute(User.__table__.update().values(role="unknown"))
+        connection.execute(User.__table__.update().where(User.id == user.id).values(role="unknown"))
     assert_error_page(app.get(f"/users/{user.id}", expect_errors=True), 500)
 
 
@@ -71,7 +71,7 @@ def test_an_error_page_takes_no_connection(app, outside):
     assert_error_page(app.get("/nothing", expect_errors=True), 404)
 
 
-def test_an_error_keeps_what_the_request_wrote_from_being_stored(probe, rows):
+def test_an_error_page_rolls_back_the_request(probe, rows):
     def view(request):
         request.dbsession.add(User(name="John Doe"))
         request.dbsession.flush()
@@ -82,19 +82,19 @@ def test_an_error_keeps_what_the_request_wrote_from_being_stored(probe, rows):
     assert rows(User) == []
 
 
-def test_a_redirect_that_is_raised_is_no_error(probe):
+def test_a_raised_redirect_is_a_redirect(probe):
     def view(request):
         raise httpexceptions.HTTPSeeOther("/users")
 
     assert probe(view, "GET").status_int == 303
 
 
-def test_an_error_page_is_not_named_in_the_address(app):
+def test_the_error_template_has_no_url(app):
     app.get("/errors/error", status=404)
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/users/99", "/users?cursor=x"])
-def test_an_error_has_the_same_headers_without_a_body_for_head(app, path):
+def test_head_of_an_error_has_the_headers_of_get_and_no_body(app, path):
     head, get = app.head(path, expect_errors=True), app.get(path, expect_errors=True)
     assert (head.status, head.body) == (get.status, b"")
     assert head.content_type == "text/html"
@@ -102,7 +102,7 @@ def test_an_error_has_the_same_headers_without_a_body_for_head(app, path):
 
 @pytest.mark.parametrize("path", ["/\xff", "/users/\xff", "/users/\xff/edit", "/static/\xff", "/\xed\xa0\x80"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_path_that_is_not_utf8_has_a_page(wsgi, path, method):
+def test_a_path_that_is_not_utf8_has_an_error_page(wsgi, path, method):
     request = TestRequest.blank("/", environ={"PATH_INFO": path}, method=method)
     assert_error_page(request.get_response(wsgi), 400)
 
@@ -114,7 +114,7 @@ def test_the_language_can_be_switched_on_an_error_page(app):
 
 
 def assert_error_page(page, status):
-    """Check that `page` answers `status` in the layout of the site, says what is wrong, and leads on."""
+    """Check that `page` is an error page of `status` in the layout of the site, with advice and a link."""
     assert page.status_int == status
     assert page.content_type == "text/html"
     assert page.html.nav

@@ -1,4 +1,4 @@
-"""Languages: how one is chosen, what follows it, and that no page is left untranslated."""
+"""Languages: which one a request gets, how numbers and dates follow it, and that every page is translated."""
 
 import datetime
 import re
@@ -12,7 +12,7 @@ from webtest import TestRequest
 from myproject.models import Post, User
 from myproject.scripts import messages
 
-# What is no word of any language: names of the product, of the other language and of UTC, and things to be typed.
+# Latin words that Korean pages keep: names of the product, of the other language and of UTC, and examples of input.
 NAMES = re.compile(r"\b(myproject|Former member|English|UTC|name@example\.com)\b")
 READ_ALOUD = ["title", "aria-label", "placeholder", "alt"]
 
@@ -30,7 +30,7 @@ def korean(app, outside):
 
 @pytest.fixture
 def people(make_user, make_post, make_view):
-    """Korean data that brings every part of the pages to light: user 1 has much, user 2 little, post 1 is of user 1."""
+    """Korean data for every part of the pages: user 1 has many values and posts, user 2 few; user 1 wrote post 1."""
     chulsoo = make_user("김철수", password_hash="?", age=95, email="1@2.3", role="admin", active=False)
     make_user("박영희", role="editor")
     make_user("이민준", age=30)
@@ -41,7 +41,7 @@ def people(make_user, make_post, make_view):
 
 
 def latin_words(page):
-    """Return the words in Latin letters that somebody sees on `page`, or hears: its text and its labels."""
+    """Return the words in Latin letters in the text and the labels of `page`."""
     labels = [tag[name] for name in READ_ALOUD for tag in page.html(attrs={name: True})]
     return re.findall(r"[A-Za-z]+", NAMES.sub("", " ".join([*page.html.stripped_strings, *labels])))
 
@@ -64,39 +64,52 @@ def latin_words(page):
         ("ko;q=much;;", "en"),
     ],
 )
-def test_the_browser_chooses_the_language(app, accepted, language):
+def test_accept_language_chooses_the_language(app, accepted, language):
     page = app.get("/users", headers={"Accept-Language": accepted})
     assert page.html.html["lang"] == language
 
 
-def test_a_browser_that_names_no_language_gets_english(app):
+def test_english_is_the_default(app):
     del app.extra_environ["HTTP_ACCEPT_LANGUAGE"]
     assert app.get("/users").html.html["lang"] == "en"
 
 
-def test_the_cookie_of_the_switch_wins_over_the_browser(app):
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("ko," + "fr;q=0.8," * 4000, "ko"),
+        ("ko," + "x" * 30_000, "ko"),
+        ("fr," * 10_000 + "ko", "en"),
+        ("," * 9000, "en"),
+    ],
+)
+def test_only_the_start_of_a_long_accept_language_counts(app, accepted, language):
+    assert app.get("/users", headers={"Accept-Language": accepted}).html.html["lang"] == language
+
+
+def test_the_language_cookie_wins_over_accept_language(app):
     app.set_cookie("language", "ko")
     assert app.get("/users").html.html["lang"] == "ko"
 
 
-def test_a_cookie_with_an_unknown_language_counts_for_nothing(korean):
+def test_a_cookie_with_an_unknown_language_is_ignored(korean):
     korean.set_cookie("language", "tlh")
     assert korean.get("/users").html.html["lang"] == "ko"
 
 
-def test_the_switch_goes_back_to_its_page_in_the_other_language(app):
+def test_the_switch_returns_to_its_page_in_the_other_language(app):
     answer = app.get("/posts/new?author_id=7").forms[0].submit("language", status=303)
     assert answer.location == "http://localhost/posts/new?author_id=7"
     assert answer.follow().html.html["lang"] == "ko"
     assert app.get("/users").html.html["lang"] == "ko"
 
 
-def test_the_switch_goes_there_and_back_again(app):
+def test_the_switch_works_in_both_directions(app):
     page = app.get("/users").forms[0].submit("language").follow()
     assert page.forms[0].submit("language").follow().html.html["lang"] == "en"
 
 
-def test_the_choice_is_kept_for_a_year_and_not_shown_to_scripts(app):
+def test_the_language_cookie_lasts_a_year_and_is_hidden_from_scripts(app):
     cookie = app.get("/users").forms[0].submit("language").headers["Set-Cookie"]
     assert cookie.startswith("language=ko;")
     assert {"Max-Age=31536000", "HttpOnly", "SameSite=Lax"} <= set(cookie.split("; "))
@@ -109,7 +122,7 @@ def test_the_choice_is_kept_for_a_year_and_not_shown_to_scripts(app):
         *["/users\r\nSet-Cookie: a=b", "/users\n", "/\t/evil.example", "/\0/evil.example", "/사용자", "users", ""],
     ],
 )
-def test_the_switch_goes_nowhere_but_to_a_path_of_this_site(app, page):
+def test_the_switch_redirects_only_to_a_path_of_this_site(app, page):
     fields = dict(app.get("/users").forms[0].submit_fields("language"))
     answer = app.post("/language", {**fields, "page": page}, status=400)
     assert "Location" not in answer.headers
@@ -124,7 +137,7 @@ def test_an_unknown_language_is_refused(app, language):
     assert app.get("/users").html.html["lang"] == "en"
 
 
-# What follows it
+# Numbers and dates
 
 
 def test_numbers_follow_the_language(app, outside):
@@ -134,7 +147,7 @@ def test_numbers_follow_the_language(app, outside):
     app.get("/users", headers={"Accept-Language": "ko"}).mustcontain("사용자 1,234명")
 
 
-def test_one_is_singular_in_english(app):
+def test_english_has_a_singular(app):
     app.get("/users").mustcontain("1 user<")
 
 
@@ -153,7 +166,7 @@ def test_dates_follow_the_language(app, make_user, language, day, moment, month)
     assert app.get("/overview").html.find("th", string=month)
 
 
-# Nothing is left untranslated
+# Every page is translated
 
 
 @pytest.mark.parametrize("path", ["/users", "/users/views", "/posts", "/overview", "/users/new", "/posts/new"])
@@ -174,14 +187,14 @@ def test_a_page_is_all_korean(korean, people, path):
     assert latin_words(korean.get(path)) == []
 
 
-def test_the_page_to_sign_in_is_all_korean(korean):
+def test_the_sign_in_page_is_all_korean(korean):
     korean.reset()
     page = korean.get("/signin")
     assert latin_words(page) == []
     assert latin_words(page.forms["record"].submit(status=422)) == []
 
 
-def test_the_page_of_the_first_administrator_is_all_korean(korean, nobody):
+def test_the_setup_page_is_all_korean(korean, nobody):
     page = korean.get("/setup")
     assert latin_words(page) == []
     assert latin_words(page.forms["record"].submit(status=422)) == []
@@ -228,7 +241,7 @@ def test_a_form_with_an_error_is_all_korean(korean, people, path, field, value):
     assert latin_words(page) == []
 
 
-def test_a_user_is_told_in_korean_what_was_done(korean, people):
+def test_messages_about_users_are_all_korean(korean, people):
     form = korean.get("/users/new").forms["record"]
     form["name"] = "최수아"
     page = form.submit().follow()
@@ -239,7 +252,7 @@ def test_a_user_is_told_in_korean_what_was_done(korean, people):
     assert latin_words(korean.get("/users/2/delete").forms["record"].submit().follow()) == []
 
 
-def test_an_author_is_told_in_korean_what_was_done(korean, people):
+def test_messages_about_posts_are_all_korean(korean, people):
     form = korean.get("/posts/new?author_id=1").forms["record"]
     form["title"], form["body"] = "제목", "내용"
     page = form.submit().follow()
@@ -269,15 +282,15 @@ def test_an_error_page_is_all_korean(korean, status, method, path, body):
     assert latin_words(page) == []
 
 
-def test_the_error_page_of_a_path_that_is_not_utf_8_is_all_korean(wsgi):
+def test_the_error_page_of_a_path_that_is_not_utf8_is_all_korean(wsgi):
     page = TestRequest.blank("/%ff", headers={"Accept-Language": "ko"}).get_response(wsgi)
     assert page.status_int == 400
     assert latin_words(page) == []
 
 
-def test_the_pages_of_a_refusal_and_of_a_failure_are_all_korean(korean, probe):
+def test_the_pages_of_403_and_500_are_all_korean(korean, probe):
     def refuse(request):
-        # Who is not known is led to sign in instead.
+        # Load the identity: other users are redirected to sign in.
         assert request.identity
         raise HTTPForbidden()
 
@@ -308,7 +321,7 @@ def folder(tmp_path):
 
 
 def complaints(folder):
-    """Return what `--check` says of the catalogues in `folder`, an empty text where it is content."""
+    """Return the defects that `--check` reports of the catalogues in `folder`, or an empty text."""
     with pytest.raises(SystemExit) as end:
         messages.main(["--check"], folder)
     return end.value.code or ""
@@ -335,7 +348,7 @@ def test_the_catalogues_are_complete_and_up_to_date():
         ('msgid "Add a user"', '#~ msgid "Gone"\n#~ msgstr "감"\n\nmsgid "Add a user"', "myproject.po is out of date"),
     ],
 )
-def test_a_defect_of_a_catalogue_is_named(folder, before, after, complaint):
+def test_a_defect_in_a_catalogue_is_reported(folder, before, after, complaint):
     po = folder / "ko" / "LC_MESSAGES" / "myproject.po"
     text = po.read_text(encoding="utf-8")
     assert before in text
@@ -344,14 +357,14 @@ def test_a_defect_of_a_catalogue_is_named(folder, before, after, complaint):
 
 
 @pytest.mark.parametrize("path", ["myproject.pot", "en/LC_MESSAGES/myproject.po", "ko/LC_MESSAGES/myproject.mo"])
-def test_a_file_that_is_out_of_date_or_missing_is_named(folder, path):
+def test_an_outdated_or_missing_catalogue_is_reported(folder, path):
     (folder / path).write_bytes(b"")
     assert f"{path} is out of date: run `make messages`" in complaints(folder)
     (folder / path).unlink()
     assert f"{path} is out of date: run `make messages`" in complaints(folder)
 
 
-def test_refreshing_makes_what_is_missing_and_nothing_else(folder):
+def test_an_update_writes_missing_files_and_changes_no_other(folder):
     files = {path: path.read_bytes() for path in folder.rglob("*.*")}
     for path in [folder / "myproject.pot", *folder.rglob("*.mo"), *folder.rglob("en/*/*.po")]:
         path.unlink()

@@ -1,4 +1,4 @@
-"""House rules: what holds on every page, for every route, form and view, also for those that are yet to come."""
+"""House rules for every page, route, form and view, present and future."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ PACKAGE = Path(myproject.__file__).parent
 TESTS = Path(__file__).parents[1]
 TEMPLATES = {path.relative_to(PACKAGE / "templates").as_posix(): path for path in PACKAGE.glob("templates/**/*.jinja2")}
 
-# Every page that a GET answers with 200: the administrator, …
+# Every page that answers GET with 200: for an administrator,
 PAGES = [
     *["/users", "/users/help", "/users/new", "/users/1", "/users/1/edit", "/users/1/delete", "/users/1/erase"],
     *["/users/1/sign-ins", "/users/1/password-link"],
@@ -25,25 +25,25 @@ PAGES = [
     *["/posts", "/posts/new", "/posts/1", "/posts/1/edit", "/posts/1/delete"],
     *["/overview", "/signout"],
 ]
-# … the user themself, somebody who is not signed in, and the first one on a site where nobody can sign in yet.
+# for the user whose page it is, for visitors, and on a site where nobody can sign in yet.
 OWN_PAGES = ["/users/1/password"]
 TOKEN = "of-a-link"
 OPEN_PAGES = ["/signin", f"/set-password/{TOKEN}"]
 FIRST_PAGES = ["/setup"]
-# The most statements that a page takes, its BEGIN included.
-MOST_STATEMENTS = 6
+# SQL statements for a page, BEGIN included.
+MAX_STATEMENTS = 6
 
 
 @pytest.fixture
 def routes(wsgi):
-    """The routes of the application, from name to pattern; static files and the tests' own page are not among them."""
+    """The patterns of the application's routes by name, without static files and the tests' own page."""
     found = (item["introspectable"] for item in wsgi.registry.introspector.get_category("routes"))
     return {route["name"]: route["pattern"] for route in found if route["name"] not in ("__static/", "probe")}
 
 
 @pytest.fixture
 def views(wsgi, routes):
-    """The views of these routes, with the name of the template of each, or `None`."""
+    """Pairs of a view of these routes and the name of its template, or `None`."""
     found = wsgi.registry.introspector.get_category("views")
     return [
         (
@@ -57,7 +57,7 @@ def views(wsgi, routes):
 
 @pytest.fixture
 def author(make_user, make_post, make_view, outside):
-    """The author of a post, who has saved a view for all, and for whom there is a link to set a password."""
+    """A user with a post, a saved view for all, and a link to set a password."""
     user = make_user("Ada Lovelace", email="ada@example.com")
     make_post(author=user)
     make_view(user, for_all=True)
@@ -80,7 +80,7 @@ def own(wsgi, author, outside):
 
 @pytest.fixture
 def answers(app, own, stranger, probe, wsgi, outside):
-    """Call `answers()`: a response of every kind that the application gives, by name."""
+    """Call `answers()`: a response of every kind, by name."""
 
     def fail(request):
         raise RuntimeError
@@ -89,7 +89,7 @@ def answers(app, own, stranger, probe, wsgi, outside):
         pages = {path: app.get(path) for path in PAGES}
         pages |= {path: own.get(path) for path in OWN_PAGES}
         pages |= {path: stranger.get(path) for path in OPEN_PAGES}
-        with outside.begin() as connection:
+        with outside.begin() as connection, signed_in.without_administrator_check(connection):
             connection.execute(update(User).values(password_hash=None))
         pages |= {path: stranger.get(path) for path in FIRST_PAGES}
         bad_path = TestRequest.blank("/", environ={"PATH_INFO": "/\xff"})
@@ -112,7 +112,7 @@ def answers(app, own, stranger, probe, wsgi, outside):
     return get
 
 
-def test_every_page_with_rows_costs_the_same_however_many(app, wsgi, outside, subtests):
+def test_the_number_of_statements_does_not_depend_on_the_number_of_rows(app, wsgi, outside, subtests):
     cost = {}
     for count in (3, 25):
         store(outside, count)
@@ -120,12 +120,12 @@ def test_every_page_with_rows_costs_the_same_however_many(app, wsgi, outside, su
             cost.setdefault(path, []).append(len(statements_of(wsgi, lambda path=path: app.get(path))))
     for path, (few, many) in cost.items():
         with subtests.test(path):
-            # Only a list that goes on is counted, by up to three statements.
+            # Only a list with a next page is counted, by up to three statements.
             assert few == many or (path == "/users" and few < many <= few + 3)
-            assert many <= MOST_STATEMENTS
+            assert many <= MAX_STATEMENTS
 
 
-def test_a_list_shows_what_the_cost_is_counted_for(app, outside):
+def test_the_pages_with_counted_statements_show_all_rows(app, outside):
     store(outside, 25)
     assert len(app.get("/users").html.select("tbody tr")) == 25
     assert len({link.text for link in app.get("/posts").html.select("tbody td a")}) == 25
@@ -147,7 +147,7 @@ def test_every_response_carries_the_security_headers(answers, subtests):
             assert response.headers["Referrer-Policy"] == "same-origin"
 
 
-def test_cookies_are_not_for_scripts_or_other_sites(answers, subtests):
+def test_cookies_are_http_only_and_same_site(answers, subtests):
     for kind, response in answers().items():
         for cookie in response.headers.getall("Set-Cookie"):
             with subtests.test(kind, cookie=cookie):
@@ -155,7 +155,7 @@ def test_cookies_are_not_for_scripts_or_other_sites(answers, subtests):
                 assert "; SameSite=Lax" in cookie
 
 
-def test_no_page_has_styles_or_scripts_of_its_own(answers, subtests):
+def test_no_page_has_inline_styles_or_scripts(answers, subtests):
     for kind, page in pages_among(answers()):
         with subtests.test(kind):
             assert page.html.select("style, script:not([src]), [style]") == []
@@ -165,14 +165,14 @@ def test_no_page_has_styles_or_scripts_of_its_own(answers, subtests):
             assert "javascript:" not in page.text
 
 
-def test_no_other_host_is_named_in_any_page(answers, subtests):
+def test_no_page_refers_to_another_host(answers, subtests):
     for kind, page in pages_among(answers()):
         with subtests.test(kind):
             assert hosts_in(page.text) == set()
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.glob("static/**/*.*")), ids=lambda path: path.name)
-def test_no_other_host_is_named_in_any_static_file(path):
+def test_no_static_file_refers_to_another_host(path):
     text = re.sub(r"\A/\*!.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert hosts_in(text) == set()
     assert "@import" not in text
@@ -187,7 +187,7 @@ def test_every_page_has_a_language_a_title_a_heading_and_landmarks(answers, subt
             assert page.html.select_one("a.skip-link")["href"] == "#" + page.html.main["id"]
 
 
-def test_an_id_is_given_once_and_everything_that_is_referred_to_is_there(answers, subtests):
+def test_ids_are_unique_and_every_reference_has_its_target(answers, subtests):
     for kind, page in pages_among(answers()):
         with subtests.test(kind):
             ids = [tag["id"] for tag in page.html.select("[id]")]
@@ -196,7 +196,7 @@ def test_an_id_is_given_once_and_everything_that_is_referred_to_is_there(answers
                 assert {part for tag in page.html.select(f"[{name}]") for part in tag[name].split()} <= set(ids)
 
 
-def test_every_label_belongs_to_a_control_and_every_control_has_one(answers, subtests):
+def test_every_control_has_a_label_and_every_label_a_control(answers, subtests):
     for kind, page in pages_among(answers()):
         with subtests.test(kind):
             labelled = [page.html.find(id=label["for"]) for label in page.html.select("label")]
@@ -205,19 +205,19 @@ def test_every_label_belongs_to_a_control_and_every_control_has_one(answers, sub
             assert all(label.text.strip() for label in page.html.select("label"))
 
 
-def test_every_link_form_and_script_leads_to_a_page_or_file_of_ours(app, answers, subtests):
+def test_every_link_form_and_script_has_a_target_on_this_site(app, answers, subtests):
     pages, links = dict(pages_among(answers())), "a:not([href^='mailto:']), link"
     targets = {link["href"].split("#")[0] for page in pages.values() for link in page.html.select(links)}
     targets |= {script["src"] for page in pages.values() for script in page.html.select("script")}
     actions = {form.get("action", "") for page in pages.values() for form in page.html.select("form")}
-    # No address leads to the administrator of the tests.
+    # The administrator of the tests has the id 0, which no URL takes.
     for target in sorted(targets - {"", "/users/0"}):
         with subtests.test(target):
             app.get(target, status=[200, 303])
     assert actions == {"", "/language", "/signout", "/users"}
 
 
-def test_every_form_that_posts_carries_the_token(answers, subtests):
+def test_every_post_form_has_a_csrf_token(answers, subtests):
     for kind, page in pages_among(answers()):
         for form in page.html.select("form[method=post]"):
             with subtests.test(kind, action=form.get("action")):
@@ -225,7 +225,7 @@ def test_every_form_that_posts_carries_the_token(answers, subtests):
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_every_form_that_posts_carries_the_token_in_its_template(name):
+def test_every_template_with_a_post_form_has_a_csrf_token(name):
     forms = re.findall(r"<form\b.*?</form>", TEMPLATES[name].read_text(encoding="utf-8"), flags=re.DOTALL)
     posting = [form for form in forms if re.search(r"""method=["']?post""", form.split(">")[0], flags=re.IGNORECASE)]
     assert [form for form in posting if 'name="csrf_token" value="{{ get_csrf_token() }}"' not in form] == []
@@ -239,7 +239,7 @@ def test_no_template_marks_text_as_safe_or_turns_escaping_off(name):
     assert re.findall(r"\|\s*safe\b|autoescape|Markup|<style|<script|\sstyle=", text) == []
 
 
-def test_every_route_is_named_as_its_address(routes):
+def test_every_route_name_matches_its_url(routes):
     short = {"home": "/", "set_password": "/set-password/{token}"}
     words = {name: "/" + name.replace(".list", "").replace(".", "/").replace("_", "-") for name in routes}
     patterns = {name: pattern.replace("/{id}", "") for name, pattern in routes.items()}
@@ -247,7 +247,7 @@ def test_every_route_is_named_as_its_address(routes):
     assert {name: path for name, path in patterns.items() if path != short.get(name, shown[name])} == {}
 
 
-def test_every_view_of_a_route_has_the_template_that_its_route_names(views):
+def test_every_template_name_matches_its_route(views):
     wrong = [(view["route_name"], name) for view, name in views if name not in (None, template_of(view))]
     assert wrong == []
 
@@ -259,11 +259,11 @@ def test_every_template_belongs_to_a_route_or_is_shared(views):
     assert TEMPLATES.keys() == used | shared
 
 
-def test_every_view_of_a_route_names_its_methods(views):
+def test_every_view_declares_its_methods(views):
     assert [view["route_name"] for view, _name in views if not view["request_methods"]] == []
 
 
-def test_every_feature_has_its_templates_and_its_tests(views):
+def test_every_feature_has_templates_and_tests(views):
     features = {feature_of(view) for view, _name in views} - {None}
     assert features >= {"posts", "signin", "users"}
     for feature in features:
@@ -280,22 +280,28 @@ def test_the_tests_mirror_the_application():
         assert (beside / f"test_{module.name}").exists() or (beside / "test_views.py").exists()
 
 
-def test_every_view_that_changes_something_requires_the_token(views, wsgi):
+def test_no_view_turns_the_csrf_check_off(views, wsgi):
     default = wsgi.registry.introspector.get_category("default csrf view options")[0]["introspectable"]
     assert default["require_csrf"] is True
     assert set(default["safe_methods"]) <= {"GET", "HEAD", "OPTIONS", "TRACE"}
     assert [view["route_name"] for view, _name in views if view["require_csrf"] is False] == []
 
 
-def test_every_route_that_takes_post_refuses_one_without_the_token(app, own, routes, views, subtests):
-    for name in sorted({view["route_name"] for view, _name in views if "POST" in view["request_methods"]}):
+def test_every_post_without_a_csrf_token_is_refused(app, own, routes, views, subtests):
+    posting = {view["route_name"] for view, _name in views if "POST" in view["request_methods"]}
+    # On a site that is set up, `/setup` is 404 before its form is read. The next test sends it.
+    for name in sorted(posting - {"setup"}):
         with subtests.test(name):
             path = path_of(routes[name])
             page = (own if path in OWN_PAGES else app).post(path, status=400)
             page.mustcontain("This page was open for too long")
 
 
-def test_every_address_with_an_id_finds_its_row_before_its_view(wsgi, routes):
+def test_the_setup_form_without_a_csrf_token_is_refused(stranger, nobody):
+    stranger.post("/setup", status=400).mustcontain("This page was open for too long")
+
+
+def test_every_route_with_an_id_loads_its_row_before_the_view(wsgi, routes):
     with_id = [name for name, pattern in routes.items() if "{id}" in pattern]
     found = {
         item["introspectable"]["name"]: item["introspectable"]
@@ -304,12 +310,12 @@ def test_every_address_with_an_id_finds_its_row_before_its_view(wsgi, routes):
     assert [name for name in with_id if found[name]["factory"] is None] == []
 
 
-def test_every_page_of_the_application_is_among_those_checked_here(routes, views):
+def test_these_tests_check_every_page(routes, views):
     shown = {view["route_name"] for view, name in views if name and "GET" in view["request_methods"]}
     assert {path_of(routes[name]) for name in shown} == {*PAGES, *OWN_PAGES, *OPEN_PAGES, *FIRST_PAGES}
 
 
-def test_error_pages_are_for_errors_only(wsgi):
+def test_exception_views_handle_errors_only(wsgi):
     found = (item["introspectable"] for item in wsgi.registry.introspector.get_category("views"))
     answered = [view["context"] for view in found if view["exception_only"]]
     assert IExceptionResponse not in answered
@@ -317,9 +323,9 @@ def test_error_pages_are_for_errors_only(wsgi):
 
 
 def store(engine, count):
-    """Make it `count` users beside the administrator, each the author of one post.
+    """Store `count` users beside the administrator, each the author of one post.
 
-    The first is the author of `count` older ones too, and signed in in `count` browsers; each has saved a view for all.
+    The first also has `count` older posts and `count` sign-ins. Each user has saved a view for all.
     """
     with engine.begin() as connection:
         connection.execute(SavedView.__table__.delete())
@@ -356,13 +362,13 @@ def pages_among(answers):
 
 
 def hosts_in(text):
-    """Return the hosts that `text` names; namespaces name none that is asked."""
+    """Return the hosts in the URLs of `text`, except XML namespaces, which nobody requests."""
     text = re.sub(r"http://www\.w3\.org/[0-9]+/[a-z]+", "", text)
     return set(re.findall(r"(?:[a-z]+:)?//[^\s/'\"<>)]+", text, flags=re.IGNORECASE))
 
 
 def path_of(pattern):
-    """Return the path of a route for the first row, or the link of `author`."""
+    """Return the path of a route for row 1, or for the password link of `author`."""
     return pattern.replace("{id}", "1").replace("{token}", TOKEN)
 
 
@@ -373,6 +379,6 @@ def feature_of(view):
 
 
 def template_of(view):
-    """Return the name that the template of a view has: its feature, and the words of its route after the first."""
+    """Return the template name of a view: its feature and the words of its route after the first."""
     first, *others = view["route_name"].split(".")
     return "/".join(filter(None, [feature_of(view), *(others or [first])])) + ".jinja2"

@@ -1,4 +1,4 @@
-"""A form that is sent twice is done once, and leads to the same page both times."""
+"""A form that is sent twice is applied once and redirects to the same page both times."""
 
 import datetime
 from threading import Barrier, BrokenBarrierError, Thread
@@ -26,7 +26,7 @@ def names(rows):
 
 @pytest.fixture
 def tokens(outside):
-    """Call `tokens()`: the tokens that have been kept, read through the second connection."""
+    """Call `tokens()`: the tokens of all receipts, read over the second connection."""
 
     def read():
         with outside.connect() as connection:
@@ -53,14 +53,14 @@ def form_of(app, name="John Doe"):
     return form
 
 
-def test_a_form_sent_twice_is_done_once_and_leads_to_the_same_page(app, names):
+def test_a_form_sent_twice_is_applied_once_with_the_same_redirect(app, names):
     form = form_of(app)
     first, second = form.submit(status=303), form.submit(status=303)
     assert (second.location, names()) == (first.location, ["John Doe"])
     second.follow().mustcontain("John Doe", ALREADY)
 
 
-def test_a_form_sent_again_after_its_answer_was_lost_says_so_in_korean(app, names):
+def test_the_message_of_a_repeated_form_is_translated(app, names):
     form = form_of(app, "김철수")
     form.submit(status=303)
     again = form.submit(extra_environ={"HTTP_ACCEPT_LANGUAGE": "ko"}, status=303)
@@ -68,7 +68,7 @@ def test_a_form_sent_again_after_its_answer_was_lost_says_so_in_korean(app, name
     assert names() == ["김철수"]
 
 
-def test_a_form_gone_back_to_and_changed_is_still_the_form_that_was_done(app, names):
+def test_a_form_changed_after_going_back_is_not_applied_again(app, names):
     form = form_of(app)
     form.submit(status=303)
     form["name"] = "Jane Doe"
@@ -77,7 +77,7 @@ def test_a_form_gone_back_to_and_changed_is_still_the_form_that_was_done(app, na
 
 
 @pytest.mark.parametrize("times", [2, 5])
-def test_a_form_sent_from_several_threads_at_once_is_done_once(times, app, names, monkeypatch):
+def test_a_form_sent_several_times_at_once_is_applied_once(times, app, names, monkeypatch):
     form, validate, together, locations = form_of(app), views.UserForm.validate, Barrier(times), []
 
     def validate_together(form):
@@ -93,7 +93,7 @@ def test_a_form_sent_from_several_threads_at_once_is_done_once(times, app, names
     assert (len(locations), len(set(locations)), names()) == (times, 1, ["John Doe"])
 
 
-def test_an_edit_sent_twice_is_no_conflict_with_itself(app, make_user, rows):
+def test_a_repeated_edit_is_no_conflict_with_itself(app, make_user, rows):
     form = app.get(f"/users/{make_user().id}/edit").forms["record"]
     form["name"] = "Jack Doe"
     form.submit(status=303)
@@ -102,7 +102,7 @@ def test_an_edit_sent_twice_is_no_conflict_with_itself(app, make_user, rows):
 
 
 @pytest.mark.parametrize("path", ["/users", "/posts"])
-def test_a_delete_sent_twice_leads_to_the_list_both_times(path, app, make_post):
+def test_a_repeated_delete_redirects_to_the_list(path, app, make_post):
     post = make_post()
     number = post.id if path == "/posts" else post.author_id
     form = app.get(f"{path}/{number}/delete").forms["record"]
@@ -110,7 +110,7 @@ def test_a_delete_sent_twice_leads_to_the_list_both_times(path, app, make_post):
     app.get(path).mustcontain(ALREADY)
 
 
-def test_another_delete_of_what_has_gone_finds_nothing(app, make_user):
+def test_another_delete_form_for_a_deleted_row_is_404(app, make_user):
     user = make_user()
     first, second = (app.get(f"/users/{user.id}/delete").forms["record"] for _ in range(2))
     first.submit(status=303)
@@ -121,7 +121,7 @@ def test_another_delete_of_what_has_gone_finds_nothing(app, make_user):
     ("body", "content_type"),
     [(SENT + b"&body=" + b"x" * 600_000, FORM), (SENT, f"{FORM}; charset=utf-16"), (SENT, "text/plain"), (b"", FORM)],
 )
-def test_a_body_that_is_no_form_of_ours_is_not_read_where_nothing_is_found(body, content_type, app, keep):
+def test_an_unreadable_body_is_not_parsed_if_the_row_is_missing(body, content_type, app, keep):
     keep(TOKEN, utcnow())
     app.post("/users/99/delete", body, content_type=content_type, status=404)
 
@@ -133,21 +133,21 @@ def test_a_post_sent_twice_is_one_post(app, make_user, rows):
     assert len(rows(Post)) == 1
 
 
-def test_the_address_of_a_form_may_be_long(app, names):
+def test_the_url_of_a_form_may_be_long(app, names):
     form = form_of(app)
     form.action = "/users/new?x=" + "a" * 3000
     form.submit(status=303)
     assert names() == ["John Doe"]
 
 
-def test_two_forms_are_two_forms_however_alike(app, names):
+def test_two_equal_forms_are_both_applied(app, names):
     form_of(app).submit(status=303)
     form_of(app).submit(status=303).follow().mustcontain(no=ALREADY)
     assert names() == ["John Doe", "John Doe"]
 
 
 @pytest.mark.parametrize("token", ["", "x", TOKEN + "0", TOKEN.upper(), TOKEN[:-1] + "\n", "０" * 32, "' OR 1=1 --"])
-def test_a_form_with_a_malformed_token_is_done_each_time(token, app, names, tokens):
+def test_a_form_with_a_malformed_token_is_applied_each_time(token, app, names, tokens):
     form = form_of(app)
     form[TOKEN_FIELD].force_value(token)
     for _ in range(2):
@@ -155,14 +155,14 @@ def test_a_form_with_a_malformed_token_is_done_each_time(token, app, names, toke
     assert (names(), tokens()) == (["John Doe", "John Doe"], [])
 
 
-def test_a_form_without_a_token_is_done_each_time(app, names, tokens):
+def test_a_form_without_a_token_is_applied_each_time(app, names, tokens):
     fields = {"name": "John Doe", "role": "member", "csrf_token": form_of(app)["csrf_token"].value}
     for _ in range(2):
         app.post("/users/new", fields, status=303)
     assert (names(), tokens()) == (["John Doe", "John Doe"], [])
 
 
-def test_a_refused_form_can_be_sent_again_with_the_same_token(app, names, tokens):
+def test_an_invalid_form_can_be_sent_again_with_its_token(app, names, tokens):
     form = form_of(app, name="")
     form.submit(status=422)
     assert tokens() == []
@@ -180,7 +180,7 @@ def dooming(request):
 
 
 @pytest.mark.parametrize("fail", [failing, dooming])
-def test_a_receipt_goes_with_a_request_that_aborts(fail, probe, app, names, tokens):
+def test_an_aborted_request_leaves_no_receipt(fail, probe, app, names, tokens):
     def view(request):
         request.dbsession.add(User(name="John Doe"))
         if failures:
@@ -194,7 +194,7 @@ def test_a_receipt_goes_with_a_request_that_aborts(fail, probe, app, names, toke
     assert (names(), tokens()) == (["John Doe"], [TOKEN])
 
 
-def test_a_view_that_finds_nothing_has_not_been_there_before(probe, tokens):
+def test_a_view_that_raises_404_leaves_no_receipt(probe, tokens):
     def view(request):
         raise HTTPNotFound
 
@@ -202,18 +202,18 @@ def test_a_view_that_finds_nothing_has_not_been_there_before(probe, tokens):
     assert tokens() == []
 
 
-def test_a_receipt_goes_with_a_redirect_that_says_abort(probe, tokens):
+def test_a_redirect_with_x_tm_abort_leaves_no_receipt(probe, tokens):
     probe(lambda request: HTTPSeeOther("/users", headers={"X-Tm": "abort"}), body=SENT, content_type=FORM, status=303)
     assert tokens() == []
 
 
-def test_a_token_in_a_get_request_means_nothing(probe, tokens):
+def test_a_token_in_a_get_request_is_ignored(probe, tokens):
     probe(lambda request: HTTPSeeOther("/users"), method="GET", status=303)
     probe(lambda request: "Hello", method="POST", body=SENT, content_type=FORM, status=200)
     assert tokens() == []
 
 
-def test_old_receipts_go_and_recent_ones_stay(app, keep, tokens, monkeypatch):
+def test_only_expired_receipts_are_deleted(app, keep, tokens, monkeypatch):
     monkeypatch.setattr("random.random", lambda: 0)
     keep("a" * 32, utcnow() - datetime.timedelta(days=1, minutes=1))
     keep("b" * 32, utcnow() - datetime.timedelta(hours=23))
@@ -222,14 +222,14 @@ def test_old_receipts_go_and_recent_ones_stay(app, keep, tokens, monkeypatch):
     assert tokens() == sorted(["b" * 32, form[TOKEN_FIELD].value])
 
 
-def test_every_form_of_the_site_that_writes_a_record_carries_a_token_of_its_own(app, make_post):
+def test_every_record_form_has_its_own_token(app, make_post):
     post = make_post()
     paths = ["/users/new", f"/users/{post.author_id}/edit", "/posts/new", f"/posts/{post.id}/edit"]
     tokens = [app.get(path).forms["record"][TOKEN_FIELD].value for path in [*paths, *paths]]
     assert len(set(tokens)) == 8
 
 
-def test_the_migrated_table_is_the_model_s(outside):
+def test_the_migrated_table_matches_the_model(outside):
     columns = {column["name"]: column for column in inspect(outside).get_columns("receipts")}
     assert {name: column["nullable"] for name, column in columns.items()} == dict.fromkeys(columns, False)
     assert {name: column["type"].compile(outside.dialect) for name, column in columns.items()} == {
@@ -239,7 +239,7 @@ def test_the_migrated_table_is_the_model_s(outside):
     assert [index["name"] for index in inspect(outside).get_indexes("receipts")] == ["ix_receipts_created_at"]
 
 
-def test_without_receipts_a_form_sent_twice_is_done_twice(app, names, outside, monkeypatch):
+def test_control_without_receipts_a_form_sent_twice_is_applied_twice(app, names, outside, monkeypatch):
     """The control."""
     form = form_of(app)
     form.submit(status=303)
@@ -250,7 +250,7 @@ def test_without_receipts_a_form_sent_twice_is_done_twice(app, names, outside, m
 
 
 def together_or_alone(barrier):
-    """Wait a moment for the others at `barrier`, which SQLite's lock keeps away."""
+    """Wait at most 0.1 s at `barrier`: on SQLite, the lock keeps the other threads from it."""
     try:
         barrier.wait(0.1)
     except BrokenBarrierError:

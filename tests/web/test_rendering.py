@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.mark.parametrize("root", ["", "/staff", "/직원"])
-def test_every_address_on_a_page_begins_with_the_root_of_the_application(app, root):
+def test_every_path_on_a_page_begins_with_script_name(app, root):
     app.get("/users")
     page = app.get("/users", extra_environ={"SCRIPT_NAME": root.encode().decode("latin-1")})
     addresses = [tag.get(name) for name in ("href", "src", "action") for tag in page.html.select(f"[{name}^='/']")]
@@ -12,8 +12,17 @@ def test_every_address_on_a_page_begins_with_the_root_of_the_application(app, ro
     assert [address for address in addresses if not address.startswith(f"{root}/")] == []
 
 
-def test_a_page_is_in_the_language_of_its_request_whoever_asked_before(app):
+def test_every_request_gets_its_own_language(app):
     titles = [
         app.get("/users", headers={"Accept-Language": language}).html.title.text for language in ["en", "ko", "en"]
     ]
     assert titles == ["Users · myproject", "사용자 · myproject", "Users · myproject"]
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_values_in_translated_texts_are_escaped(app, make_user, language):
+    name = "<b>%(name)s</b> 100 % ${name} {{ name }} &amp;"
+    user = make_user(name)
+    page = app.get(f"/users/{user.id}/delete", headers={"Accept-Language": language})
+    assert name in page.html.h1.text
+    assert not page.html.select("h1 b")
