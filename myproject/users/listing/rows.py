@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, false, func, select, true
@@ -49,7 +48,6 @@ def rare_words(words: Sequence[Word], shares: Mapping[Part, float]) -> list[Word
     return [word for word in rare if len(word.text) >= 3] or rare
 
 
-@cache
 def listed(keys: tuple[Any, ...]) -> Select[Any]:
     """Select what the list shows of users and the `keys`, as `key_0`, `key_1`."""
     return select(*SHOWN_COLUMNS, *named(keys))
