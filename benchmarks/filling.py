@@ -1,7 +1,9 @@
-"""Fills a database with millions of people in minutes: what triggers and indexes do row by row is done at once."""
+"""Fills a database with millions of users in minutes: without triggers, and with the indexes made at the end."""
 
 import contextlib
+import datetime
 import sqlite3
+from collections.abc import Iterable
 
 import psycopg
 import sqlalchemy
@@ -9,27 +11,31 @@ import sqlalchemy
 from myproject.db.folding import fold
 from myproject.users.listing.indexes import FOLDED_LENGTH
 
+from .people import Person
+
 COLUMNS = "name, email, age, role, active, has_posts, created_at, updated_at, search_text"
 
 
-def fill(url, people):
-    """Add `people`, as `people.people` yields them, to the users of the database `url`, made and without others."""
-    url = sqlalchemy.make_url(url)
+def fill(database_url: str, people: Iterable[Person]) -> None:
+    """Add `people`, as `people.people` yields them, to an empty table of users."""
+    url = sqlalchemy.make_url(database_url)
     rows = (_row(*person) for person in people)
     if url.get_backend_name() == "sqlite":
-        _fill_sqlite(url.database, rows)
+        _fill_sqlite(url.database or "", rows)
     else:
         _fill_postgresql(url.set(drivername="postgresql").render_as_string(hide_password=False), rows)
 
 
-def _row(name, email, age, role, active, has_posts, joined):
-    joined = joined.isoformat(" ", "microseconds")
-    # As the trigger of the database makes it.
+def _row(
+    name: str, email: str, age: int, role: str, active: bool, has_posts: bool, joined_at: datetime.datetime
+) -> tuple[object, ...]:
+    joined = joined_at.isoformat(" ", "microseconds")
+    # As the trigger makes it: see indexes.py.
     search_text = f"{fold(name)[:FOLDED_LENGTH]}\n{email.lower()}\n\n"
     return name, email, age, role, active, has_posts, joined, joined, search_text
 
 
-def _fill_sqlite(path, rows):
+def _fill_sqlite(path: str, rows: Iterable[tuple[object, ...]]) -> None:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for pragma in "synchronous = OFF", "cache_size = -500000", "threads = 2":
             connection.execute(f"PRAGMA {pragma}")
@@ -49,9 +55,9 @@ def _fill_sqlite(path, rows):
         connection.execute("ANALYZE")
 
 
-def _fill_postgresql(url, rows):
+def _fill_postgresql(url: str, rows: Iterable[tuple[object, ...]]) -> None:
     with psycopg.connect(url) as connection:
-        # The moments of joining are in UTC.
+        # The moments are in UTC.
         connection.execute("SET timezone = 'UTC'")
         connection.execute("SET maintenance_work_mem = '512MB'")
         connection.execute("ALTER TABLE users DISABLE TRIGGER USER")

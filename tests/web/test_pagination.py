@@ -1,4 +1,4 @@
-"""Lists by pages: every row once and in order, whatever happens meanwhile, and no cursor that breaks them."""
+"""Pages of a list: every row once and in order, also when rows change between two pages; no cursor breaks them."""
 
 import base64
 import datetime
@@ -73,13 +73,13 @@ def crowd(outside):
         return connection.scalars(select(users.c.id).order_by(users.c.search_text, users.c.id)).all()
 
 
-def test_going_on_to_the_end_shows_every_user_once_in_order(app, crowd):
+def test_next_shows_every_user_once_in_order(app, crowd):
     pages = walk(app.get("/users"), "next")
     assert [len(ids(page)) for page in pages] == [25, 25, 11]
     assert list(itertools.chain(*map(ids, pages))) == crowd
 
 
-def test_going_back_from_the_end_shows_every_user_once_in_order(app, crowd):
+def test_previous_from_the_end_shows_every_user_in_order(app, crowd):
     last = walk(app.get("/users"), "next")[-1]
     pages = walk(last, "prev")[::-1]
     # The first page is whole, and so shows again some of the second.
@@ -107,7 +107,7 @@ def test_every_page_but_the_first_leads_to_the_first(app):
 
 
 @pytest.mark.usefixtures("crowd")
-def test_below_each_page_are_the_ways_on_from_it(app):
+def test_each_page_has_the_links_that_lead_on_from_it(app):
     back, on = ["First page", "Previous"], ["Next", "Last page"]
     assert [buttons(page) for page in walk(app.get("/users"), "next")] == [on, back + on, back]
     assert buttons(app.get("/users").click("Last page")) == back
@@ -115,7 +115,7 @@ def test_below_each_page_are_the_ways_on_from_it(app):
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(2, [2]), (24, [24]), (25, [25]), (26, [25, 1]), (50, [25, 25])])
-def test_a_page_holds_25(app, outside, count, sizes):
+def test_a_page_has_25_rows(app, outside, count, sizes):
     # The administrator is one of them.
     insert(outside, users, [{"name": f"John {number}"} for number in range(1, count)])
     assert [len(ids(page)) for page in walk(app.get("/users"), "next")] == sizes
@@ -127,14 +127,14 @@ def test_users_are_sorted_by_name_without_regard_to_case_and_then_by_id(app, mak
     assert ids(app.get("/users")) == [2, 3, 1, 4, 6, 0, 5]
 
 
-def test_names_stand_in_the_order_of_the_alphabets_latin_before_korean(app, outside, make_user):
+def test_names_are_in_alphabetical_order_latin_before_korean(app, outside, make_user):
     names = ["힣", "zoe", "김철수", "élan", "가나", "Ada", "ｂob", "나라", "eva", "강"]
     made = {make_user(name).id: name for name in names}
     shown = [made[number] for number in ids(app.get("/users")) if number]
     assert shown == ["Ada", "ｂob", "élan", "eva", "zoe", "가나", "강", "김철수", "나라", "힣"]
 
 
-def test_the_last_page_is_whole_and_leads_back(app, crowd):
+def test_the_last_page_is_full_and_leads_back(app, crowd):
     last = app.get("/users").click("Last page")
     assert (ids(last), link(last, "next")) == (crowd[-25:], None)
     assert ids(go(last, "prev")) == crowd[-50:-25]
@@ -146,19 +146,19 @@ def test_the_other_direction_is_the_same_list_backwards(app, crowd):
     assert list(itertools.chain(*map(ids, pages))) == crowd[::-1]
 
 
-def test_a_list_of_nobody_else_has_one_page(app):
+def test_a_list_of_one_user_has_one_page(app):
     page = app.get("/users")
     page.mustcontain("1 user")
     assert (ids(page), link(page, "next"), link(page, "prev")) == ([0], None, None)
 
 
-def test_a_list_of_nothing_has_one_page(app):
+def test_an_empty_list_has_one_page(app):
     page = app.get("/posts")
     page.mustcontain("Nothing has been written yet.", "0 posts")
     assert (ids(page), link(page, "next"), link(page, "prev")) == ([], None, None)
 
 
-def test_rows_added_meanwhile_neither_repeat_nor_skip_the_others(app, outside, crowd):
+def test_rows_added_between_pages_repeat_and_skip_nobody(app, outside, crowd):
     page, seen = app.get("/users"), []
     for name in ["!first", "John Doe", "zz-last"]:
         seen += ids(page)
@@ -167,7 +167,7 @@ def test_rows_added_meanwhile_neither_repeat_nor_skip_the_others(app, outside, c
     assert [number for number in seen if number in crowd] == crowd
 
 
-def test_rows_deleted_meanwhile_neither_repeat_nor_skip_the_others(app, outside, crowd):
+def test_rows_deleted_between_pages_repeat_and_skip_nobody(app, outside, crowd):
     first = app.get("/users")
     # Some of the page shown, the row that its cursor names among them, and some of the next page.
     with outside.begin() as connection:
@@ -176,7 +176,7 @@ def test_rows_deleted_meanwhile_neither_repeat_nor_skip_the_others(app, outside,
     assert list(itertools.chain(*map(ids, later))) == crowd[30:]
 
 
-def test_going_back_over_rows_deleted_meanwhile_shows_a_whole_first_page(app, outside, crowd):
+def test_previous_over_deleted_rows_shows_a_full_first_page(app, outside, crowd):
     second = go(app.get("/users"), "next")
     with outside.begin() as connection:
         connection.execute(users.delete().where(users.c.id.in_(crowd[:20])))
@@ -184,7 +184,7 @@ def test_going_back_over_rows_deleted_meanwhile_shows_a_whole_first_page(app, ou
 
 
 @pytest.mark.usefixtures("crowd")
-def test_a_page_emptied_meanwhile_says_so_and_leads_to_the_first(app, outside):
+def test_an_emptied_page_says_so_and_leads_to_the_first(app, outside):
     insert(outside, users, [{"name": "힣"}] * 25)
     *_pages, last_but_one, last = walk(app.get("/users"), "next")
     with outside.begin() as connection:
@@ -194,14 +194,14 @@ def test_a_page_emptied_meanwhile_says_so_and_leads_to_the_first(app, outside):
     assert emptied.click("First page").status_int == 200
 
 
-def test_the_last_page_of_nobody_says_that_nobody_was_found(app):
+def test_the_last_page_of_an_empty_search_says_that_nobody_was_found(app):
     page = app.get("/users?q=zzqx&cursor=last")
     page.mustcontain("Nobody was found.")
     assert page.html.select(".pager") == []
 
 
 @pytest.mark.parametrize("descending", [False, True])
-def test_the_parts_beside_a_cursor_hold_all_beyond_it_once_the_nearest_first(outside, crowd, descending):
+def test_the_seeks_of_a_cursor_give_all_rows_beyond_it_once_in_order(outside, crowd, descending):
     in_turn = crowd[::-1] if descending else crowd
     with Session(outside) as session:
 
@@ -220,7 +220,7 @@ def test_the_parts_beside_a_cursor_hold_all_beyond_it_once_the_nearest_first(out
 
 
 @pytest.mark.usefixtures("crowd")
-def test_a_page_of_a_query_holds_entities_and_one_of_what_was_read_holds_that(outside):
+def test_page_of_returns_entities_and_read_list_returns_columns(outside):
     with Session(outside) as session:
         users_shown = page_of(session, select(User), BY_NAME, size=3).rows
         shown = read_list(session, read_view({}), size=3)[0].rows
@@ -231,7 +231,7 @@ def test_a_page_of_a_query_holds_entities_and_one_of_what_was_read_holds_that(ou
 
 
 @pytest.mark.parametrize("direction", ["next", "prev"])
-def test_a_list_emptied_meanwhile_says_that_nothing_is_there(app, outside, make_user, direction):
+def test_an_emptied_list_says_that_it_is_empty(app, outside, make_user, direction):
     insert(outside, posts, [{"title": "Hello", "body": "…", "author_id": make_user().id}] * 60)
     second = go(app.get("/posts"), "next")
     with outside.begin() as connection:
@@ -239,7 +239,7 @@ def test_a_list_emptied_meanwhile_says_that_nothing_is_there(app, outside, make_
     go(second, direction).mustcontain("Nothing has been written yet.")
 
 
-def test_posts_stand_newest_first(app, outside, make_user):
+def test_posts_are_listed_newest_first(app, outside, make_user):
     author = make_user()
     insert(outside, posts, [{"title": f"Post {n}", "body": "…", "author_id": author.id} for n in range(60)])
     pages = walk(app.get("/posts"), "next")
@@ -247,7 +247,7 @@ def test_posts_stand_newest_first(app, outside, make_user):
     assert ids(go(pages[1], "prev")) == ids(pages[0])
 
 
-def test_posts_written_meanwhile_do_not_move_the_next_page(app, outside, make_user):
+def test_new_posts_do_not_move_the_next_page(app, outside, make_user):
     post = {"title": "Hello", "body": "…", "author_id": make_user().id}
     insert(outside, posts, [post] * 60)
     first = app.get("/posts")
@@ -316,7 +316,7 @@ BAD_CURSORS = {
 }
 
 
-def test_a_cursor_that_is_none_of_ours_is_refused_with_a_page(app, make_user, subtests):
+def test_an_invalid_cursor_is_refused_with_a_page(app, make_user, subtests):
     make_user()
     for what, cursor in BAD_CURSORS.items():
         with subtests.test(what):
@@ -381,7 +381,7 @@ OPENED = {
 
 
 @pytest.mark.parametrize("query", OPENED)
-def test_a_list_is_opened_at_a_place_with_all_before_it_on_the_way_back(app, outside, query):
+def test_a_list_opens_at_a_place_with_all_before_it_on_the_previous_pages(app, outside, query):
     days = [datetime.datetime(2025, month, 15, tzinfo=datetime.UTC) for month in (1, 6, 7)]
     named = zip(["Ada", "Jo", "Kim"], ["a@a.example", "b", "b@b.example"], [18, 20, 30], days, strict=True)
     for name, email, age, joined in named:
@@ -397,14 +397,14 @@ def test_a_list_is_opened_at_a_place_with_all_before_it_on_the_way_back(app, out
     assert names[0] in go(page, "prev").text
 
 
-def test_a_list_opened_backwards_at_a_letter_has_all_that_begin_with_it(app, make_user):
+def test_a_descending_list_opened_at_a_letter_has_all_that_begin_with_it(app, make_user):
     for name in ["k", "k😀", "k𠮷", "k\U0010fffd", "khz", "k힣", "l"]:
         make_user(name)
     page = app.get("/users?sort=-name&from=k")
     assert {row.text for row in page.html.select("tbody th a")} == {"k", "k😀", "k𠮷", "k\U0010fffd", "khz", "k힣"}
 
 
-def test_a_list_that_cannot_be_opened_there_says_so_and_begins_at_its_start(app, crowd):
+def test_an_invalid_place_is_noted_and_the_list_opens_at_its_start(app, crowd):
     page = app.get("/users", {"sort": "age", "from": "old"})
     assert page.html.select_one(".note").text == "An age is a whole number from 0 to 150, not “old”."
     assert len(ids(page)) == 25
@@ -422,7 +422,7 @@ def test_an_empty_cursor_is_the_first_page(app, make_user):
     assert ids(app.get("/users", {"cursor": ""})) == [user.id, 0]
 
 
-def test_a_cursor_may_name_a_row_that_is_not_there(app, crowd):
+def test_a_cursor_may_name_a_row_that_does_not_exist(app, crowd):
     below, above = encode([0, "after", " ", -(2**31) + 1]), encode([0, "before", "\U0010ffff" * 200, 2**31 - 1])
     assert ids(app.get("/users", {"cursor": below})) == crowd[:25]
     assert ids(app.get("/users", {"cursor": above})) == crowd[-25:]
@@ -439,7 +439,7 @@ json_values = st.recursive(
 @bounded
 @given(names=st.lists(texts, min_size=1, max_size=12), size=st.integers(1, 4))
 @example(names=["a", "A", "a", "B"], size=1)
-def test_whatever_the_names_every_row_comes_once_in_order_and_back(outside, names, size):
+def test_any_names_are_listed_once_in_order_both_ways(outside, names, size):
     with Session(outside) as session:
         session.add_all(User(name=name) for name in names)
         session.flush()
@@ -480,7 +480,7 @@ changes = st.lists(people | st.integers(1, 20), max_size=8)
     st.sampled_from([3, 1500]),
     st.sampled_from([12, 20_000]),
 )
-def test_whatever_happens_meanwhile_all_who_stay_are_shown_once_in_order(
+def test_whatever_changes_between_pages_users_who_stay_are_listed_once_in_order(
     outside, view, present, happening, size, few, far
 ):
     for direction in ("next", "previous"):
@@ -528,7 +528,7 @@ def listed(session, view):
 
 @bounded
 @given(cursor=st.text(st.characters(exclude_categories=["Cs"])))
-def test_whatever_text_comes_as_a_cursor_there_is_a_page(app, cursor):
+def test_any_text_as_a_cursor_gets_a_page(app, cursor):
     app.get("/users?" + urlencode({"cursor": cursor}), status=[200, 400]).mustcontain("<nav", "<h1>")
 
 
@@ -536,12 +536,12 @@ def test_whatever_text_comes_as_a_cursor_there_is_a_page(app, cursor):
 @given(value=st.lists(st.sampled_from([0, "after", "before"]) | json_values, max_size=4) | json_values)
 @example(value=[0, "after", "", 0])
 @example(value=[0, "before", "a", -1])
-def test_whatever_json_comes_as_a_cursor_there_is_a_page(app, value):
+def test_any_json_as_a_cursor_gets_a_page(app, value):
     cursor = encode(json.dumps(value))
     app.get("/users", {"cursor": cursor}, status=[200, 400]).mustcontain("<nav", "<h1>")
 
 
-def test_only_a_bad_request_is_raised():
+def test_an_invalid_cursor_raises_a_bad_request():
     with pytest.raises(HTTPBadRequest):
         page_of(None, select(User), [User.id], "x")
 

@@ -1,14 +1,16 @@
 """Marks the words of a search in a text."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from markupsafe import Markup, escape
 
 from ...db.folding import fold
 
 
-def mark(text: str, words: Iterable[str]) -> Markup:
+def mark(text: str, words: Collection[str]) -> Markup:
     """Return `text` as HTML, escaped, with `<mark>` around each place where one of `words`, folded, is found."""
+    if not words:
+        return escape(text)
     parts, shown = [], 0
     for start, end in _merge(sorted(_places(text, words))):
         parts.append(escape(text[shown:start]) + Markup("<mark>%s</mark>") % text[start:end])

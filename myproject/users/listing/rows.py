@@ -35,7 +35,8 @@ class Hits:
 
 def sample_shares(connection: Connection, parts: Sequence[Part]) -> dict[Part, float]:
     """Return the share of the newest users that meets each of the parts."""
-    newest = select(users).order_by(users.c.id.desc()).limit(SAMPLE_SIZE).subquery()
+    columns = [users.c[name] for name in sorted({part.column for part in parts})]
+    newest = select(*columns).order_by(users.c.id.desc()).limit(SAMPLE_SIZE).subquery()
     numbers = [func.count().filter(part.condition(newest.c)) for part in parts]
     size, *found = connection.execute(select(func.count(), *numbers).select_from(newest)).one()
     return {part: number / max(size, 1) for part, number in zip(parts, found, strict=True)}
@@ -70,28 +71,40 @@ def one_by_one(conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[
     return [case((and_(*conditions), true()), else_=false())] if conditions else []
 
 
-def looked_at(keys: tuple[Any, ...], checks: Sequence[Part]) -> list[Any]:
-    """Return the columns to read of a row that is to be checked."""
-    return [users.c.id, *named(keys), *(users.c[name] for name in sorted({part.column for part in checks}))]
+def select_from_order(criteria: Criteria) -> Select[Any]:
+    """Select the rows of the list, or, if users have to be checked, what is to be checked of them."""
+    checks = criteria.checks(criteria.keys)
+    if not checks:
+        return listed(criteria.keys)
+    return select(
+        users.c.id, *named(criteria.keys), *(users.c[name] for name in sorted({part.column for part in checks}))
+    )
 
 
 def read_in_order(
-    connection: Connection, criteria: Criteria, people_parts: Sequence[Any], ascending: bool, limit: int
+    connection: Connection, criteria: Criteria, parts: Sequence[Any], ascending: bool, limit: int
 ) -> list[Row[Any]] | None:
-    """Return up to `limit` rows of those in `people_parts`, selects of the users in the order of the list.
+    """Return up to `limit` rows of the users in `parts`, selects in the order of the list, one after the other.
 
-    Each part reads up to MOST_ROWS_IN_ORDER users. Returns `None` if it takes more to fill the page.
+    If no user has to be checked, the parts select rows; else they select what is to be checked of up to
+    MOST_ROWS_IN_ORDER users. Returns `None` if it takes more of them to fill the page.
     """
     rows: list[Row[Any]] = []
     checks = criteria.checks(criteria.keys)
-    for people in people_parts:
-        row = people.subquery().c
-        met = one_by_one([part.condition(row) for part in checks])
-        found = select(row.id).where(*met).limit(limit - len(rows)).subquery()
+    for part in parts:
+        if not checks:
+            rows += connection.execute(part.limit(limit - len(rows)))
+            continue
+        user = part.subquery().c
+        met = one_by_one([check.condition(user) for check in checks])
+        found = select(user.id).where(*met).limit(limit - len(rows)).subquery()
         shown = listed(criteria.keys).join(found, users.c.id == found.c.id)
-        rows += connection.execute(shown.order_by(*in_order(criteria.keys, ascending))).all()
-        if len(rows) == limit:
-            return rows
-        if checks and connection.scalar(select(func.count()).select_from(people.subquery())) == MOST_ROWS_IN_ORDER:
+        rows += connection.execute(shown.order_by(*in_order(criteria.keys, ascending)))
+        if len(rows) < limit and count_up_to(connection, part) == MOST_ROWS_IN_ORDER:
             return None
     return rows
+
+
+def count_up_to(connection: Connection, people: Any) -> int:
+    """Return the number of users in a select that has a limit."""
+    return connection.scalar(select(func.count()).select_from(people.subquery())) or 0

@@ -8,27 +8,14 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Integer,
-    Row,
-    Select,
-    UnaryExpression,
-    column,
-    exists,
-    func,
-    literal_column,
-    select,
-    table,
-    union_all,
-)
+import sqlalchemy as sa
 from sqlalchemy.sql.operators import custom_op
 
 from ...web.pagination import ALL_ROWS, KeysetCondition, in_order
 from ..models import BY_ADDED, BY_AGE, BY_JOINED, BY_NAME, KINDS, users
 from . import rows
 from .criteria import Criteria, Part, Word
-from .rows import Hits, listed, looked_at, named, of_kind, one_by_one
+from .rows import Hits, listed, named, of_kind, one_by_one
 
 # More trigrams exclude hardly anybody else and take longer to look up.
 MOST_TRIGRAMS = 24
@@ -39,8 +26,8 @@ LAST_LETTER = "\U0010ffff"
 ROW_COST = 8
 
 # The index of words, and the trigrams that it has: see indexes.py.
-trigrams = table("users_trigrams", column("rowid", Integer))
-trigrams_in_use = table("users_trigrams_used", column("term"))
+trigrams = sa.table("users_trigrams", sa.column("rowid", sa.Integer))
+trigrams_in_use = sa.table("users_trigrams_used", sa.column("term"))
 rowid = trigrams.c.rowid
 
 
@@ -51,63 +38,65 @@ class _Index:
     `cost` compares the time that it takes among many users.
     """
 
-    entries: Select[Any]
-    people: Select[Any]
+    entries: sa.Select[Any]
+    people: sa.Select[Any]
     cost: float
 
 
-def find_hits(connection: Connection, criteria: Criteria, limit: int) -> Hits:
+def find_hits(connection: sa.Connection, criteria: Criteria, limit: int) -> Hits:
     """Return whom the criteria find, counted up to `limit`."""
     people = _select_people(connection, criteria)
-    [id_] = people.limit(limit).subquery().c
-    number, ids = connection.execute(select(func.count(), func.json_group_array(id_))).one()
+    first = people.limit(limit)
+    if not criteria.checks(criteria.keys):
+        return Hits(people, rows.count_up_to(connection, first), None)
+    [id_] = first.subquery().c
+    number, ids = connection.execute(sa.select(sa.func.count(), sa.func.json_group_array(id_))).one()
     return Hits(people, number, ids if number <= min(rows.FEW_HITS, limit - 1) else None)
 
 
 def read_rows(
-    connection: Connection, criteria: Criteria, hits: Hits, edge: KeysetCondition, ascending: bool, limit: int
-) -> Sequence[Row[Any]]:
+    connection: sa.Connection, criteria: Criteria, hits: Hits, edge: KeysetCondition, ascending: bool, limit: int
+) -> Sequence[sa.Row[Any]]:
     """Return up to `limit` rows beyond the `edge`, sorted by the keys, which each row has last."""
     if hits.number == 0:
         return []
-    if hits.ids is not None and criteria.checks(criteria.keys):
-        ids = select(func.json_each(hits.ids).table_valued("value").c.value)
+    if hits.ids is not None:
+        ids = sa.select(sa.func.json_each(hits.ids).table_valued("value").c.value)
         return connection.execute(_select_sorted(criteria, ids, edge, ascending, limit)).all()
     if criteria.keys is BY_ADDED and hits.people.selected_columns[0] is rowid:
         return connection.execute(_select_by_words(criteria, hits.people, edge, ascending, limit)).all()
-    most = rows.MOST_ROWS_IN_ORDER if criteria.checks(criteria.keys) else limit
-    parts = [_select_in_order(criteria, seek, ascending, most) for seek in edge.seeks]
+    parts = [_select_in_order(criteria, seek, ascending) for seek in edge.seeks]
     found = rows.read_in_order(connection, criteria, parts, ascending, limit)
     if found is None:
         return connection.execute(_select_sorted(criteria, hits.people, edge, ascending, limit)).all()
     return found
 
 
-def _select_people(connection: Connection, criteria: Criteria) -> Select[Any]:
+def _select_people(connection: sa.Connection, criteria: Criteria) -> sa.Select[Any]:
     """Select the ids of the users by the index that has the fewest others."""
     shares = {}
     if criteria.words or len(criteria.ranges) > 1:
         shares = rows.sample_shares(connection, criteria.parts)
     indexes = [*_by_words(connection, criteria, shares), *_by_kinds_and_ranges(criteria, shares)]
     if not indexes:
-        return select(users.c.id).where(*criteria.conditions)
+        return sa.select(users.c.id).where(*criteria.conditions)
     if len(indexes) == 1:
         return indexes[0].people
-    sizes = [_count(connection, index.entries, rows.FEW_HITS + 1) for index in indexes]
+    sizes = [rows.count_up_to(connection, index.entries.limit(rows.FEW_HITS + 1)) for index in indexes]
     if min(sizes) <= rows.FEW_HITS:
         return indexes[sizes.index(min(sizes))].people
     return min(indexes, key=lambda index: index.cost).people
 
 
-def _by_words(connection: Connection, criteria: Criteria, shares: Mapping[Part, float]) -> list[_Index]:
+def _by_words(connection: sa.Connection, criteria: Criteria, shares: Mapping[Part, float]) -> list[_Index]:
     """Return the index of words, if the criteria have a rare word."""
     words = rows.rare_words(criteria.words, shares)
     alternatives, proven = _trigrams_of(connection, words)
     if not alternatives:
         return []
-    entries = select(rowid).where(literal_column("users_trigrams").op("MATCH")(_expression(alternatives)))
+    entries = sa.select(rowid).where(sa.literal_column("users_trigrams").op("MATCH")(_expression(alternatives)))
     checks = [part.condition() for part in criteria.parts if part not in proven]
-    people = entries.where(exists().where(users.c.id == rowid, *checks)) if checks else entries
+    people = entries.where(sa.exists().where(users.c.id == rowid, *checks)) if checks else entries
     return [_Index(entries, people, ROW_COST * prod(shares[word] for word in words))]
 
 
@@ -121,16 +110,12 @@ def _by_kinds_and_ranges(criteria: Criteria, shares: Mapping[Part, float]) -> li
 
 def _by_order(criteria: Criteria, keys: tuple[Any, ...], shares: Mapping[Part, float]) -> _Index:
     kinds = zip(KINDS, criteria.kind_values, strict=True) if criteria.choices else ()
-    entries = select(users.c.id).where(*(column.in_(values) for column, values in kinds), *criteria.seeks(keys))
+    entries = sa.select(users.c.id).where(*(column.in_(values) for column, values in kinds), *criteria.seeks(keys))
     checks = criteria.checks(keys)
     people = entries.where(*one_by_one([part.condition() for part in checks]))
     # The index by name has the columns to be checked; for another one, SQLite reads the row.
     share = prod(shares.get(part, 1) for part in criteria.parts if part not in checks)
     return _Index(entries, people, share if keys is BY_NAME else share * ROW_COST)
-
-
-def _count(connection: Connection, people: Select[Any], limit: int) -> int:
-    return connection.scalar(select(func.count()).select_from(people.limit(limit).subquery())) or 0
 
 
 def _expression(alternatives: Sequence[Sequence[str]]) -> str:
@@ -140,7 +125,7 @@ def _expression(alternatives: Sequence[Sequence[str]]) -> str:
     return " AND ".join(f"({' OR '.join(part)})" if part else '("")' for part in quoted)
 
 
-def _trigrams_of(connection: Connection, words: Sequence[Word]) -> tuple[list[Sequence[str]], list[Word]]:
+def _trigrams_of(connection: sa.Connection, words: Sequence[Word]) -> tuple[list[Sequence[str]], list[Word]]:
     """Return the trigrams to look up, one of each item, and the words that a text with them has for certain.
 
     A longer word is not certain: its trigrams may be apart from one another in the text.
@@ -161,37 +146,37 @@ def _trigrams_of(connection: Connection, words: Sequence[Word]) -> tuple[list[Se
     return trigrams[:MOST_TRIGRAMS], certain
 
 
-def _trigrams_beginning(connection: Connection, letters: str) -> Sequence[str]:
+def _trigrams_beginning(connection: sa.Connection, letters: str) -> Sequence[str]:
     """Return the trigrams in use that begin with one or two letters, as many as tell that they are common."""
     term = trigrams_in_use.c.term
-    between = select(term).where(term >= letters, term < letters + LAST_LETTER)
+    between = sa.select(term).where(term >= letters, term < letters + LAST_LETTER)
     return connection.scalars(between.limit(MOST_TRIGRAMS_OF_LETTERS)).all()
 
 
 def _select_sorted(
-    criteria: Criteria, ids: Select[Any], edge: KeysetCondition, ascending: bool, limit: int
-) -> Select[Any]:
+    criteria: Criteria, ids: sa.Select[Any], edge: KeysetCondition, ascending: bool, limit: int
+) -> sa.Select[Any]:
     """Select the rows of `ids`: all are found first, and then sorted."""
     # SQLite does not use an index to sort by `+ key`: https://www.sqlite.org/optoverview.html
-    keys: list[Any] = [UnaryExpression(key, operator=custom_op("+")) for key in criteria.keys]
+    keys: list[Any] = [sa.UnaryExpression(key, operator=custom_op("+")) for key in criteria.keys]
     found = listed(criteria.keys).where(users.c.id.in_(ids), *edge.conditions)
     return found.order_by(*in_order(keys, ascending)).limit(limit)
 
 
 def _select_by_words(
-    criteria: Criteria, people: Select[Any], edge: KeysetCondition, ascending: bool, limit: int
-) -> Select[Any]:
+    criteria: Criteria, people: sa.Select[Any], edge: KeysetCondition, ascending: bool, limit: int
+) -> sa.Select[Any]:
     """Select rows in the order of adding: the index of words is in that order, too."""
     beyond = [rowid > value if ascending else rowid < value for value in edge.values]
     ids = people.where(*beyond).order_by(*in_order([rowid], ascending)).limit(limit)
     return _select_sorted(criteria, ids, ALL_ROWS, ascending, limit)
 
 
-def _select_in_order(criteria: Criteria, seek: Sequence[Any], ascending: bool, most: int) -> Any:
-    """Select what is to be checked of up to `most` users, along the index of the order or its piece for each kind."""
-    keys = criteria.keys
-    columns = looked_at(keys, criteria.checks(keys))
-    each = [select(*columns).where(*of_kind(kind), *criteria.seeks(keys), *seek) for kind in criteria.kinds(keys)]
+def _select_in_order(criteria: Criteria, seek: Sequence[Any], ascending: bool) -> Any:
+    """Select users along the index of the order, or along its piece for each kind."""
+    keys, columns = criteria.keys, rows.select_from_order(criteria)
+    each = [columns.where(*of_kind(kind), *criteria.seeks(keys), *seek) for kind in criteria.kinds(keys)]
     # All but the last condition of `seek` say that a key equals: SQLite would sort by these keys again.
-    sorted_by: list[Any] = [literal_column(key.name) for key in named(keys)[max(len(seek) - 1, 0) :]]
-    return union_all(*each).order_by(*in_order(sorted_by, ascending)).limit(most)
+    sorted_by: list[Any] = [sa.literal_column(key.name) for key in named(keys)[max(len(seek) - 1, 0) :]]
+    merged = each[0] if len(each) == 1 else sa.union_all(*each)
+    return merged.order_by(*in_order(sorted_by, ascending)).limit(rows.MOST_ROWS_IN_ORDER)

@@ -1,6 +1,7 @@
 """The search text and the indexes over it are right after every way to write."""
 
 import random
+import re
 import sqlite3
 import unicodedata
 
@@ -12,7 +13,7 @@ from sqlalchemy import delete, insert, text, update
 
 from myproject.db.folding import fold
 from myproject.models import User
-from myproject.users.listing.indexes import FOLDED_LENGTH
+from myproject.users.listing.indexes import FOLDED_LENGTH, POSTGRESQL, SQLITE
 from tests import postgresql_only, sqlite_only
 from tests.db.writes import WRITES
 
@@ -72,6 +73,26 @@ def test_every_way_to_write_updates_the_search(write, left, probe, search_texts,
     assert sorted(search_texts()) == sorted(searched_by(name, None) for name in left)
     for name in ("John Doe", "Jane Doe", "Jim Doe"):
         assert len(found(fold(name)[:3])) == left.count(name)
+
+
+TRIGGERS = [
+    (database, name)
+    for database, statements in {"sqlite": SQLITE, "postgresql": POSTGRESQL}.items()
+    for statement in statements
+    for name in re.findall(r"CREATE TRIGGER (\w+)", statement)
+]
+
+
+@pytest.mark.parametrize(("database_url", "trigger"), TRIGGERS, indirect=["database_url"])
+def test_the_search_is_wrong_without_any_of_the_triggers(outside, search_texts, trigger):
+    with outside.begin() as connection:
+        of_table = " ON users" if outside.dialect.name == "postgresql" else ""
+        connection.exec_driver_sql(f"DROP TRIGGER {trigger}{of_table}")
+        connection.execute(insert(users).values([{"name": "Jane Doe"}, {"name": "Jim Doe"}]))
+        connection.execute(update(users).where(users.c.name == "Jane Doe").values(name="Janet Doe"))
+        connection.execute(delete(users).where(users.c.name == "Jim Doe"))
+    with pytest.raises((AssertionError, sqlalchemy.exc.DatabaseError)):
+        search_texts()
 
 
 def test_an_aborted_request_leaves_nothing_in_the_search(probe, search_texts, found):
