@@ -12,7 +12,7 @@ revision = "0001"
 down_revision = None
 
 
-def upgrade():
+def upgrade() -> None:
     op.create_table(
         "users",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -52,6 +52,6 @@ def upgrade():
     op.create_index(op.f("ix_posts_author_id"), "posts", ["author_id"])
 
 
-def downgrade():
+def downgrade() -> None:
     op.drop_table("posts")
     op.drop_table("users")

@@ -12,7 +12,7 @@ revision = "0002"
 down_revision = "0001"
 
 
-def upgrade():
+def upgrade() -> None:
     op.create_table(
         "receipts",
         sa.Column("token", sa.String(length=32), nullable=False),
@@ -23,5 +23,5 @@ def upgrade():
     op.create_index(op.f("ix_receipts_created_at"), "receipts", ["created_at"])
 
 
-def downgrade():
+def downgrade() -> None:
     op.drop_table("receipts")

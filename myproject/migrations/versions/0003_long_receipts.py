@@ -12,14 +12,14 @@ revision = "0003"
 down_revision = "0002"
 
 
-def upgrade():
+def upgrade() -> None:
     with op.batch_alter_table("receipts") as receipts:
         receipts.alter_column(
             "location", existing_type=sa.String(length=2000), type_=sa.Text(), existing_nullable=False
         )
 
 
-def downgrade():
+def downgrade() -> None:
     with op.batch_alter_table("receipts") as receipts:
         receipts.alter_column(
             "location", existing_type=sa.Text(), type_=sa.String(length=2000), existing_nullable=False

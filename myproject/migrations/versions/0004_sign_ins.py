@@ -12,7 +12,7 @@ revision = "0004"
 down_revision = "0003"
 
 
-def upgrade():
+def upgrade() -> None:
     op.create_table(
         "sign_ins",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -55,7 +55,7 @@ def upgrade():
     )
 
 
-def downgrade():
+def downgrade() -> None:
     op.drop_index("ix_users_can_sign_in", "users")
     op.drop_table("failed_sign_ins")
     op.drop_table("password_links")

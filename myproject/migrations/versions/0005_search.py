@@ -1,8 +1,8 @@
-"""What users are searched and sorted by, kept by triggers, and the indexes over it.
+"""The columns that the list is searched and sorted by, the triggers that keep them, and their indexes.
 
-It goes in steps, each short and a transaction of its own, so that the site can go on meanwhile; interrupted anywhere,
-it is run again. On SQLite, where the triggers call a function of this version of myproject, a process of an older one
-can from the first step on neither add a user nor change a name or an email.
+It works in short steps, each in its own transaction, so that the site stays in use. If it is interrupted, run it again.
+On SQLite the triggers call a function of this version of myproject: from the first step on, processes of an older
+version can neither add a user nor change a name or an email.
 
 Revision ID: 0005
 Revises: 0004
@@ -10,6 +10,8 @@ Create Date: 2026-11-21 13:50:00
 """
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,10 +20,10 @@ from sqlalchemy.exc import OperationalError
 revision = "0005"
 down_revision = "0004"
 
-BATCH = 5000
-FIRST = -(2**31) - 1
-# Seconds. Who waits for SQLite's lock looks for it every 0.1 seconds only.
-PAUSE = 0.15
+BATCH_ROWS = 5000
+BELOW_ALL_IDS = -(2**31) - 1
+# SQLite looks for a lock only every 0.1 seconds while it waits.
+PAUSE_SECONDS = 0.15
 
 MARKS = (
     r"[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
@@ -131,10 +133,10 @@ POSTGRESQL_INDEXES = {
 }
 
 
-def upgrade():
+def upgrade() -> None:
     dialect = op.get_context().dialect.name
     if "search_text" not in [column["name"] for column in sa.inspect(op.get_bind()).get_columns("users")]:
-        # At once, however many rows there are: neither database rewrites them.
+        # Quick for any number of rows: neither database rewrites the table.
         collation = {"sqlite": None, "postgresql": "und-x-icu"}[dialect]
         op.add_column(
             "users", sa.Column("search_text", sa.Text(collation=collation), server_default="", nullable=False)
@@ -146,42 +148,42 @@ def upgrade():
         {"sqlite": upgrade_sqlite, "postgresql": upgrade_postgresql}[dialect](op.get_bind())
 
 
-def upgrade_sqlite(connection):
-    fill = filling(SQLITE_SEARCH_TEXT.format(row=""))
-    last = FIRST
+def upgrade_sqlite(connection: sa.Connection) -> None:
+    fill = fill_statement(SQLITE_SEARCH_TEXT.format(row=""))
+    last = BELOW_ALL_IDS
     while (following := next_batch(connection, last)) is not None:
-        let_others_write_after(connection.execute, fill, {"last": last, "next": following})
+        pause_after(connection.execute, fill, {"last": last, "next": following})
         last = following
     for name, what in INDEXES.items():
-        let_others_write_after(op.execute, f"CREATE INDEX IF NOT EXISTS {name} ON users {what}")
+        pause_after(op.execute, f"CREATE INDEX IF NOT EXISTS {name} ON users {what}")
     op.execute("DROP INDEX IF EXISTS ix_users_name")
 
 
-def let_others_write_after(execute, *arguments):
-    """Execute a statement, and leave the lock free for those who have waited for it."""
+def pause_after(execute: Callable[..., Any], *arguments: Any) -> None:
+    """Execute a statement; if it took long, pause, so that waiting requests get the write lock."""
     started = time.monotonic()
     execute(*arguments)
-    if time.monotonic() - started > PAUSE / 10:
-        time.sleep(PAUSE)
+    if time.monotonic() - started > PAUSE_SECONDS / 10:
+        time.sleep(PAUSE_SECONDS)
 
 
-def upgrade_postgresql(connection):
-    # As all transactions of ours are: a post that comes or goes meanwhile is either seen, or makes the batch fail.
+def upgrade_postgresql(connection: sa.Connection) -> None:
+    # Like the application's transactions: a batch either sees a concurrent change of posts, or fails and is repeated.
     op.execute("SET default_transaction_isolation = 'serializable'")
-    # Whatever is written there, the trigger puts in its place what is right.
-    fill = filling("''")
-    last = FIRST
+    # The trigger replaces the value that is written.
+    fill = fill_statement("''")
+    last = BELOW_ALL_IDS
     while (following := next_batch(connection, last)) is not None:
         try:
             connection.execute(fill, {"last": last, "next": following})
         except OperationalError as error:
-            # Lost a race against the site: a serialization failure, a deadlock, a lock that it held for long.
+            # A conflict with the site: a serialization failure, a deadlock or a lock timeout.
             if not str(getattr(error.orig, "sqlstate", "")).startswith(("40", "55P03")):
                 raise
         else:
             last = following
     op.execute("RESET default_transaction_isolation")
-    # It waits for every transaction, an export too, and nobody waits for it.
+    # CREATE INDEX CONCURRENTLY waits for all transactions, even long exports, but blocks none.
     op.execute("SET lock_timeout = 0")
     invalid = "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE NOT indisvalid"
     broken = connection.scalars(sa.text(invalid)).all()
@@ -194,22 +196,22 @@ def upgrade_postgresql(connection):
     op.execute("ANALYZE users")
 
 
-def filling(search_text):
-    """Return the statement that fills the columns of a batch."""
+def fill_statement(search_text: str) -> sa.TextClause:
+    """Return the statement that fills the columns of a batch of rows."""
     return sa.text(f"""
         UPDATE users SET has_posts = {HAS_POSTS}, search_text = {search_text}
         WHERE id > :last AND id <= :next AND (search_text = '' OR has_posts <> {HAS_POSTS})
     """)  # nosec B608
 
 
-def next_batch(connection, last):
-    """Return the id that ends the batch after the id `last`, or `None`."""
-    batch = f"SELECT id FROM users WHERE id > :last ORDER BY id LIMIT {BATCH}"  # nosec B608
+def next_batch(connection: sa.Connection, last: int) -> int | None:
+    """Return the last id of the batch after the id `last`, or `None` if there is none."""
+    batch = f"SELECT id FROM users WHERE id > :last ORDER BY id LIMIT {BATCH_ROWS}"  # nosec B608
     return connection.scalar(sa.text(f"SELECT max(id) FROM ({batch}) batch"), {"last": last})  # nosec B608
 
 
-def downgrade():
-    """In one transaction: nobody can write meanwhile."""
+def downgrade() -> None:
+    """Remove all of it in one transaction, during which nobody else can write."""
     op.create_index("ix_users_name", "users", [sa.text("lower(name)"), "id"])
     if op.get_context().dialect.name == "sqlite":
         for name in ("users_search_text_insert", "users_search_text_update", "users_trigrams_update",
@@ -220,7 +222,7 @@ def downgrade():
         op.execute("DROP TABLE users_trigrams")
         indexes = INDEXES
     else:
-        # The extension stays: others may use it.
+        # The extension stays: other programs may use it.
         op.execute("DROP FUNCTION users_search_text CASCADE")
         op.execute("DROP FUNCTION posts_has_posts CASCADE")
         op.execute("DROP FUNCTION folded")

@@ -12,7 +12,7 @@ revision = "0006"
 down_revision = "0005"
 
 
-def upgrade():
+def upgrade() -> None:
     op.create_table(
         "saved_views",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -33,5 +33,5 @@ def upgrade():
     op.create_index("uq_saved_views_name", "saved_views", ["user_id", sa.text("lower(name)")], unique=True)
 
 
-def downgrade():
+def downgrade() -> None:
     op.drop_table("saved_views")

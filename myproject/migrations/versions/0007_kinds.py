@@ -37,14 +37,14 @@ SQLITE = (
 )
 
 
-def upgrade():
+def upgrade() -> None:
     if op.get_context().dialect.name == "sqlite":
         for statement in SQLITE:
             op.execute(sa.DDL(statement))
         op.execute("INSERT INTO users_kinds SELECT role, active, has_posts, count(*) FROM users GROUP BY 1, 2, 3")
 
 
-def downgrade():
+def downgrade() -> None:
     if op.get_context().dialect.name == "sqlite":
         for name in ("users_kinds_insert", "users_kinds_update", "users_kinds_delete"):
             op.execute(f"DROP TRIGGER {name}")

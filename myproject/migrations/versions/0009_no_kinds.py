@@ -37,14 +37,14 @@ SQLITE = (
 )
 
 
-def upgrade():
+def upgrade() -> None:
     if op.get_context().dialect.name == "sqlite":
         for name in TRIGGERS:
             op.execute(f"DROP TRIGGER {name}")
         op.execute("DROP TABLE users_kinds")
 
 
-def downgrade():
+def downgrade() -> None:
     if op.get_context().dialect.name == "sqlite":
         for statement in SQLITE:
             op.execute(sa.DDL(statement))
