@@ -20,12 +20,6 @@ def test_the_examples_of_life_of_a_request_run(database_url, rows):
     names["engine"].dispose()
 
 
-def test_the_migration_that_contributing_adds_is_the_next_one():
-    [told] = re.findall(r"--rev-id (\d+)", (ROOT / "CONTRIBUTING.md").read_text())
-    latest = max(path.name[:4] for path in (ROOT / "myproject/migrations/versions").glob("*.py"))
-    assert int(told) == int(latest) + 1
-
-
 def test_every_file_that_life_of_a_request_names_exists():
     told = re.findall(r"`([\w/]+\.py)`", LIFE_OF_A_REQUEST.read_text(encoding="utf-8"))
     places = [ROOT, ROOT / "myproject", ROOT / "myproject/db"]

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from .test_examples import DOCS
+from . import DOCS
 
 TEXT = (DOCS / "security.md").read_text(encoding="utf-8")
 # The number of requirements of levels 1 and 2 in each section of OWASP ASVS 5.0.0; they are the first ones of it.
