@@ -98,8 +98,8 @@ def number_equal_names(connection: sa.Connection) -> None:
     rows = connection.execute(views).all()
     taken = {(user_id, key) for _, user_id, _, key in rows}
     seen = set()
-    for view_id, user_id, name, key in rows:
-        number = 2
+    for view_id, user_id, name, old_key in rows:
+        key, number = old_key, 2
         while (user_id, key) in seen:
             # Not one that another view has, which may come later.
             suffix = f" ({number})"
