@@ -26,6 +26,7 @@ def test_the_guide_adds_a_field(tmp_path):
             follow(step, folder)
     run("make format", folder)
     run(f"make check ARGS=\"-q -n0 {TESTS} -k '{NAMES}'\"", folder)
+    assert not (folder / ".venv").exists()
     changed = run("git add --all --intent-to-add && git diff --name-only", folder).split()
     assert "myproject/users/models.py" in changed
     assert len([path for path in changed if not path.startswith(NOT_COUNTED)]) <= MOST_FILES
