@@ -49,7 +49,10 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=20, help="requests to a server in each round (%(default)s)")
     parser.add_argument("--only", choices=PARTS, action="append", help="measure this part; may be given again")
     parser.add_argument(
-        "--rows", type=int, default=1_000_000, help=f"users in the large databases; the small have {SMALL:,}"
+        "--rows",
+        type=int,
+        default=1_000_000,
+        help=f"users in the large databases (%(default)s); the small have {SMALL:,}, or a tenth if that is fewer",
     )
     parser.add_argument("--cache", type=Path, help="folder that keeps the databases of the lists for the next run")
     parser.add_argument("--requests", type=int, default=10_000, help="requests that measure memory (%(default)s)")

@@ -71,7 +71,7 @@ def print_lists(seconds: dict[str, dict[Place, float]]) -> None:
     title = "Lists: milliseconds of a request, by the number of users"
     head(title, "", *(cell for kind in sizes for cell in _size_titles(kind, sizes[kind])), "target")
     for operation, times in seconds.items():
-        growths = [round(times[kind, both[-1]] / times[kind, both[0]], 2) for kind, both in sizes.items()]
+        growths = [round(times[kind, many] / times[kind, few], 2) for kind, (few, *_, many) in sizes.items()]
         cells = [
             cell
             for (kind, both), growth in zip(sizes.items(), growths, strict=True)
@@ -85,12 +85,11 @@ def _print_groups(seconds: dict[str, dict[Place, float]], sizes: dict[str, list[
     groups: dict[str, list[dict[Place, float]]] = {}
     for operation, times in seconds.items():
         groups.setdefault(group_of(operation), []).append(times)
-    titles = [cell for kind, both in sizes.items() for cell in (f"{kind}, {both[-1]:,}", "largest ratio")]
+    titles = [cell for kind, (*_, many) in sizes.items() for cell in (f"{kind}, {many:,}", "largest ratio")]
     head("Lists by group: milliseconds of its fastest and slowest operation", "", "operations", *titles, "target")
     for group, members in groups.items():
         cells, growths = [], []
-        for kind, both in sizes.items():
-            few, many = both[0], both[-1]
+        for kind, (few, *_, many) in sizes.items():
             milliseconds = [times[kind, many] * 1000 for times in members]
             growths.append(round(max(times[kind, many] / times[kind, few] for times in members), 2))
             cells += [f"{min(milliseconds):.1f} to {max(milliseconds):.1f}", f"{growths[-1]:.2f}"]
@@ -98,7 +97,7 @@ def _print_groups(seconds: dict[str, dict[Place, float]], sizes: dict[str, list[
 
 
 def _sizes(times: dict[Place, float]) -> dict[str, list[int]]:
-    """Return `{kind of database: [few, many]}`, or one size if few are many."""
+    """Return `{kind of database: [few, many]}`."""
     kinds = dict.fromkeys(kind for kind, _ in times)
     return {kind: sorted(size for each, size in times if each == kind) for kind in kinds}
 

@@ -179,7 +179,7 @@ def distribution_of(module):
 
 
 def normal(name):
-    """Return the normalized name of a distribution: https://peps.python.org/pep-0503/"""
+    """Return the name of a distribution, normalized by PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

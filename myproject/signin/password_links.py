@@ -1,6 +1,4 @@
-"""Links with which people set a password themselves: an administrator makes them, and they are valid for a day and
-one use.
-"""
+"""Links with which people set their own password. Administrators create them; one is valid for a day and one use."""
 
 import datetime
 from typing import Any

@@ -19,10 +19,10 @@ NEW_CAN_ADMINISTER = "NEW.role = 'admin' AND NEW.active AND NEW.email IS NOT NUL
 OLD_CAN_ADMINISTER = NEW_CAN_ADMINISTER.replace("NEW.", "OLD.")
 
 NOTE_ADMINISTRATOR = f"""INSERT INTO users_administered SELECT 1
-            WHERE {NEW_CAN_ADMINISTER} AND NOT EXISTS (SELECT 1 FROM users_administered);"""
+            WHERE {NEW_CAN_ADMINISTER} AND NOT EXISTS (SELECT 1 FROM users_administered);"""  # nosec B608
 REQUIRE_ADMINISTRATOR = f"""SELECT RAISE(ABORT, 'constraint failed: {LAST_ADMINISTRATOR}')
             WHERE EXISTS (SELECT 1 FROM users_administered)
-            AND NOT EXISTS (SELECT 1 FROM users WHERE {CAN_ADMINISTER});"""
+            AND NOT EXISTS (SELECT 1 FROM users WHERE {CAN_ADMINISTER});"""  # nosec B608
 SQLITE = (
     "CREATE TABLE users_administered (administered BOOLEAN NOT NULL)",
     f"""
@@ -63,7 +63,7 @@ POSTGRESQL = (
         RAISE EXCEPTION 'the last administrator who can sign in has to stay'
             USING ERRCODE = 'check_violation', CONSTRAINT = '{LAST_ADMINISTRATOR}', TABLE = 'users';
     END $$
-    """,
+    """,  # nosec B608
     f"""
     CREATE TRIGGER users_last_administrator_update AFTER UPDATE ON users FOR EACH ROW
     WHEN ({OLD_CAN_ADMINISTER} AND NOT ({NEW_CAN_ADMINISTER}))

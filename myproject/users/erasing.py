@@ -1,4 +1,4 @@
-"""Erasing a person for good, as they may demand: https://gdpr-info.eu/art-17-gdpr/"""
+"""Erasing a person for good, as they may demand: see https://gdpr-info.eu/art-17-gdpr/ for the right."""
 
 from typing import Any
 

@@ -30,7 +30,7 @@ from .request import Handler, Request
 RECEIPT_LIFETIME = datetime.timedelta(days=1)
 # The share of forms after which expired receipts are deleted.
 CLEANUP_PROBABILITY = 1 / 100
-TOKEN_FIELD = "form_token"
+TOKEN_FIELD = "form_token"  # nosec B105
 
 
 class Receipt(Base):

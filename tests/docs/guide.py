@@ -99,7 +99,7 @@ def run(command, folder, expected=(0,)):
     """
     command = re.sub(r"^\.venv/bin/", f"{SCRIPTS}/", command)
     complete = " ".join(f"--assume-old=.venv{stamp}" for stamp in ("", "/development.stamp", "/testing.stamp"))
-    command = re.sub("^make ", f"make --silent {complete} BIN={SCRIPTS} ", command)
+    command = re.sub("^make ", f"make --silent {complete} BIN={SCRIPTS} MAKE='make {complete}' ", command)
     inherited = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "MAKEFLAGS")}
     done = subprocess.run(
         command,

@@ -18,14 +18,14 @@ CAN_ADMINISTER = "role = 'admin' AND active AND email IS NOT NULL AND password_h
 NEW_CAN_ADMINISTER = "NEW.role = 'admin' AND NEW.active AND NEW.email IS NOT NULL AND NEW.password_hash IS NOT NULL"
 OLD_CAN_ADMINISTER = NEW_CAN_ADMINISTER.replace("NEW.", "OLD.")
 NOTE_ADMINISTRATOR = f"""INSERT INTO users_administered SELECT 1
-            WHERE {NEW_CAN_ADMINISTER} AND NOT EXISTS (SELECT 1 FROM users_administered);"""
+            WHERE {NEW_CAN_ADMINISTER} AND NOT EXISTS (SELECT 1 FROM users_administered);"""  # nosec B608
 REQUIRE_ADMINISTRATOR = f"""SELECT RAISE(ABORT, 'constraint failed: last_administrator')
             WHERE EXISTS (SELECT 1 FROM users_administered)
-            AND NOT EXISTS (SELECT 1 FROM users WHERE {CAN_ADMINISTER});"""
+            AND NOT EXISTS (SELECT 1 FROM users WHERE {CAN_ADMINISTER});"""  # nosec B608
 TRIGGERS = {
     "sqlite": (
         "CREATE TABLE users_administered (administered BOOLEAN NOT NULL)",
-        f"INSERT INTO users_administered SELECT 1 WHERE EXISTS (SELECT 1 FROM users WHERE {CAN_ADMINISTER})",
+        f"INSERT INTO users_administered SELECT 1 WHERE EXISTS (SELECT 1 FROM users WHERE {CAN_ADMINISTER})",  # nosec B608
         f"""
         CREATE TRIGGER users_administered_insert AFTER INSERT ON users BEGIN
             {NOTE_ADMINISTRATOR}
@@ -61,7 +61,7 @@ TRIGGERS = {
             RAISE EXCEPTION 'the last administrator who can sign in has to stay'
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'last_administrator', TABLE = 'users';
         END $$
-        """,
+        """,  # nosec B608
         f"""
         CREATE TRIGGER users_last_administrator_update AFTER UPDATE ON users FOR EACH ROW
         WHEN ({OLD_CAN_ADMINISTER} AND NOT ({NEW_CAN_ADMINISTER}))
@@ -93,13 +93,13 @@ def upgrade() -> None:
 
 def number_equal_names(connection: sa.Connection) -> None:
     """Append a number to each name that is the same as that of an older view of the same user."""
-    views = sa.text(f"SELECT id, user_id, name, {NAME_KEY.format(name='name')} FROM saved_views ORDER BY user_id, id")
+    views = sa.text(f"SELECT id, user_id, name, {NAME_KEY.format(name='name')} FROM saved_views ORDER BY user_id, id")  # nosec B608
     key_of = sa.text(f"SELECT {NAME_KEY.format(name=':name')}")
     rows = connection.execute(views).all()
     taken = {(user_id, key) for _, user_id, _, key in rows}
     seen = set()
-    for view_id, user_id, name, key in rows:
-        number = 2
+    for view_id, user_id, name, old_key in rows:
+        key, number = old_key, 2
         while (user_id, key) in seen:
             # Not one that another view has, which may come later.
             suffix = f" ({number})"
