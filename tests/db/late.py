@@ -29,7 +29,8 @@ def around_everything(config):
     config.add_subscriber(add_callbacks, "pyramid.events.NewRequest")
     config.add_subscriber(lambda event: arrive(event.request, "new response"), "pyramid.events.NewResponse")
     for error in Forgiven, IntegrityError:
-        config.add_exception_view(forgive, context=error)
+        # For the route of the probe, so that it precedes the application's own view of the same error.
+        config.add_exception_view(forgive, context=error, route_name="probe")
 
 
 def arrive(request, place):
