@@ -21,10 +21,12 @@ serve: .venv/development.stamp ## Run the application on http://localhost:6543 (
 test: .venv/testing.stamp ## Run the tests (ARGS="-k users" passes arguments to pytest)
 	@$(BIN)/pytest $(ARGS)
 
-check: .venv/testing.stamp ## Run what CI runs: format, lint, types, dead code, security, translations, tests
+check: .venv/testing.stamp ## Run what CI runs: format, lint, types, complexity, dead code, security, translations, tests
 	@echo "Format";       $(BIN)/ruff format --check --quiet
 	@echo "Lint";         $(BIN)/ruff check --quiet
 	@echo "Types";        $(BIN)/mypy --no-error-summary
+	@echo "Complexity";   complex=$$($(BIN)/radon cc --show-complexity --min C myproject) && \
+	[ -z "$$complex" ] || { echo "$$complex"; exit 1; }
 	@echo "Dead code";    $(BIN)/vulture
 	@echo "Security";     $(BIN)/bandit --quiet --recursive myproject
 	@echo "Translations"; $(BIN)/python -m myproject.scripts.messages --check

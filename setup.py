@@ -46,6 +46,7 @@ setup(
             "playwright",
             "pytest",
             "pytest-xdist",
+            "radon",
             "ruff",
             "uv",
             "vulture",

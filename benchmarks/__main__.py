@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import lists, memory, requests, sessions, tables
-from .databases import SMALL, binaries, databases
+from .databases import SMALL_ROWS, binaries, databases
 
 PARTS = ("requests", "sessions", "memory", "lists")
 
@@ -52,7 +52,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--rows",
         type=int,
         default=1_000_000,
-        help=f"users in the large databases (%(default)s); the small have {SMALL:,}, or a tenth if that is fewer",
+        help=f"users in the large databases (%(default)s); the small have {SMALL_ROWS:,}, or a tenth if that is fewer",
     )
     parser.add_argument("--cache", type=Path, help="folder that keeps the databases of the lists for the next run")
     parser.add_argument("--requests", type=int, default=10_000, help="requests that measure memory (%(default)s)")

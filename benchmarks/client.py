@@ -9,9 +9,9 @@ from tests import signed_in
 
 from .servers import SECRET
 
-LIST = "/users"
-EDIT = "/users/1/edit"
-NEW = "/users/new"
+LIST_PATH = "/users"
+EDIT_PATH = "/users/1/edit"
+NEW_PATH = "/users/new"
 
 
 class Client:
@@ -20,7 +20,7 @@ class Client:
     def __init__(self, port: int) -> None:
         self.socket = _connect(port)
         self.cookie = f"__Host-session={signed_in.cookie(SECRET)}"
-        page = self.send(self.get(EDIT), 200).decode()
+        page = self.send(self.get(EDIT_PATH), 200).decode()
         self.token = _field_value(page, "csrf_token")
         self.name = _field_value(page, "name").replace("&#39;", "%27").replace(" ", "+")
 
@@ -32,7 +32,7 @@ class Client:
 
     def gets(self, count: int) -> list[bytes]:
         """Return `count` requests for the list."""
-        return [self.get(LIST)] * count
+        return [self.get(LIST_PATH)] * count
 
     def get(self, path: str) -> bytes:
         """Return a request for the page at `path`."""
@@ -41,12 +41,12 @@ class Client:
     def add(self) -> bytes:
         """Return a request that adds a user with a new email address, with a new form token."""
         new = uuid.uuid4().hex
-        return self._post(NEW, f"form_token={new}&name=Zoltan+{new}&email={new}@example.org&age=30")
+        return self._post(NEW_PATH, f"form_token={new}&name=Zoltan+{new}&email={new}@example.org&age=30")
 
     def posts(self, count: int) -> list[bytes]:
         """Return `count` requests that each change the user's age, with new form tokens."""
         return [
-            self._post(EDIT, f"form_token={uuid.uuid4().hex}&name={self.name}&age={20 + number % 2}")
+            self._post(EDIT_PATH, f"form_token={uuid.uuid4().hex}&name={self.name}&age={20 + number % 2}")
             for number in range(count)
         ]
 

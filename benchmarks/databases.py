@@ -22,7 +22,7 @@ from .people import people
 
 ROOT = Path(__file__).parent.parent
 # Number of users in the small databases.
-SMALL = 10_000
+SMALL_ROWS = 10_000
 # Settings of PostgreSQL for millions of users. Durability does not matter: a lost database is filled again.
 LARGE_SERVER_SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "wal_level": "minimal", "max_wal_senders": 0}
 
@@ -32,7 +32,7 @@ Makers = dict[str, Callable[[str], str]]
 
 @contextlib.contextmanager
 def databases(journal: str) -> Iterator[Makers]:
-    """Yield the makers of new databases, each with SMALL users and the administrator who signs in.
+    """Yield the makers of new databases, each with SMALL_ROWS users and the administrator who signs in.
 
     `journal` is the journal mode of SQLite's files, "wal" or "delete", for the stock wiring. Our engine sets WAL.
     """
@@ -72,7 +72,7 @@ def large_databases(
 
 def _sqlite(folder: Path, journal: str) -> Callable[[str], str]:
     filled = folder / "filled.sqlite"
-    _make(f"sqlite:///{filled}", SMALL)
+    _make(f"sqlite:///{filled}", SMALL_ROWS)
     with contextlib.closing(sqlite3.connect(filled)) as connection:
         connection.execute(f"PRAGMA journal_mode = {journal}")
     return lambda name: f"sqlite:///{shutil.copy(filled, folder / f'{name}.sqlite')}"
@@ -80,7 +80,7 @@ def _sqlite(folder: Path, journal: str) -> Callable[[str], str]:
 
 def _postgresql(server: Any) -> Callable[[str], str]:
     server.execute("CREATE DATABASE filled")
-    _make(server.url("filled"), SMALL)
+    _make(server.url("filled"), SMALL_ROWS)
 
     def copy(name: str) -> str:
         server.execute(f"CREATE DATABASE {name} TEMPLATE filled")
@@ -113,6 +113,6 @@ def _large_postgresql(server: Any, rows: int) -> str:
 
 def _make(url: str, rows: int) -> None:
     with mock.patch.dict(os.environ, DATABASE_URL=url):
-        initialize_db.upgrade(ROOT / "development.ini")
+        initialize_db.upgrade(str(ROOT / "development.ini"))
     signed_in.add_administrator(url)
     fill(url, people(rows))

@@ -16,8 +16,8 @@ from myproject.users.listing.view import ORDERS, read_view
 from myproject.users.models import users
 from myproject.web.pagination import LAST_PAGE, KeysetCondition, in_order, read_page
 
-from .client import LIST, Client
-from .databases import SMALL, large_databases
+from .client import LIST_PATH, Client
+from .databases import SMALL_ROWS, large_databases
 from .servers import application, serving
 
 SEARCHES = {
@@ -49,10 +49,10 @@ Place = tuple[str, int]  # kind of database, number of users
 def measure(rows: int, rounds: int, cache: Path | None = None) -> dict[str, dict[Place, float]]:
     """Return `{operation: {(kind of database, number of users): seconds}}`, medians of `rounds` requests each.
 
-    `rows` users are compared with SMALL, or a tenth of them if they are no more. Each round asks every server once for
-    each operation, so that other load on the machine affects all of them.
+    `rows` users are compared with SMALL_ROWS, or a tenth of them if they are no more. Each round asks every server once
+    for each operation, so that other load on the machine affects all of them.
     """
-    few = SMALL if rows > SMALL else rows // 10
+    few = SMALL_ROWS if rows > SMALL_ROWS else rows // 10
     with contextlib.ExitStack() as stack:
         urls = stack.enter_context(large_databases([few, rows], cache))
         addresses = {place: _addresses(url) for place, url in urls.items()}
@@ -100,7 +100,7 @@ def _addresses(url: str) -> dict[str, str]:
     queries["search and filter `q=ada&role=editor`"] = "q=ada&role=editor"
     queries |= {f"how many of each kind, {name}": query for name, query in COUNTS.items()}
     engine.dispose()
-    return {operation: f"{LIST}?{query}" for operation, query in queries.items()}
+    return {operation: f"{LIST_PATH}?{query}" for operation, query in queries.items()}
 
 
 def cursor(engine: sqlalchemy.Engine, parameters: dict[str, str], offset: int | None = None) -> str | None:

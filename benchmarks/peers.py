@@ -15,7 +15,7 @@ from typing import Any
 
 from myproject.db import get_engine
 
-from .client import LIST, Client
+from .client import LIST_PATH, Client
 from .databases import large_databases
 from .lists import cursor
 from .servers import application, serving
@@ -47,10 +47,10 @@ def ours(port: int, url: str, rows: int) -> dict[str, Any]:
     return {
         "base": f"http://127.0.0.1:{port}",
         "headers": {"Cookie": Client(port).cookie},
-        "list": LIST,
-        "deep": f"{LIST}?cursor={deep}",
-        "search-rare": f"{LIST}?q=lovelace.12",
-        "search-common": f"{LIST}?q=ada",
+        "list": LIST_PATH,
+        "deep": f"{LIST_PATH}?cursor={deep}",
+        "search-rare": f"{LIST_PATH}?q=lovelace.12",
+        "search-common": f"{LIST_PATH}?q=ada",
     }
 
 

@@ -1,6 +1,7 @@
 """Which requests are refused, and which headers every response has.
 
-Variants are subtests, which share one application."""
+Variants are subtests, which share one application.
+"""
 
 import re
 from pathlib import Path
