@@ -236,7 +236,8 @@ def test_an_interrupted_migration_of_the_search_can_be_resumed(empty, config, mo
     assert found == [(number, f"{name}\n\n\n", number in (2, 3)) for number, name in names.items()]
     if empty.dialect.name == "sqlite":
         with empty.begin() as connection:
-            connection.exec_driver_sql("INSERT INTO users_trigrams (users_trigrams) VALUES ('integrity-check')")
+            check = "INSERT INTO users_trigrams (users_trigrams, rank) VALUES ('integrity-check', 1)"
+            connection.exec_driver_sql(check)
     assert differences(empty) == []
 
 

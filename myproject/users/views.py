@@ -10,7 +10,7 @@ from ..web.errors import error_page
 from ..web.events import log_event
 from ..web.flash import flash
 from ..web.forms import try_write
-from ..web.i18n import _
+from ..web.i18n import _, translate
 from ..web.identity import identity_of
 from ..web.request import Request
 from .administrators import LAST_ADMINISTRATOR
@@ -49,6 +49,9 @@ def index(request: Request) -> dict[str, Any]:
         "choices": count_choices(request.dbsession, view) if panel == "filters" else None,
         "notes": [*view.notes, *([note] if note else [])],
         "mark": mark,
+        # Translated once: each row has them.
+        "labels": {name: translate(request, label) for name, label in OPTIONAL_COLUMNS.items()},
+        "roles": {role: translate(request, name) for role, name in ROLE_NAMES.items()},
         **TEXTS_OF_LIST,
     }
 

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from myproject.db import IReadingTookTooLong, get_engine
 from myproject.db.folding import fold
-from myproject.db.sqlite import add_functions
 from myproject.models import User
 from myproject.users.listing import page as listing_page
 from myproject.users.listing import rows as listing_rows
@@ -207,8 +206,6 @@ def fill(engine, rows):
 def filled(database_url):
     """An engine of a database with MANY people, as it is after some use."""
     engine = create_engine(database_url)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", add_functions)
     fill(engine, people(1, MANY))
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
