@@ -325,14 +325,20 @@ def test_an_unknown_or_odd_query_is_ignored(app, subtests):
 
 # Searches that are probably mistakes or attacks, and the note that the list shows.
 SEARCHES = {
-    "10,000 characters": ("a" * 10_000, "Only the first 400 characters were searched for."),
-    "10,000 characters of Korean": ("김" * 10_000, "Only the first 400 characters were searched for."),
-    "200 words": (" ".join(f"{number}" for number in range(200)), "Only the first 20 words were searched for."),
-    "an age backwards": ("age:90-10", "Nobody is from 90 to 10 years old. Is 10 to 90 meant?"),
-    "a month that is none": ("joined:2026-13", "“2026-13” is not in the calendar."),
-    "a day that is none": ("joined:2026-02-30", "“2026-02-30” is not in the calendar."),
-    "days backwards": ("joined:2026..2025", "2026 to 2025 has no day. Is 2025 to 2026 meant?"),
-    "an unknown role": ("role:root", "“root” is no role"),
+    "10,000 characters": ("a" * 10_000, "This search is too long. Only the first 400 characters were used."),
+    "10,000 characters of Korean": ("김" * 10_000, "This search is too long. Only the first 400 characters were used."),
+    "200 words": (
+        " ".join(f"{number}" for number in range(200)),
+        "This search has too many words. Only the first 20 were used.",
+    ),
+    "an age backwards": ("age:90-10", "The age range 90 to 10 is the wrong way round. Did you mean 10 to 90?"),
+    "a month that is none": ("joined:2026-13", "“2026-13” is not a date. Use a date like 2026-01-31."),
+    "a day that is none": ("joined:2026-02-30", "“2026-02-30” is not a date. Use a date like 2026-01-31."),
+    "days backwards": (
+        "joined:2026..2025",
+        "The date range 2026 to 2025 is the wrong way round. Did you mean 2025 to 2026?",
+    ),
+    "an unknown role": ("role:root", "Unknown role “root”"),
     "an age of 5000 digits": ("age:" + "9" * 5000, "is not an age"),
 }
 STRANGE = [
@@ -401,14 +407,14 @@ def test_any_search_is_answered_with_the_list(app, subtests):
         for query in ({}, {"sort": "name"}, {"role": "admin", "panel": "filters", "count": "exact"}):
             with subtests.test(typed, query=query):
                 page = app.get("/users", {"q": typed, **query})
-                page.mustcontain("Search the users", no="Traceback")
+                page.mustcontain("Search users", no="Traceback")
                 assert page.html.select("#users, .empty")
 
 
 def test_wildcards_and_operators_are_searched_literally(app, subtests):
     for typed in ("%", "_", "*", "\\", "'", "%%", "ada%", "a_a", "ada*", "NOT bob", "ada OR bob", "'a'", "a\\"):
         with subtests.test(typed):
-            app.get("/users", {"q": typed}).mustcontain("Nobody was found.")
+            app.get("/users", {"q": typed}).mustcontain("No users found.")
 
 
 BAD_LISTS = {
@@ -422,8 +428,8 @@ BAD_LISTS = {
     "role=Member": "Choose one of the filters",
     "active=1": "Choose one of the filters",
     "posts=%00": "Choose one of the filters",
-    "sort=age&cursor=x": "Start from its first page",
-    "q=a&cursor=WzAsImFmdGVyIl0": "Start from its first page",
+    "sort=age&cursor=x": "Start again from the first page",
+    "q=a&cursor=WzAsImFmdGVyIl0": "Start again from the first page",
 }
 
 
@@ -432,20 +438,20 @@ def test_a_list_url_that_no_page_links_to_is_refused(app, subtests):
         with subtests.test(query[:40]):
             page = app.get(f"/users?{query}", status=400)
             assert_error_page(page, 400)
-            page.mustcontain(said, "To the users")
+            page.mustcontain(said, "Back to users")
 
 
 NOTED_LISTS = {
-    "age_from=90&age_to=10": "Nobody is from 90 to 10 years old.",
-    "age_from=%00": "An age is a whole number",
-    "age_to=1e1": "An age is a whole number",
-    "age_to=" + "9" * 5000: "An age is a whole number",
-    "joined_from=2026-13": "is not in the calendar",
-    "joined_to=%EF%BC%92%EF%BC%90%EF%BC%92%EF%BC%96": "is not in the calendar",
-    "joined_from=2026&joined_to=2025": "has no day",
-    "sort=age&from=old": "An age is a whole number",
-    "sort=joined&from=2026-13": "is not in the calendar",
-    "sort=role&from=a": "can be opened at a place",
+    "age_from=90&age_to=10": "The age range 90 to 10 is the wrong way round.",
+    "age_from=%00": "is not an age. Use a whole number",
+    "age_to=1e1": "is not an age. Use a whole number",
+    "age_to=" + "9" * 5000: "is not an age. Use a whole number",
+    "joined_from=2026-13": "is not a date. Use a date like",
+    "joined_to=%EF%BC%92%EF%BC%90%EF%BC%92%EF%BC%96": "is not a date. Use a date like",
+    "joined_from=2026&joined_to=2025": "is the wrong way round",
+    "sort=age&from=old": "is not an age. Use a whole number",
+    "sort=joined&from=2026-13": "is not a date. Use a date like",
+    "sort=role&from=a": "To jump to a place in the list",
 }
 
 

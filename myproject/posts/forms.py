@@ -19,7 +19,7 @@ class PostForm(RecordForm):
     author_id = ChoiceField(
         _("Author"),
         coerce=to_id,
-        description=_("Somebody is missing? Open their page and choose “Write a post” there."),
+        description=_("If the author is not listed, open their page and choose “Write a post”."),
     )
 
     def __init__(

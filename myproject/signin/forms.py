@@ -32,9 +32,9 @@ def new_password_field() -> PasswordField:
     """Return the field for a new password. It is asked for once, since the page can show it."""
     return PasswordField(
         _("New password"),
-        [validators.DataRequired(_("Please fill in this field."))],
+        [validators.DataRequired(_("Fill in this field."))],
         render_kw={"autocomplete": "new-password"},
-        description=_("At least 12 characters; several words are easy to remember."),
+        description=_("At least 12 characters. Several words are easy to remember."),
     )
 
 
@@ -57,7 +57,7 @@ class NewPasswordForm(Form):
 class OwnPasswordForm(NewPasswordForm):
     """A new password, and the present one, which a stranger at an unlocked computer does not know."""
 
-    your_password = PasswordAgainField(_("Present password"))
+    your_password = PasswordAgainField(_("Current password"))
     password = new_password_field()
 
 
@@ -67,12 +67,12 @@ class SetupForm(NewPasswordForm):
     name = TextField(_("Your name"), length=NAME_LENGTH, required=True, render_kw={"autocomplete": "name"})
     email = EmailField(_("Email"), required=True, render_kw={"inputmode": "email", "autocomplete": "username"})
     password = new_password_field()
-    demo = BooleanField(_("Add 200 made-up people, to try it with"))
+    demo = BooleanField(_("Add 200 sample users"))
     token = TextField(
-        _("Token"),
+        _("Setup token"),
         length=100,
         required=True,
-        description=_("It stands in the log of the server, so that nobody from outside comes first."),
+        description=_("Copy it from the server log. This keeps strangers from setting up the site."),
     )
 
     def __init__(self, request: Request, *, expected_token: str | None, **values: Any) -> None:
@@ -86,4 +86,4 @@ class SetupForm(NewPasswordForm):
         """Refuse a token that is not the one in the log."""
         token, expected = field.data or "", self.expected_token
         if expected is None or not hmac.compare_digest(token.encode(), expected.encode()):
-            raise ValidationError(_("This is not the token in the log of the server."))
+            raise ValidationError(_("This is not the token in the server log. Copy it again."))

@@ -29,5 +29,5 @@ def change_password(user: User, request: Request) -> dict[str, Any] | HTTPSeeOth
     if not form.validate():
         return form.invalid(request, user=user)
     set_password(request, user, form.password.data, keep_sign_in=identity_of(request).sign_in)
-    flash(request, _("Your password was changed. Other browsers were signed out."))
+    flash(request, _("Your password was changed. You were signed out of all other browsers."))
     return HTTPSeeOther(request.route_path("users.show", id=user.id))

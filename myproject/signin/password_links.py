@@ -82,7 +82,7 @@ def find_link(request: Request, *columns: Any) -> Select:
 
 def unknown_link() -> HTTPNotFound:
     """Return the error for a link that does not exist, was used or has expired: nobody learns which."""
-    return HTTPNotFound(_("This link was used already, or is older than a day. Ask for a new one."))
+    return HTTPNotFound(_("This link has expired or was already used. Ask an administrator for a new one."))
 
 
 @view_config(**SET_PASSWORD_PAGE, request_method="GET")
@@ -99,5 +99,5 @@ def update_password(link: PasswordLink, request: Request) -> dict[str, Any] | HT
     if not form.validate():
         return form.invalid(request, user=user)
     set_password(request, user, form.password.data)
-    flash(request, _("Your password is set. Sign in with it."))
+    flash(request, _("Your password was set. You can sign in now."))
     return HTTPSeeOther(request.route_path("signin"))

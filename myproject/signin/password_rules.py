@@ -47,12 +47,12 @@ def find_problem(password: str, *personal_words: str | None) -> TranslationStrin
 
 def _find_invalid_text(password: str) -> TranslationString | None:
     if len(password) < MIN_LENGTH:
-        return _("At least ${min} characters, please. Several words are easy to remember.", mapping={"min": MIN_LENGTH})
+        return _("Enter at least ${min} characters. Several words are easy to remember.", mapping={"min": MIN_LENGTH})
     if len(password) > MAX_LENGTH:
-        return _("At most ${max} characters, please.", mapping={"max": MAX_LENGTH})
+        return _("Enter at most ${max} characters.", mapping={"max": MAX_LENGTH})
     # Not every keyboard can type control characters and line separators; a lone surrogate (Cs) is half a character.
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in password):
-        return _("Please remove the control characters from this field.")
+        return _("Remove the invisible control characters from this field.")
     return None
 
 
@@ -61,9 +61,9 @@ def _find_easy_guess(password: str, personal_words: Iterable[str | None]) -> Tra
     words = {SITE_NAME, *filter(None, personal_words)}
     email_names = {word.partition("@")[0] for word in words}
     if base_words & _fold_words(words | email_names):
-        return _("This password is guessed from your name, email or this site. Please choose another one.")
+        return _("This password is too similar to your name, your email or the name of this site. Choose another one.")
     if base_words & _common_words() or _is_repeated(password.casefold()) or _is_run(_fold(password) or password):
-        return _("This password is among those that are guessed first. Please choose another one.")
+        return _("This password is too common. Choose another one.")
     return None
 
 

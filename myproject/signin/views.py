@@ -60,7 +60,7 @@ def sign_in(request: Request) -> dict[str, Any] | HTTPSeeOther:
     user = authenticate(request, email, password)
     if user is None:
         guessing.count_failed_attempt(request, email)
-        form.password.errors = [_("The email or the password is not right.")]
+        form.password.errors = [_("Wrong email or password. Try again.")]
         return form.invalid(request)
     start_sign_in(request, user)
     return HTTPSeeOther(next_page(request, form.next.data))
@@ -70,7 +70,7 @@ def too_many_attempts(request: Request, form: SignInForm, seconds: int) -> dict[
     """Return the form for an answer with status 429 that says in how many seconds to try again."""
     account = guessing.account_key(request, form.email.data or "")[:16]
     log_event(request, "sign-in held up", account=account, seconds=seconds)
-    form.password.errors = [_("There were too many tries. Please wait for ${wait} seconds.", mapping={"wait": seconds})]
+    form.password.errors = [_("Too many attempts. Try again in ${wait} seconds.", mapping={"wait": seconds})]
     request.response.status_int = 429
     request.response.retry_after = seconds
     return {"form": form}

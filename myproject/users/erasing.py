@@ -22,7 +22,7 @@ class EraseForm(ConfirmForm):
 
     posts = ChoiceField(
         _("Posts"),
-        choices={"keep": _("Keep them, written by “Former member”"), "delete": _("Delete them too")},
+        choices={"keep": _("Keep them anonymously"), "delete": _("Delete them")},
         default="keep",
     )
 
@@ -42,5 +42,5 @@ def erase(user: User, request: Request) -> Any:
     user.erase(keep_posts=form.posts.data == "keep")
     request.after_commit(log_event, request, "erased", user=user_id)
     # Without their name: the message travels in a cookie.
-    flash(request, _("The person was erased."))
+    flash(request, _("The user was erased permanently."))
     return HTTPSeeOther(request.route_path("users.list"))

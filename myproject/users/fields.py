@@ -22,7 +22,7 @@ ROLE_NAMES = {"member": _("Member"), "editor": _("Editor"), "admin": _("Administ
 DOMAIN_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 EMAIL_PATTERN = re.compile(rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{DOMAIN_LABEL}(?:\.{DOMAIN_LABEL})*")
 
-EMAIL_TAKEN = _("This address is taken by another user.")
+EMAIL_TAKEN = _("Another user already has this address. Enter a different one.")
 LAST_ADMINISTRATOR_STAYS = _(
     "This is the last administrator who can sign in. Make somebody else an administrator first."
 )
@@ -32,7 +32,7 @@ def parse_email(text: str) -> str | None:
     """Return the email address, in ASCII, or `None` if `text` is empty."""
     email = parse_line(text, length=EMAIL_LENGTH)
     if email is not None and not is_email(email):
-        raise Invalid(_("An address like name@example.com, please."))
+        raise Invalid(_("Enter an email address like name@example.com."))
     return email
 
 
@@ -66,7 +66,7 @@ FIELDS = (
         "email",
         _("Email"),
         parse_email,
-        description=_("Optional, but needed to sign in; no two users share one."),
+        description=_("Optional, but needed to sign in. Each user needs a different address."),
         attributes={"inputmode": "email"},
     ),
     Field(
@@ -89,7 +89,7 @@ FIELDS = (
         _("Active"),
         parse_boolean,
         default=True,
-        description=_("Takes part at present."),
+        description=_("Inactive users cannot sign in."),
         permission="add",
     ),
 )

@@ -49,8 +49,8 @@ class UserForm(FieldsForm):
     """
 
     your_password = PasswordAgainField(
-        _("Your own password"),
-        description=_("Asked for because how somebody signs in, or what they may do, is to change."),
+        _("Confirm your password"),
+        description=_("Needed because you are changing a sign-in email or a role."),
     )
 
     def __init__(self, request: Request, user: User | None = None) -> None:

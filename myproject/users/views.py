@@ -98,7 +98,7 @@ def update(user: User, request: Request) -> Any:
         return form.outdated(request, user, user=user)
     if not (form.validate() and save(form, user)):
         return form.invalid(request, user=user)
-    flash(request, _("${name} was saved.", mapping={"name": user.name}))
+    flash(request, _("The changes to ${name} were saved.", mapping={"name": user.name}))
     return HTTPSeeOther(request.route_path("users.show", id=user.id))
 
 
@@ -140,4 +140,4 @@ def sign_in_facts(user: User) -> tuple[str | None, str, bool]:
 @exception_view_config(IntegrityError, violated_constraint=LAST_ADMINISTRATOR, renderer="errors/error.jinja2")
 def refuse_to_remove_last_administrator(error: IntegrityError, request: Request) -> dict[str, Any]:
     """Answer 409 if a page without a form field for it would remove the last administrator."""
-    return error_page(request, 409, LAST_ADMINISTRATOR_STAYS, _("Somebody has to stay"))
+    return error_page(request, 409, LAST_ADMINISTRATOR_STAYS, _("The last administrator cannot be removed"))

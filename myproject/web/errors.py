@@ -28,16 +28,16 @@ log = logging.getLogger(__name__)
 
 # By status, the title of the page and its advice.
 ERROR_TEXTS = {
-    400: (_("This request is not valid"), _("Go back, reload the page and try again.")),
-    403: (_("You may not do this"), _("Ask an administrator if you should be able to.")),
-    404: (_("There is nothing here"), _("It may have been deleted, or the address is mistyped.")),
-    405: (_("This page does not work that way"), _("Go back and use the buttons of the page.")),
-    413: (_("That is too large"), _("Go back and send less.")),
-    409: (_("Somebody else was faster"), _("Go back, reload the page and try again.")),
-    503: (_("The database does not answer"), _("Nothing was saved. Please try again in a moment.")),
+    400: (_("Invalid request"), _("Go back, reload the page and try again.")),
+    403: (_("You do not have permission"), _("If you need access, ask an administrator.")),
+    404: (_("Page not found"), _("It may have been deleted, or the address may be wrong.")),
+    405: (_("This action is not available here"), _("Go back and use the buttons on the page.")),
+    413: (_("Too much data"), _("Go back, shorten the text and try again.")),
+    409: (_("This record was changed by somebody else"), _("Go back, reload the page and try again.")),
+    503: (_("The database is not available"), _("Nothing was saved. Try again in a moment.")),
     500: (
-        _("Something went wrong on our side"),
-        _("Nothing was saved. Please try again; if it stays, tell us when."),
+        _("Something went wrong"),
+        _("Nothing was saved. Try again. If the problem persists, tell an administrator when it happened."),
     ),
 }
 
@@ -105,7 +105,7 @@ def bad_csrf_token(error: BadCSRFToken, request: Request) -> dict[str, Any]:
     return error_page(
         request,
         400,
-        _("This page was open for too long, or cookies are off. Go back, reload it and try again."),
+        _("This page was open for too long, or cookies are turned off. Go back, reload the page and try again."),
     )
 
 
@@ -121,7 +121,7 @@ def database_unavailable(error: Exception, request: Request) -> dict[str, Any]:
     log.error("request %s: %s: the database is unavailable", request.id, request.method, exc_info=error)
     request.response.retry_after = RETRY_AFTER_SECONDS
     if IOutcomeUnknown.providedBy(error):
-        advice = _("The connection broke while saving. Send the form again: it is saved once.")
+        advice = _("The connection was lost while saving. Send the form again. It will not be saved twice.")
         return error_page(request, 503, advice)
     return error_page(request, 503)
 
@@ -130,8 +130,8 @@ def database_unavailable(error: Exception, request: Request) -> dict[str, Any]:
 def reading_took_too_long(error: Exception, request: Request) -> dict[str, Any]:
     """Answer 503 when a query reached its deadline; it would the next time, too."""
     log.warning("request %s: %s took too long to read", request.id, request.method, exc_info=error)
-    advice = _("Narrow the search, or leave out a filter: the list answers at once then.")
-    return error_page(request, 503, advice, _("This takes too long"))
+    advice = _("Make the search more specific or remove a filter, then try again.")
+    return error_page(request, 503, advice, _("This took too long"))
 
 
 # Before the last attempt no page is rendered: pyramid_retry handles the error itself.

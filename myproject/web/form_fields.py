@@ -91,7 +91,7 @@ class PasswordAgainField(PasswordField):
     def pre_validate(self, form: wtforms.Form) -> None:
         """Refuse a wrong password: somebody else may have found the browser open."""
         if not form.request.confirm(self.data):
-            raise wtforms.ValidationError(_("This is not your password, or there were too many tries."))
+            raise wtforms.ValidationError(_("Wrong password, or too many attempts. Check it, or try again later."))
 
     def populate_obj(self, obj: Base, name: str) -> None:
         """Leave the record alone."""

@@ -62,7 +62,7 @@ class RecordForm(Form):
 class ConfirmForm(Form):
     """Asks people for their own password if they have not entered it lately."""
 
-    your_password = PasswordAgainField(_("Your own password"), description=_("Asked for again before risky acts."))
+    your_password = PasswordAgainField(_("Confirm your password"), description=_("Needed for sensitive actions."))
 
     def __init__(self, request: Request, record: Base | None = None, **values: Any) -> None:
         super().__init__(request, record, **values)

@@ -50,7 +50,7 @@ def switch_language(request: Request) -> HTTPSeeOther:
     """Remember the chosen language for a year and return to the page on which it was chosen."""
     language, page = request.POST.get("language"), request.POST.get("page", "")
     if language not in LANGUAGES or not is_own_path(request, page):
-        raise HTTPBadRequest(_("This language is not known here."))
+        raise HTTPBadRequest(_("This language is not supported."))
     response = HTTPSeeOther(page)
     set_preference(request, response, LANGUAGE_COOKIE, language)
     return response

@@ -66,7 +66,7 @@ def refuse_other_hosts(handler: Handler, registry: Registry) -> Handler:
         host = HOST.fullmatch(request.host)
         if host is None or host[1].lower() not in hosts:
             log.warning("refused the host %r: it is none of myproject.hosts", request.host)
-            raise HTTPBadRequest(_("This site has another name. Use the address that you were given."))
+            raise HTTPBadRequest(_("This is not the address of this site. Use the address that you were given."))
         return handler(request)
 
     return hosts_tween
@@ -93,7 +93,7 @@ def refuse_form_of_another_site(request: Request) -> None:
     """Answer 400 if the browser says that the form was not sent from a page of this site."""
     if request.method == "POST" and not is_from_this_site(request):
         log_event(request, "form refused", why="of another site", path=request.path_here)
-        raise HTTPBadRequest(_("This form was sent from another site. Open the page here and try again."))
+        raise HTTPBadRequest(_("This form was sent from another site. Open the page on this site and try again."))
 
 
 def refuse_unreadable_form(request: Request, limits: Limits) -> None:

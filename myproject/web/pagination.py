@@ -168,7 +168,7 @@ def _parse_cursor(cursor: str | None, keys: Sequence[Any], list_name: str) -> tu
         return side == "before", [_valid_key(value, key) for value, key in zip(edge, keys, strict=True)]
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise HTTPBadRequest(
-            _("This address of a page of the list is not complete. Start from its first page.")
+            _("This link to a page of the list is not complete. Start again from the first page.")
         ) from None
 
 

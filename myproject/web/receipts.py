@@ -126,5 +126,5 @@ def answer_again(request: Request, location: str) -> HTTPSeeOther:
     """Return the redirect to `location`, where the same form led when it was applied."""
     if request.known_identity:
         # For others it may be the sign-in form: a message would bring back the session cookie of before.
-        flash(request, _("This was saved already."))
+        flash(request, _("This was already done."))
     return HTTPSeeOther(location)

@@ -30,7 +30,7 @@ def required(rule: Rule) -> Rule:
     def parse(text: str) -> Any:
         value = rule(text)
         if value is None:
-            raise Invalid(_("Please fill in this field."))
+            raise Invalid(_("Fill in this field."))
         return value
 
     return parse
@@ -48,11 +48,11 @@ def parse_line(text: str, *, length: int, allowed_controls: str = "") -> str | N
     if line is None:
         return None
     if len(line) > length:
-        raise Invalid(_("At most ${max} characters, please.", mapping={"max": length}))
+        raise Invalid(_("Enter at most ${max} characters.", mapping={"max": length}))
     # PostgreSQL stores no NUL, and no page shows the others; Zl and Zp break lines.
     controls = {character for character in line if unicodedata.category(character) in ("Cc", "Zl", "Zp")}
     if controls.difference(allowed_controls):
-        raise Invalid(_("Please remove the control characters from this field."))
+        raise Invalid(_("Remove the invisible control characters from this field."))
     return line
 
 
@@ -68,14 +68,14 @@ def parse_whole_number(text: str, *, lowest: int, highest: int) -> int | None:
         return None
     # int() alone would accept '３０', '1_0' and a million digits too.
     if not re.fullmatch(r"-?[0-9]{1,9}", digits) or not lowest <= int(digits) <= highest:
-        raise Invalid(_("A whole number from ${min} to ${max}, please.", mapping={"min": lowest, "max": highest}))
+        raise Invalid(_("Enter a whole number from ${min} to ${max}.", mapping={"min": lowest, "max": highest}))
     return int(digits)
 
 
 def parse_choice(text: str, *, choices: Mapping[str, Any]) -> str:
     """Return `text` if it is one of the keys of `choices`."""
     if text not in choices:
-        raise Invalid(_("Please choose one of the list."))
+        raise Invalid(_("Choose an option from the list."))
     return text
 
 

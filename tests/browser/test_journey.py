@@ -48,8 +48,8 @@ def becomes_the_first_administrator(page, server):
     page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("New password").fill(PASSWORD)
     token = re.search("enter this token: ([0-9a-f]{32})$", server.printed.read_text(), re.MULTILINE)[1]
-    page.get_by_label("Token").fill(token)
-    page.get_by_role("button", name="Begin").click()
+    page.get_by_label("Setup token").fill(token)
+    page.get_by_role("button", name="Create account").click()
     expect(page).to_have_url(re.compile("/users$"))
     expect(page.get_by_role("status")).to_have_text(f"Welcome, {NAME}. You are the first administrator.")
     expect(page.get_by_text("1 user", exact=True)).to_be_visible()
@@ -93,7 +93,7 @@ def edits_the_age(page):
     expect(page.get_by_label("Age")).to_have_value("30")
     page.get_by_label("Age").fill("31")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("status")).to_have_text("John Doe was saved.")
+    expect(page.get_by_role("status")).to_have_text("The changes to John Doe were saved.")
     expect(page.locator("dt:text-is('Age') + dd")).to_have_text("31")
     page.reload()
     expect(page.get_by_role("status")).to_have_count(0)
@@ -167,7 +167,7 @@ def test_the_journey_works_by_keyboard(browse, rows, complaints):
     page = browse()
     page.goto("/users")
     page.keyboard.press("Tab")
-    skip_link = page.get_by_role("link", name="Skip to the content")
+    skip_link = page.get_by_role("link", name="Skip to main content")
     expect(skip_link).to_be_focused()
     assert_focus_shows(page)
     page.keyboard.press("Enter")
@@ -214,7 +214,7 @@ def test_a_form_keeps_an_age_that_is_not_a_number(browse, rows):
     page.get_by_label("Age").press_sequentially("3e")
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_role("alert")).to_be_visible()
-    expect(page.get_by_text("A whole number from 0 to 150, please.")).to_be_visible()
+    expect(page.get_by_text("Enter a whole number from 0 to 150.")).to_be_visible()
     expect(page.get_by_label("Age")).to_have_value("3e")
     assert rows(User) == []
 

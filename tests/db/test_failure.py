@@ -47,7 +47,7 @@ def server(database_url, postgresql):
 
 def assert_unavailable(page):
     page.mustcontain(
-        "The database does not answer", "Nothing was saved.", "</nav>", no=["Traceback", "psycopg", "SELECT"]
+        "The database is not available", "Nothing was saved.", "</nav>", no=["Traceback", "psycopg", "SELECT"]
     )
     assert (page.status_int, page.headers["Retry-After"]) == (503, "5")
 
@@ -347,7 +347,7 @@ def proxy(settings, postgresql):
 
 
 def assert_unknown(page):
-    page.mustcontain("The connection broke while saving. Send the form again: it is saved once.", "</nav>")
+    page.mustcontain("The connection was lost while saving. Send the form again. It will not be saved twice.", "</nav>")
     assert (page.status_int, page.headers["Retry-After"]) == (503, "5")
 
 
@@ -366,7 +366,7 @@ def test_a_form_sent_again_after_a_lost_commit_reply_is_saved_once(proxy, form, 
     assert_unknown(form.submit(status=503))
     assert (proxy.commits, names()) == (1, ["Jane Doe"])
     proxy.armed = False
-    form.submit(status=303).follow().mustcontain("This was saved already.", "Jane Doe")
+    form.submit(status=303).follow().mustcontain("This was already done.", "Jane Doe")
     assert names() == ["Jane Doe"]
 
 

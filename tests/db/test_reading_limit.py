@@ -30,7 +30,7 @@ def read_slowly(request):
 def test_a_slow_read_is_stopped_with_advice(probe):
     started = time.monotonic()
     page = probe(read_slowly, method="GET", status=503)
-    page.mustcontain("This takes too long", "Narrow the search")
+    page.mustcontain("This took too long", "Make the search more specific")
     assert 0.9 < time.monotonic() - started < 1.4
     assert "Retry-After" not in page.headers
 

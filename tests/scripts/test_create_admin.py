@@ -125,12 +125,12 @@ def test_a_korean_password_works_on_the_page(run, can_sign_in):
 @pytest.mark.parametrize(
     ("password", "said"),
     [
-        ("", "At least 12 characters"),
-        ("short", "At least 12 characters"),
-        ("password1234", "among those that are guessed first"),
-        ("ada@example.com", "guessed from your name, email or this site"),
-        ("Ada   Lovelace", "guessed from your name, email or this site"),
-        ("a" * 1025, "At most 1024 characters"),
+        ("", "Enter at least 12 characters"),
+        ("short", "Enter at least 12 characters"),
+        ("password1234", "This password is too common"),
+        ("ada@example.com", "too similar to your name, your email or the name of this site"),
+        ("Ada   Lovelace", "too similar to your name, your email or the name of this site"),
+        ("a" * 1025, "Enter at most 1024 characters"),
         ("correct horse\x00 battery", "control characters"),
     ],
 )

@@ -175,14 +175,14 @@ def test_the_csrf_token_of_another_session_is_refused(enter, ada, visitor, rows)
     form["name"] = "Changed"
     for token in visitor().get("/signin").forms["record"]["csrf_token"].value, "", "a", "é", "\x00":
         form["csrf_token"] = token
-        assert form.submit(status=400).html.h1.text == "This request is not valid"
+        assert form.submit(status=400).html.h1.text == "Invalid request"
     assert rows(User)[0].name == "Ada Lovelace"
 
 
 @pytest.mark.usefixtures("ada")
 def test_a_sign_in_without_a_csrf_token_is_refused(visitor, rows):
     sent = {"email": "ada@example.com", "password": "correct horse battery staple", "next": ""}
-    visitor().post("/signin", sent, status=400).mustcontain("cookies are off")
+    visitor().post("/signin", sent, status=400).mustcontain("cookies are turned off")
     assert rows(SignIn) == []
 
 

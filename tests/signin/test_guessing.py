@@ -66,7 +66,7 @@ def test_after_five_wrong_passwords_the_right_one_has_to_wait(visitor, rows, has
     page = sign_in(browser)
     assert page.status_int == 429
     assert 50 <= int(page.headers["Retry-After"]) <= 60
-    assert f"Please wait for {page.headers['Retry-After']} seconds." in page.html.find(id="password-error").text
+    assert f"Try again in {page.headers['Retry-After']} seconds." in page.html.find(id="password-error").text
     assert page.forms["record"]["email"].value == "ada@example.com"
     page.mustcontain(no=PASSWORD)
     assert (hashes, rows(SignIn)) == ([], [])

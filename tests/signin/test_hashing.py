@@ -224,7 +224,7 @@ def test_a_password_changed_in_between_is_compared_with_the_new_hash(enter, ada,
     monkeypatch.setattr(
         "myproject.signin.confirmation.find_problem", lambda *_: change(ada, password_hash=other_hash) or "too late"
     )
-    form.submit(status=422).mustcontain("This is not your password")
+    form.submit(status=422).mustcontain("Wrong password")
     assert rows(User)[0].password_hash == other_hash
 
 

@@ -10,7 +10,7 @@ from tests.signed_in import HASHER, PASSWORD
 from .conftest import is_signed_in, sign_in
 
 NEW_PASSWORD = "nine green bottles hanging"
-UNKNOWN = "This link was used already, or is older than a day. Ask for a new one."
+UNKNOWN = "This link has expired or was already used. Ask an administrator for a new one."
 
 
 def change_own(browser, user, present=PASSWORD, new=NEW_PASSWORD):
@@ -25,7 +25,7 @@ def make_link(admin):
     """Call `make_link(user)`: let the administrator make a link for the user; return its URL."""
 
     def make(user):
-        page = admin.get(f"/users/{user.id}").click("Link to set a password")
+        page = admin.get(f"/users/{user.id}").click("Create password link")
         return page.forms["record"].submit(status=200).html.select_one(".secret code").text
 
     return make
@@ -54,7 +54,7 @@ def unconfirmed(admin, age):
 
 def test_a_person_changes_their_password(enter, ada, rows):
     page = change_own(enter(ada), ada).follow()
-    assert page.html.find(role="status").text == "Your password was changed. Other browsers were signed out."
+    assert page.html.find(role="status").text == "Your password was changed. You were signed out of all other browsers."
     assert HASHER.verify(NEW_PASSWORD, rows(User)[0].password_hash)
 
 
@@ -73,7 +73,7 @@ def test_the_user_page_links_to_the_password_page(enter, ada):
 def test_a_wrong_present_password_changes_nothing_and_is_counted(enter, ada, rows):
     page = change_own(enter(ada), ada, present="a wrong password")
     assert page.status_int == 422
-    assert "This is not your password" in page.html.find(id="your_password-error").text
+    assert "Wrong password" in page.html.find(id="your_password-error").text
     page.mustcontain(no=[NEW_PASSWORD, "a wrong password"])
     assert rows(User)[0].password_hash == ada.password_hash
     assert len(rows(FailedSignIn)) == 1
@@ -116,7 +116,7 @@ def test_a_person_sets_their_first_password_with_a_link(make_person, make_link, 
     form = browser.get(make_link(person)).forms["record"]
     form["password"] = NEW_PASSWORD
     page = form.submit(status=303).follow()
-    assert page.html.find(role="status").text == "Your password is set. Sign in with it."
+    assert page.html.find(role="status").text == "Your password was set. You can sign in now."
     assert not is_signed_in(browser)
     assert sign_in(browser, password=NEW_PASSWORD).status_int == 303
 
@@ -213,15 +213,15 @@ def test_an_inactive_user_cannot_sign_in_after_using_a_link(make_person, make_li
 
 def test_a_link_for_a_user_without_email_is_explained(admin, make_user):
     page = admin.get(f"/users/{make_user('Bob').id}/password-link")
-    page.mustcontain("They sign in by their email address, and there is none in their record yet.")
+    page.mustcontain("This user has no email address yet. They need one to sign in.")
     assert "record" not in page.forms
-    assert page.click("Add the address").html.h1.text == "Edit Bob"
+    assert page.click("Add email address").html.h1.text == "Edit Bob"
 
 
 @pytest.mark.parametrize("role", ["member", "editor"])
 def test_only_an_administrator_makes_a_link(enter, ada, make_person, role, links):
     browser = enter(make_person("Bob", email="bob@example.com", role=role))
-    browser.get(f"/users/{ada.id}").mustcontain(no="Link to set a password")
+    browser.get(f"/users/{ada.id}").mustcontain(no="Create password link")
     browser.get(f"/users/{ada.id}/password-link", status=403)
     token = browser.get("/signout").forms["record"]["csrf_token"].value
     browser.post(f"/users/{ada.id}/password-link", {"csrf_token": token}, status=403)
@@ -247,7 +247,7 @@ def test_after_15_minutes_a_wrong_password_does_nothing(unconfirmed, ada, act, t
     form = unconfirmed.get(f"/users/{ada.id}/{act}").forms["record"]
     form["your_password"] = typed
     page = form.submit(status=422)
-    assert "This is not your password" in page.html.find(id="your_password-error").text
+    assert "Wrong password" in page.html.find(id="your_password-error").text
     assert [user.name for user in rows(User)] == ["Grace Hopper", "Ada Lovelace"]
     assert links() == []
 
@@ -273,7 +273,7 @@ def test_the_right_password_counts_for_the_next_15_minutes(unconfirmed, ada, mak
 def test_the_right_password_makes_the_link(unconfirmed, ada, links):
     form = unconfirmed.get(f"/users/{ada.id}/password-link").forms["record"]
     form["your_password"] = PASSWORD
-    form.submit(status=200).mustcontain("Give this link to them")
+    form.submit(status=200).mustcontain("Send this link to the user")
     assert [link.user_id for link in links()] == [ada.id]
 
 
@@ -320,7 +320,7 @@ def test_other_changes_need_no_password(unconfirmed, ada, rows):
 def test_a_missing_password_is_not_counted_as_wrong(unconfirmed, ada, rows):
     form = unconfirmed.get(f"/users/{ada.id}/edit").forms["record"]
     form["role"] = "editor"
-    form.submit(status=422).mustcontain("Asked for because how somebody signs in, or what they may do, is to change.")
+    form.submit(status=422).mustcontain("Needed because you are changing a sign-in email or a role.")
     assert rows(FailedSignIn) == []
 
 

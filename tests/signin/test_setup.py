@@ -124,15 +124,15 @@ def test_only_one_of_two_simultaneous_setups_succeeds(visitor, rows, emails):
 
 def test_invalid_values_get_a_message_beside_the_field(visitor, rows, subtests):
     for field, value, said in [
-        ("name", "", "Please fill in this field."),
-        ("name", "a" * 201, "At most 200 characters"),
-        ("email", "", "Please fill in this field."),
-        ("email", "ada", "An address like name@example.com"),
-        ("password", "", "Please fill in this field."),
-        ("password", "short", "At least 12 characters"),
-        ("password", "password1234", "among those that are guessed first"),
-        ("password", "ada  LOVELACE", "guessed from your name, email or this site"),
-        ("password", "ada@example.com", "guessed from your name, email or this site"),
+        ("name", "", "Fill in this field."),
+        ("name", "a" * 201, "Enter at most 200 characters"),
+        ("email", "", "Fill in this field."),
+        ("email", "ada", "Enter an email address like name@example.com"),
+        ("password", "", "Fill in this field."),
+        ("password", "short", "Enter at least 12 characters"),
+        ("password", "password1234", "This password is too common"),
+        ("password", "ada  LOVELACE", "too similar to your name, your email or the name of this site"),
+        ("password", "ada@example.com", "too similar to your name, your email or the name of this site"),
         ("password", "correct horse\x00 battery", "control characters"),
     ]:
         with subtests.test(field, value=value[:20]):

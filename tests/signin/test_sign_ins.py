@@ -59,7 +59,7 @@ def test_the_browser_seen_last_is_listed_first(enter, ada, outside):
     earlier = utcnow() - datetime.timedelta(minutes=1)
     with outside.begin() as connection:
         connection.execute(SignIn.__table__.update().where(SignIn.address == "192.0.2.2").values(seen_at=earlier))
-    cells = sign_ins(browser, ada).html.select('td[data-label="Address"]')
+    cells = sign_ins(browser, ada).html.select('td[data-label="IP address"]')
     assert [cell.text for cell in cells] == ["192.0.2.3", "192.0.2.1", "192.0.2.2"]
 
 
@@ -76,7 +76,7 @@ def test_a_user_agent_is_stored_printable_and_escaped(enter, ada, rows, subtests
 def test_one_sign_in_is_ended(enter, ada, rows):
     lost, kept, browser = enter(ada), enter(ada), enter(ada)
     page = end(sign_ins(browser, ada), rows(SignIn)[0].id).follow()
-    assert page.html.find(role="status").text == "Signed out there."
+    assert page.html.find(role="status").text == "Sign-out complete."
     assert not is_signed_in(lost)
     assert (is_signed_in(kept), is_signed_in(browser)) == (True, True)
 
@@ -115,16 +115,16 @@ def test_members_and_editors_neither_see_nor_end_others_sign_ins(enter, ada, mak
     browser.get(f"/users/{ada.id}/sign-ins", status=403)
     token = browser.get("/signout").forms["record"]["csrf_token"].value
     browser.post(f"/users/{ada.id}/sign-ins", {"csrf_token": token, "end": "others"}, status=403)
-    browser.get(f"/users/{ada.id}").mustcontain(no="Where signed in")
+    browser.get(f"/users/{ada.id}").mustcontain(no="Sessions")
     assert is_signed_in(theirs)
 
 
 def test_an_administrator_sees_and_ends_sign_ins(admin, enter, ada):
     browsers = [enter(ada), enter(ada)]
-    page = admin.get(f"/users/{ada.id}").click("Where signed in")
-    assert page.html.h1.text == "Where Ada Lovelace is signed in"
+    page = admin.get(f"/users/{ada.id}").click("Sessions")
+    assert page.html.h1.text == "Sessions of Ada Lovelace"
     assert len(page.html.select("tbody tr")) == 2
-    end(page, "others").follow().mustcontain("Nowhere at present.")
+    end(page, "others").follow().mustcontain("Not signed in anywhere.")
     assert [is_signed_in(browser) for browser in browsers] == [False, False]
     assert is_signed_in(admin)
 

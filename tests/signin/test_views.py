@@ -73,7 +73,7 @@ def test_every_refusal_has_the_same_answer_and_cost(make_person, visitor, rows, 
             page = sign_in(visitor(), email, password)
             assert (page.status_int, page.html.main.text) == (422, wrong)
             assert hashes == ["verify_secret"]
-    assert "The email or the password is not right." in wrong
+    assert "Wrong email or password. Try again." in wrong
     assert rows(SignIn) == []
 
 
@@ -124,10 +124,10 @@ def test_malformed_bodies_are_refused_before_any_hash(visitor, hashes, subtests)
 @pytest.mark.usefixtures("ada")
 def test_an_email_that_no_column_can_store_gets_a_message(visitor, hashes, subtests):
     for what, email, said in [
-        ("nothing", "", "Please fill in this field."),
-        ("spaces", "   ", "Please fill in this field."),
-        ("NUL", "ada\x00@example.com", "Please remove the control characters"),
-        ("too long", "a" * 321, "At most 320 characters"),
+        ("nothing", "", "Fill in this field."),
+        ("spaces", "   ", "Fill in this field."),
+        ("NUL", "ada\x00@example.com", "Remove the invisible control characters"),
+        ("too long", "a" * 321, "Enter at most 320 characters"),
     ]:
         with subtests.test(what):
             page = sign_in(visitor(), email)

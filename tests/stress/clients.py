@@ -16,7 +16,7 @@ P_INVALID, P_TAKEN, P_HANG_UP, P_GIVE_UP = 0.04, 0.04, 0.05, 0.5
 WEIGHTS = {ADD: 9, EDIT: 9, DELETE: 2}
 ANSWER_TIMEOUT_SECONDS = 20
 
-TAKEN_MESSAGE = "This address is taken by another user."
+TAKEN_MESSAGE = "Another user already has this address. Enter a different one."
 
 NO_ANSWER = (OSError, http.client.HTTPException)
 
@@ -172,4 +172,4 @@ class Person:
             write.user = int(re.search(r"/users/(\d+)", location)[1])
             self.ledger.users.append(write.user)
         if write.unknown:
-            write.already = "This was saved already." in self.browser.get(urllib.parse.urlsplit(location).path)[1]
+            write.already = "This was already done." in self.browser.get(urllib.parse.urlsplit(location).path)[1]

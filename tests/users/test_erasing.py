@@ -51,13 +51,13 @@ def where(outside, text):
 
 def test_the_page_lists_what_is_deleted(app, person, make_post):
     make_post("Second", author=person)
-    page = app.get(f"/users/{person.id}").click("Erase for good")
-    assert page.html.h1.text == f"Erase {NAME} for good?"
+    page = app.get(f"/users/{person.id}").click("Erase permanently")
+    assert page.html.h1.text == f"Erase {NAME} permanently?"
     assert [item.text for item in page.html.select("main li")] == [
-        "the record: name, email, age, role, active, password",
-        "where they are signed in, and a link to set a password",
-        "the views of the list that they have saved, also those for all",
-        "2 posts, or their name at them",
+        "The record: name, email, age, role, active and password",
+        "Sessions and password link",
+        "Saved views, including those shared with everyone",
+        "2 posts, or the author's name on them",
     ]
     page.mustcontain("This cannot be undone.")
 
@@ -87,7 +87,7 @@ def test_no_table_names_an_erased_person(app, person, outside, posts):
 
 def test_the_message_does_not_name_an_erased_person(app, person):
     page = erase(app, person).follow()
-    assert page.html.find(role="status").text == "The person was erased."
+    assert page.html.find(role="status").text == "The user was erased permanently."
     page.mustcontain(no=[NAME, EMAIL])
 
 
@@ -169,7 +169,7 @@ def test_kept_posts_survive_when_former_member_is_erased(app, person, rows):
 def test_an_unknown_choice_erases_nobody(app, person, rows):
     form = app.get(f"/users/{person.id}/erase").forms["record"]
     form["posts"].force_value("burn")
-    form.submit(status=422).mustcontain("Please choose one of the list.")
+    form.submit(status=422).mustcontain("Choose an option from the list.")
     assert [user.name for user in rows(User)] == [NAME]
 
 
@@ -183,7 +183,7 @@ def test_an_editor_cannot_erase(wsgi, outside, person, app):
     before = everything_stored(outside)
     editor.get(f"/users/{person.id}/erase", status=403)
     editor.post(f"/users/{person.id}/erase", fields, status=403)
-    editor.get(f"/users/{person.id}").mustcontain("Delete", no="Erase for good")
+    editor.get(f"/users/{person.id}").mustcontain("Delete", no="Erase permanently")
     assert everything_stored(outside) == before
 
 

@@ -52,14 +52,14 @@ def test_a_rule_returns_the_value_of_a_text(name, text, value):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("name", " \u200b", "Please fill in this field."),
-        ("name", "a" * 201, "At most 200 characters, please."),
-        ("name", "a\0b", "Please remove the control characters from this field."),
-        ("email", "john", "An address like name@example.com, please."),
-        ("age", "151", "A whole number from 0 to 150, please."),
-        ("age", "３０", "A whole number from 0 to 150, please."),
-        ("role", "root", "Please choose one of the list."),
-        ("active", "perhaps", "Please choose one of the list."),
+        ("name", " \u200b", "Fill in this field."),
+        ("name", "a" * 201, "Enter at most 200 characters."),
+        ("name", "a\0b", "Remove the invisible control characters from this field."),
+        ("email", "john", "Enter an email address like name@example.com."),
+        ("age", "151", "Enter a whole number from 0 to 150."),
+        ("age", "３０", "Enter a whole number from 0 to 150."),
+        ("role", "root", "Choose an option from the list."),
+        ("active", "perhaps", "Choose an option from the list."),
     ],
 )
 def test_a_rule_refuses_a_text_with_a_message(name, text, message):

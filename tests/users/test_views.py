@@ -107,7 +107,7 @@ def test_a_user_is_edited(app, make_user, rows):
     user = make_user(name="John Doe", age=30)
     form = app.get(f"/users/{user.id}/edit").forms["record"]
     form["age"] = "31"
-    form.submit(status=303).follow().mustcontain("John Doe was saved.")
+    form.submit(status=303).follow().mustcontain("The changes to John Doe were saved.")
     assert rows(User)[0].age == 31
 
 
@@ -170,7 +170,7 @@ def test_a_taken_email_gets_a_message_on_the_field(app, rows):
     form = app.get("/users/new").forms["record"]
     form["name"], form["email"] = "John Doe", "ADA@Example.com"
     page = form.submit(status=422)
-    assert page.html.find(id="email-error").text == "This address is taken by another user."
+    assert page.html.find(id="email-error").text == "Another user already has this address. Enter a different one."
     assert (page.forms["record"]["name"].value, page.forms["record"]["email"].value) == ("John Doe", "ADA@Example.com")
     assert [user.name for user in rows(User)] == ["Ada Lovelace"]
 
@@ -223,9 +223,9 @@ def test_deleting_a_user_deletes_their_posts_only(app, make_user, make_post, row
 @pytest.mark.parametrize(
     ("posts", "named", "said"),
     [
-        (0, 0, "there are no posts that would go with it"),
-        (1, 1, "and with it this post:"),
-        (10, 10, "and with it these 10 posts:"),
+        (0, 0, "They have no posts"),
+        (1, 1, "This user and 1 post will be deleted:"),
+        (10, 10, "This user and 10 posts will be deleted:"),
         (11, 10, "and 1 more"),
         (1010, 10, "and 1,000 more"),
     ],

@@ -11,7 +11,7 @@ from myproject.posts import views as posts_views
 from myproject.users import views
 from tests import signed_in
 
-WARNING = "Somebody changed this while you were editing."
+WARNING = "Somebody else changed this while you were editing."
 KOREAN = {"HTTP_ACCEPT_LANGUAGE": "ko"}
 
 
@@ -46,7 +46,7 @@ def test_the_second_of_two_editors_sees_both_values(app, other, make_user, rows)
     form["name"] = "Jack Doe"
     page = form.submit(status=409)
     assert page.forms["record"]["name"].value == "Jack Doe"
-    assert meanwhile(page, "name") == "Saved meanwhile: Johnny Doe"
+    assert meanwhile(page, "name") == "Saved value: Johnny Doe"
     assert [user.name for user in rows(User)] == ["Johnny Doe"]
 
 
@@ -62,8 +62,8 @@ def test_the_page_explains_the_conflict_in_korean(wsgi, other, make_user):
     save(other, user, name="김영희", role="editor", active=False)
     form["name"] = "김민수"
     page = form.submit(status=409)
-    page.mustcontain("수정하는 동안 다른 사람이 내용을 바꾸었습니다.", no=["Saved", WARNING])
-    assert meanwhile(page, "name") == "그동안 저장된 값: 김영희"
+    page.mustcontain("수정하는 동안 다른 사람이 내용을 변경했습니다.", no=["Saved", WARNING])
+    assert meanwhile(page, "name") == "저장된 값: 김영희"
     assert "Editor" not in meanwhile(page, "role")
 
 
@@ -81,7 +81,7 @@ def test_a_form_sent_again_after_another_change_is_a_conflict_again(app, other, 
     page = form.submit(status=409)
     save(other, user, name="Jonathan Doe")
     page = page.forms["record"].submit(status=409)
-    assert meanwhile(page, "name") == "Saved meanwhile: Jonathan Doe"
+    assert meanwhile(page, "name") == "Saved value: Jonathan Doe"
     assert [user.name for user in rows(User)] == ["Jonathan Doe"]
 
 
@@ -90,7 +90,7 @@ def test_only_different_values_are_shown(app, other, make_user):
     save(other, user, age="", role="editor", active=False)
     page = form.submit(status=409)
     shown = {field: meanwhile(page, field) for field in ["name", "email", "age", "role", "active"]}
-    prefix = "Saved meanwhile: "
+    prefix = "Saved value: "
     assert shown == {
         "name": None, "email": None, "age": prefix + "–", "role": prefix + "Editor", "active": prefix + "No"
     }  # fmt: skip
@@ -105,7 +105,7 @@ def test_the_saved_value_describes_its_field(app, other, make_user):
 def test_the_saved_value_is_escaped(app, other, make_user):
     form = edit(app, user := make_user("John Doe"))
     save(other, user, name="<b>Johnny</b> & ${name}")
-    assert meanwhile(form.submit(status=409), "name") == "Saved meanwhile: <b>Johnny</b> & ${name}"
+    assert meanwhile(form.submit(status=409), "name") == "Saved value: <b>Johnny</b> & ${name}"
 
 
 def test_an_invalid_outdated_form_gets_both_messages_in_turn(app, other, make_user, rows):
@@ -113,7 +113,7 @@ def test_an_invalid_outdated_form_gets_both_messages_in_turn(app, other, make_us
     save(other, user, age="31")
     form["age"] = "thirty"
     page = form.submit(status=409)
-    assert (page.forms["record"]["age"].value, meanwhile(page, "age")) == ("thirty", "Saved meanwhile: 31")
+    assert (page.forms["record"]["age"].value, meanwhile(page, "age")) == ("thirty", "Saved value: 31")
     assert page.forms["record"].submit(status=422).forms["record"]["age"].value == "thirty"
     assert [user.age for user in rows(User)] == [31]
 
@@ -123,7 +123,9 @@ def test_a_taken_email_is_reported_after_the_conflict(app, other, make_user):
     save(other, user, age="31")
     make_user("Jane Doe", email="doe@example.com")
     form["email"] = "doe@example.com"
-    form.submit(status=409).forms["record"].submit(status=422).mustcontain("This address is taken by another user.")
+    form.submit(status=409).forms["record"].submit(status=422).mustcontain(
+        "Another user already has this address. Enter a different one."
+    )
 
 
 @pytest.mark.parametrize("version", ["", "0", "2", "-1", "1.0", "one", "１", "9" * 30, "1 ", "\x00"])
@@ -160,7 +162,7 @@ def test_a_deleted_record_is_not_found(path, app, other, make_post):
     record = post if path == "/posts" else User(id=post.author_id)
     form = edit(app, record)
     other.get(f"{path}/{record.id}/delete").forms["record"].submit(status=303)
-    form.submit(status=404).mustcontain("There is nothing here")
+    form.submit(status=404).mustcontain("Page not found")
 
 
 def test_two_people_edit_a_post(app, other, make_post, make_user, rows):
@@ -169,7 +171,7 @@ def test_two_people_edit_a_post(app, other, make_post, make_user, rows):
     form["body"] = "Three"
     page = form.submit(status=409)
     assert (meanwhile(page, "body"), meanwhile(page, "author_id"), meanwhile(page, "title")) == (
-        "Saved meanwhile: One Two", "Saved meanwhile: Jane Doe", None
+        "Saved value: One Two", "Saved value: Jane Doe", None
     )  # fmt: skip
     assert [post.body for post in rows(Post)] == ["One\nTwo"]
     page.forms["record"].submit(status=303)
@@ -180,7 +182,7 @@ def test_a_saved_author_beyond_the_list_is_named(app, other, make_post, make_use
     form, zoe = edit(app, post := make_post()), make_user("Zoë")
     save(other, post, author_id=str(zoe.id))
     monkeypatch.setattr(posts_views, "MOST_AUTHORS_OFFERED", 1)
-    assert meanwhile(form.submit(status=409), "author_id") == "Saved meanwhile: Zoë"
+    assert meanwhile(form.submit(status=409), "author_id") == "Saved value: Zoë"
 
 
 def test_a_retry_does_not_save_an_outdated_form(app, make_user, rows, monkeypatch, outside):
@@ -195,7 +197,7 @@ def test_a_retry_does_not_save_an_outdated_form(app, make_user, rows, monkeypatc
     monkeypatch.setattr(time, "sleep", lambda seconds: save_outside(outside))
     form["name"] = "Jack Doe"
     page = form.submit(status=409)
-    assert (len(attempts), meanwhile(page, "name")) == (1, "Saved meanwhile: Johnny Doe")
+    assert (len(attempts), meanwhile(page, "name")) == (1, "Saved value: Johnny Doe")
     assert [user.name for user in rows(User)] == ["Johnny Doe"]
 
 
@@ -210,7 +212,7 @@ def test_the_attempt_after_a_real_race_does_not_save_an_outdated_form(app, make_
 
     monkeypatch.setattr(views, "save", be_overtaken)
     form["name"] = "Jack Doe"
-    assert meanwhile(form.submit(status=409), "name") == "Saved meanwhile: Johnny Doe"
+    assert meanwhile(form.submit(status=409), "name") == "Saved value: Johnny Doe"
     assert (len(attempts), [user.name for user in rows(User)]) == (1, ["Johnny Doe"])
 
 

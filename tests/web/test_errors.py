@@ -11,14 +11,14 @@ from tests import sqlite_only
 @pytest.mark.parametrize(
     ("error", "status", "said"),
     [
-        (httpexceptions.HTTPBadRequest, 400, "This request is not valid"),
-        (httpexceptions.HTTPForbidden, 403, "You may not do this"),
-        (httpexceptions.HTTPNotFound, 404, "There is nothing here"),
-        (httpexceptions.HTTPMethodNotAllowed, 405, "This page does not work that way"),
-        (httpexceptions.HTTPRequestEntityTooLarge, 413, "That is too large"),
-        (httpexceptions.HTTPConflict, 409, "Somebody else was faster"),
-        (RuntimeError, 500, "Something went wrong on our side"),
-        (ZeroDivisionError, 500, "Something went wrong on our side"),
+        (httpexceptions.HTTPBadRequest, 400, "Invalid request"),
+        (httpexceptions.HTTPForbidden, 403, "You do not have permission"),
+        (httpexceptions.HTTPNotFound, 404, "Page not found"),
+        (httpexceptions.HTTPMethodNotAllowed, 405, "This action is not available here"),
+        (httpexceptions.HTTPRequestEntityTooLarge, 413, "Too much data"),
+        (httpexceptions.HTTPConflict, 409, "This record was changed by somebody else"),
+        (RuntimeError, 500, "Something went wrong"),
+        (ZeroDivisionError, 500, "Something went wrong"),
     ],
 )
 def test_an_error_has_a_page_in_the_layout_of_the_site(probe, error, status, said):

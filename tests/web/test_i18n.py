@@ -13,7 +13,7 @@ from myproject.models import Post, User
 from myproject.scripts import messages
 
 # Latin words that Korean pages keep: names of the product, of the other language and of UTC, and examples of input.
-NAMES = re.compile(r"\b(myproject|Former member|English|UTC|name@example\.com)\b")
+NAMES = re.compile(r"\b(myproject|Former member|English|IP|UTC|name@example\.com)\b")
 READ_ALOUD = ["title", "aria-label", "placeholder", "alt"]
 
 MOMENT = datetime.datetime(2026, 2, 3, 16, 5, 6, tzinfo=datetime.UTC)
@@ -133,7 +133,7 @@ def test_the_switch_redirects_only_to_a_path_of_this_site(app, page):
 def test_an_unknown_language_is_refused(app, language):
     fields = dict(app.get("/users").forms[0].submit_fields())
     answer = app.post("/language", {**fields, **language}, status=400)
-    answer.mustcontain("This language is not known here.")
+    answer.mustcontain("This language is not supported.")
     assert app.get("/users").html.html["lang"] == "en"
 
 
@@ -245,7 +245,7 @@ def test_messages_about_users_are_all_korean(korean, people):
     form = korean.get("/users/new").forms["record"]
     form["name"] = "최수아"
     page = form.submit().follow()
-    page.mustcontain("“최수아”\xa0님을 추가했습니다.")
+    page.mustcontain("최수아\xa0님을 추가했습니다.")
     assert latin_words(page) == []
     page = korean.get("/users/2/edit").forms["record"].submit().follow()
     assert latin_words(page) == []
@@ -256,7 +256,7 @@ def test_messages_about_posts_are_all_korean(korean, people):
     form = korean.get("/posts/new?author_id=1").forms["record"]
     form["title"], form["body"] = "제목", "내용"
     page = form.submit().follow()
-    page.mustcontain("“제목” 글을 추가했습니다.")
+    page.mustcontain("“제목” 게시글을 추가했습니다.")
     assert latin_words(page) == []
     assert latin_words(korean.get("/posts/1/edit").forms["record"].submit().follow()) == []
     assert latin_words(korean.get("/posts/1/delete").forms["record"].submit().follow()) == []
@@ -339,7 +339,7 @@ def test_the_catalogues_are_complete_and_up_to_date():
         ('msgid "Add a user"', '#, fuzzy\nmsgid "Add a user"', "ko: marked as fuzzy: 'Add a user'"),
         ('msgstr[0] "사용자 %(count)s명"', 'msgstr[0] ""', "ko: not translated: '%(count)s user'"),
         ('msgstr[0] "사용자 %(count)s명"', 'msgstr[0] "사용자"', "ko: other placeholders: '%(count)s user'"),
-        ('msgstr "“${name}”\xa0님을', 'msgstr "“${nam}”\xa0님을', "ko: other placeholders: '${name} was"),
+        ('msgstr "${name}\xa0님을', 'msgstr "${nam}\xa0님을', "ko: other placeholders: '${name} was"),
         (
             'msgid "Add a user"',
             'msgid "Gone"\nmsgstr "감"\n\nmsgid "Add a user"',

@@ -57,7 +57,7 @@ def test_another_host_is_refused(wsgi, app, outside, method, subtests):
         with subtests.test(host):
             page = asked(wsgi, app, host, method, token)
             assert_error_page(page, 400)
-            page.mustcontain("This site has another name.", no="evil.example")
+            page.mustcontain("This is not the address of this site.", no="evil.example")
     assert everything_stored(outside) == before
 
 

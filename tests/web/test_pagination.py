@@ -154,7 +154,7 @@ def test_a_list_of_one_user_has_one_page(app):
 
 def test_an_empty_list_has_one_page(app):
     page = app.get("/posts")
-    page.mustcontain("Nothing has been written yet.", "0 posts")
+    page.mustcontain("No posts yet.", "0 posts")
     assert (ids(page), link(page, "next"), link(page, "prev")) == ([], None, None)
 
 
@@ -190,13 +190,13 @@ def test_an_emptied_page_says_so_and_leads_to_the_first(app, outside):
     with outside.begin() as connection:
         connection.execute(users.delete().where(users.c.id.in_(ids(last))))
     emptied = go(last_but_one, "next")
-    emptied.mustcontain("no more users on this side of the list")
+    emptied.mustcontain("No more users to show")
     assert emptied.click("First page").status_int == 200
 
 
 def test_the_last_page_of_an_empty_search_says_that_nobody_was_found(app):
     page = app.get("/users?q=zzqx&cursor=last")
-    page.mustcontain("Nobody was found.")
+    page.mustcontain("No users found.")
     assert page.html.select(".pager") == []
 
 
@@ -236,7 +236,7 @@ def test_an_emptied_list_says_that_it_is_empty(app, outside, make_user, directio
     second = go(app.get("/posts"), "next")
     with outside.begin() as connection:
         connection.execute(posts.delete())
-    go(second, direction).mustcontain("Nothing has been written yet.")
+    go(second, direction).mustcontain("No posts yet.")
 
 
 def test_posts_are_listed_newest_first(app, outside, make_user):
@@ -321,7 +321,7 @@ def test_an_invalid_cursor_is_refused_with_a_page(app, make_user, subtests):
     for what, cursor in BAD_CURSORS.items():
         with subtests.test(what):
             page = app.get("/users", {"cursor": cursor}, status=400)
-            page.mustcontain("Start from its first page.", "To the users")
+            page.mustcontain("Start again from the first page.", "Back to users")
 
 
 def test_a_cursor_of_another_list_is_refused_with_a_page(app, make_post, subtests):
@@ -329,7 +329,7 @@ def test_a_cursor_of_another_list_is_refused_with_a_page(app, make_post, subtest
     for value in ([0, "after", "a", 1], [0, "after", "1"], [0, "after", True], [0, "after", 2**63]):
         with subtests.test(value):
             page = app.get("/posts", {"cursor": encode(value)}, status=400)
-            page.mustcontain("Start from its first page.", "To the users")
+            page.mustcontain("Start again from the first page.", "Back to users")
 
 
 @pytest.mark.usefixtures("crowd")
@@ -339,7 +339,7 @@ def test_a_cursor_of_another_order_or_another_search_is_refused_with_a_page(app,
     for query in ("", "q=o", "q=o&sort=-name", "q=o&sort=email", "q=d&sort=name", "q=o&sort=name&role=member"):
         with subtests.test(query):
             page = app.get(f"/users?{query}&cursor={cursor}", status=400)
-            page.mustcontain("Start from its first page.", "To the users")
+            page.mustcontain("Start again from the first page.", "Back to users")
 
 
 BAD_EDGES = {
@@ -365,7 +365,7 @@ def test_a_forged_cursor_of_any_order_is_refused_with_a_page(app, subtests):
             with subtests.test(order, edge=edge):
                 cursor = encode([zlib.crc32(f"sort={order}".encode()), "after", edge, 1])
                 page = app.get(f"/users?sort={order}&cursor={cursor}", status=400)
-                page.mustcontain("Start from its first page.")
+                page.mustcontain("Start again from the first page.")
 
 
 OPENED = {
@@ -406,7 +406,7 @@ def test_a_descending_list_opened_at_a_letter_has_all_that_begin_with_it(app, ma
 
 def test_an_invalid_place_is_noted_and_the_list_opens_at_its_start(app, crowd):
     page = app.get("/users", {"sort": "age", "from": "old"})
-    assert page.html.select_one(".note").text == "An age is a whole number from 0 to 150, not “old”."
+    assert page.html.select_one(".note").text == "“old” is not an age. Use a whole number from 0 to 150."
     assert len(ids(page)) == 25
     assert link(page, "prev") is None
 
@@ -414,7 +414,7 @@ def test_an_invalid_place_is_noted_and_the_list_opens_at_its_start(app, crowd):
 def test_a_cursor_sent_twice_or_unreadable_is_refused_with_a_page(app, subtests):
     for query in ("cursor=x&cursor=y", "cursor=&cursor=", "cursor=%ff", "cursor=%ED%A0%80"):
         with subtests.test(query):
-            app.get(f"/users?{query}", status=400).mustcontain("<nav", "<h1>", "To the users")
+            app.get(f"/users?{query}", status=400).mustcontain("<nav", "<h1>", "Back to users")
 
 
 def test_an_empty_cursor_is_the_first_page(app, make_user):

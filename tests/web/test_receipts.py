@@ -12,7 +12,7 @@ from myproject.models import Post, User
 from myproject.users import views
 from myproject.web.receipts import TOKEN_FIELD, Receipt
 
-ALREADY = "This was saved already."
+ALREADY = "This was already done."
 TOKEN = "0123456789abcdef" * 2
 SENT, FORM = f"{TOKEN_FIELD}={TOKEN}".encode(), "application/x-www-form-urlencoded"
 RECEIPTS = Receipt.__table__
@@ -64,7 +64,7 @@ def test_the_message_of_a_repeated_form_is_translated(app, names):
     form = form_of(app, "김철수")
     form.submit(status=303)
     again = form.submit(extra_environ={"HTTP_ACCEPT_LANGUAGE": "ko"}, status=303)
-    again.follow(extra_environ={"HTTP_ACCEPT_LANGUAGE": "ko"}).mustcontain("이미 저장된 내용입니다.")
+    again.follow(extra_environ={"HTTP_ACCEPT_LANGUAGE": "ko"}).mustcontain("이미 처리된 요청입니다.")
     assert names() == ["김철수"]
 
 

@@ -33,7 +33,7 @@ FIELDS = {
         "age": ["age", "나이"],
         "joined": ["joined", "가입"],
         "active": ["active", "활동", "활성"],
-        "posts": ["posts", "게시물", "글"],
+        "posts": ["posts", "게시글", "게시물", "글"],
     }.items()
     for name in names
 }
@@ -53,9 +53,9 @@ CHOICES: dict[str, frozenset[Any]] = {
     "posts": frozenset({True, False}),
 }
 UNKNOWN_CHOICE = {
-    "role": _("“${text}” is no role: role:member, role:editor or role:admin is."),
-    "active": _("“${text}” is neither yes nor no: active:yes or active:no is."),
-    "posts": _("“${text}” is neither yes nor no: posts:yes or posts:no is."),
+    "role": _("Unknown role “${text}”. Use role:member, role:editor or role:admin."),
+    "active": _("Unknown value “${text}”. Use active:yes or active:no."),
+    "posts": _("Unknown value “${text}”. Use posts:yes or posts:no."),
 }
 AGE = re.compile(r"(?P<low>[0-9]{1,3})?(?:(?P<to>-)(?P<high>[0-9]{1,3})?)?")
 DAY = r"[0-9]{4}(?:-[0-9]{1,2}(?:-[0-9]{1,2})?)?"
@@ -103,7 +103,12 @@ def parse(text: str) -> tuple[tuple[Term, ...], tuple[TranslationString, ...]]:
     notes: list[TranslationString] = []
     text = "".join(" " if unicodedata.category(letter) in SEPARATING_CATEGORIES else letter for letter in text)
     if len(text) > LONGEST_SEARCH:
-        notes.append(_("Only the first ${count} characters were searched for.", mapping={"count": LONGEST_SEARCH}))
+        notes.append(
+            _(
+                "This search is too long. Only the first ${count} characters were used.",
+                mapping={"count": LONGEST_SEARCH},
+            )
+        )
     for match in TERM.finditer(text[:LONGEST_SEARCH]):
         try:
             term = _read_term(match)
@@ -113,7 +118,9 @@ def parse(text: str) -> tuple[tuple[Term, ...], tuple[TranslationString, ...]]:
         if term and term not in terms:
             terms.append(term)
     if len(terms) > MOST_TERMS:
-        notes.append(_("Only the first ${count} words were searched for.", mapping={"count": MOST_TERMS}))
+        notes.append(
+            _("This search has too many words. Only the first ${count} were used.", mapping={"count": MOST_TERMS})
+        )
     return tuple(terms[:MOST_TERMS]), tuple(notes)
 
 
@@ -150,7 +157,7 @@ def read_ages(text: str) -> AgeRange:
     """Return (from, to) of `30`, `30-40`, `30-` or `-40`, years, both included. Raises `Misread`."""
     match = AGE.fullmatch(text)
     if not match or not (match["low"] or match["high"]):
-        raise Misread(_("“${text}” is not an age: age:30 or age:30-40 is.", mapping={"text": text}))
+        raise Misread(_("“${text}” is not an age. Use age:30 or age:30-40.", mapping={"text": text}))
     return read_age_range(match["low"], match["high"] if match["to"] else match["low"])
 
 
@@ -160,7 +167,7 @@ def read_age_range(first: str, last: str) -> AgeRange:
     if low is not None and high is not None and low > high:
         raise Misread(
             _(
-                "Nobody is from ${low} to ${high} years old. Is ${high} to ${low} meant?",
+                "The age range ${low} to ${high} is the wrong way round. Did you mean ${high} to ${low}?",
                 mapping={"low": low, "high": high},
             )
         )
@@ -170,7 +177,10 @@ def read_age_range(first: str, last: str) -> AgeRange:
 def _read_age(text: str) -> int:
     if not re.fullmatch("[0-9]{1,3}", text) or int(text) > OLDEST:
         raise Misread(
-            _("An age is a whole number from 0 to ${oldest}, not “${text}”.", mapping={"oldest": OLDEST, "text": text})
+            _(
+                "“${text}” is not an age. Use a whole number from 0 to ${oldest}.",
+                mapping={"oldest": OLDEST, "text": text},
+            )
         )
     return int(text)
 
@@ -180,7 +190,7 @@ def read_joined(text: str) -> DayRange:
     match = DAYS.fullmatch(text)
     if not match or not (match["first"] or match["last"]):
         raise Misread(
-            _("“${text}” is not a date: joined:2026-01 or joined:2025..2026-01-31 is.", mapping={"text": text})
+            _("“${text}” is not a date. Use joined:2026-01 or joined:2025..2026-01-31.", mapping={"text": text})
         )
     return read_day_range(match["first"], match["last"] if match["to"] else match["first"])
 
@@ -190,7 +200,10 @@ def read_day_range(first: str, last: str) -> DayRange:
     start, end = read_days(first)[0] if first else None, read_days(last)[1] if last else None
     if start and end and start >= end:
         raise Misread(
-            _("${first} to ${last} has no day. Is ${last} to ${first} meant?", mapping={"first": first, "last": last})
+            _(
+                "The date range ${first} to ${last} is the wrong way round. Did you mean ${last} to ${first}?",
+                mapping={"first": first, "last": last},
+            )
         )
     return start, end
 
@@ -205,7 +218,7 @@ def read_days(text: str) -> tuple[datetime.datetime, datetime.datetime]:
         year, month, day = [*parts, 1, 1][:3]
         start = datetime.datetime(year, month, day, tzinfo=datetime.UTC)
     except ValueError:
-        raise Misread(_("“${text}” is not in the calendar.", mapping={"text": text})) from None
+        raise Misread(_("“${text}” is not a date. Use a date like 2026-01-31.", mapping={"text": text})) from None
     try:
         if len(parts) == 1:
             return start, start.replace(year=start.year + 1)

@@ -124,7 +124,7 @@ def read_view(parameters: Mapping[str, str]) -> View:
     given = {name: text.strip() for name, text in parameters.items()}
     values = {name: given[name] for name in PARAMETERS if given.get(name)}
     if values.get("sort", DEFAULT_SORT).removeprefix("-") not in ORDERS:
-        raise HTTPBadRequest(_("The list cannot be sorted by that. Choose one of the columns."))
+        raise HTTPBadRequest(_("The list cannot be sorted by this. Choose one of the columns."))
     terms, notes = parse(values.get("q", ""))
     chosen = tuple(_read_filter(field, values[field]) for field in CHOICES if field in values)
     ranges, more_notes = _read_ranges(values)
@@ -133,7 +133,7 @@ def read_view(parameters: Mapping[str, str]) -> View:
 
 def _read_filter(field: str, text: str) -> Term:
     if text not in CHOICE_NAMES[field]:
-        raise HTTPBadRequest(_("The list cannot be narrowed by that. Choose one of the filters."))
+        raise HTTPBadRequest(_("The list cannot be filtered by this. Choose one of the filters."))
     return Term(field, read_choice(field, text), parameters=(field,))
 
 
@@ -173,4 +173,4 @@ def read_start(view: View, text: str) -> tuple[Any, TranslationString | None]:
             return (after - datetime.resolution if view.descending else first), None
     except Misread as error:
         return None, error.args[0]
-    return None, _("Only lists by name, email, age and day of joining can be opened at a place.")
+    return None, _("To jump to a place in the list, sort it by name, email, age or date joined.")

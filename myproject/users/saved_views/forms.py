@@ -14,8 +14,10 @@ from ...web.request import Request
 from ..listing.view import read_query
 from .models import NAME_LENGTH, QUERY_LENGTH, SavedView, select_by_name
 
-NAME_TAKEN = _("There is a saved view of this name already.")
-NAME_TAKEN_REPLACEABLE = _("There is a saved view of this name already. Choose another name, or replace it below.")
+NAME_TAKEN = _("You already have a saved view with this name. Choose another name.")
+NAME_TAKEN_REPLACEABLE = _(
+    "You already have a saved view with this name. Choose another name. Or select “Replace the existing view”."
+)
 
 
 def explain(constraint: str | None, values: Mapping[str, Any]) -> tuple[str, TranslationString] | None:
@@ -27,7 +29,9 @@ class SavedViewForm(RecordForm):
     """The name of a view, and for editors and administrators whether it is for everybody."""
 
     name = TextField(_("Name"), length=NAME_LENGTH, required=True)
-    for_all = BooleanField(_("For all"), description=_("Everybody who signs in here finds it among the saved views."))
+    for_all = BooleanField(
+        _("Share with everyone"), description=_("Everyone who signs in will see it in their saved views.")
+    )
 
     def __init__(self, request: Request, record: SavedView | None = None, **values: Any) -> None:
         super().__init__(request, record, **values)
@@ -42,7 +46,7 @@ class NewSavedViewForm(SavedViewForm):
         filters=[lambda query: read_query(query or "").query],
         validators=[validators.Length(max=QUERY_LENGTH)],
     )
-    replace = BooleanField(_("Replace the saved view of this name"))
+    replace = BooleanField(_("Replace the existing view"))
     # Which view, in which version, the person was offered to replace: see `replacement_token`.
     offered = HiddenField()
 
@@ -57,7 +61,7 @@ class NewSavedViewForm(SavedViewForm):
             self.name.errors = [NAME_TAKEN_REPLACEABLE]
             self.offered.data = replacement_token(same_name)
             self.replace.data = False
-            self.replace.description = _("It is for all.") if same_name.for_all else ""
+            self.replace.description = _("The existing view is shared with everyone.") if same_name.for_all else ""
         return super().invalid(request, **names)
 
     def replaces(self, saved_view: SavedView) -> bool:

@@ -49,7 +49,7 @@ def create(request: Request) -> Any:
     view = read_query(form.query.data)
     if not (form.validate() and save_new(form)):
         return form.invalid(request, view=view, **TEMPLATE_NAMES)
-    flash(request, _("“${name}” was saved. You find it among the saved views.", mapping={"name": form.name.data}))
+    flash(request, _("“${name}” was saved. Open it from “Saved views”.", mapping={"name": form.name.data}))
     return HTTPSeeOther(request.route_path("users.list", _query=view.parameters))
 
 
@@ -106,7 +106,9 @@ def has_room(form: NewSavedViewForm, dbsession: Session, user_id: int) -> bool:
     if dbsession.execute(views_of_user).scalar_one() < MOST_VIEWS_OF_A_USER:
         return True
     counted = {"count": MOST_VIEWS_OF_A_USER}
-    form.name.errors = [_("You have saved ${count} views, the most there can be.", mapping=counted)]
+    form.name.errors = [
+        _("You already have ${count} saved views, the most allowed. Delete one first.", mapping=counted)
+    ]
     return False
 
 

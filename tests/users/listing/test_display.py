@@ -80,5 +80,5 @@ def test_an_invalid_cookie_is_ignored(app, cookie):
 )
 def test_an_invalid_choice_is_refused(app, fields):
     token = display_form(app.get("/users"))["csrf_token"].value
-    app.post("/users/display", {"csrf_token": token, **fields}, status=400).mustcontain("<h1>", "To the users")
+    app.post("/users/display", {"csrf_token": token, **fields}, status=400).mustcontain("<h1>", "Back to users")
     assert "display" not in app.cookies

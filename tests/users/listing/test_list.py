@@ -104,7 +104,7 @@ def test_hits_are_marked(app):
 @pytest.mark.usefixtures("people")
 def test_a_term_without_meaning_is_noted_and_the_others_are_searched_for(app):
     page = search(app.get("/users"), "jose age:90-10")
-    assert page.html.select_one(".note").text == "Nobody is from 90 to 10 years old. Is 10 to 90 meant?"
+    assert page.html.select_one(".note").text == "The age range 90 to 10 is the wrong way round. Did you mean 10 to 90?"
     assert (names(page), searches(page)["q"].value) == (["José Kim"], "jose age:90-10")
 
 
@@ -112,14 +112,14 @@ def test_a_term_without_meaning_is_noted_and_the_others_are_searched_for(app):
 def test_an_empty_result_of_several_terms_offers_to_remove_one(app):
     page = search(app.get("/users"), "jose lee")
     assert page.html.select_one("#count").text.strip() == "0 users"
-    assert told(page) == ["Nobody was found.", "Press × on one of the terms above to leave it out.", "Show everybody"]
+    assert told(page) == ["No users found.", "To find more, choose × on a filter above to remove it.", "Clear search"]
     assert names(page.click("“<bdi>lee</bdi>”")) == ["José Kim"]
-    assert page.click("Show everybody").request.path_qs == "/users"
+    assert page.click("Clear search").request.path_qs == "/users"
 
 
 @pytest.mark.usefixtures("people")
 def test_an_empty_result_of_one_term_offers_everybody(app):
-    assert told(search(app.get("/users"), "nobody")) == ["Nobody was found.", "Show everybody"]
+    assert told(search(app.get("/users"), "nobody")) == ["No users found.", "Clear search"]
 
 
 @pytest.mark.usefixtures("people")
@@ -155,8 +155,8 @@ def test_a_large_count_is_exact_on_demand(app, make_user, monkeypatch):
     for _ in range(30):
         make_user(age=30)
     page = app.get("/users?age_from=30")
-    assert " ".join(page.html.select_one("p#count").text.split()) == "More than 20 users Count them"
-    page = page.click("Count them")
+    assert " ".join(page.html.select_one("p#count").text.split()) == "More than 20 users Show exact count"
+    page = page.click("Show exact count")
     assert (page.html.select_one("p#count").text.strip(), page.html.select("#count a")) == ("30 users", [])
 
 
@@ -257,7 +257,7 @@ def test_a_letter_opens_the_list_there(app):
 def test_an_order_without_places_says_so(app):
     page = app.get("/users?sort=role&panel=places")
     assert page.html.select("#from, .letters") == []
-    page.mustcontain("Sort by name, email, age or joining to go to a place of the list.")
+    page.mustcontain("To jump to a place in the list, sort it by name, email, age or date joined.")
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_member_can_use_the_whole_list(wsgi, outside):
     form["size"] = "50"
     page = form.submit(status=303).follow().click("^Columns$")
     assert page.html.select_one("#size option[selected]").text == "50"
-    own.get("/users/help").mustcontain("What the search understands")
+    own.get("/users/help").mustcontain("How to search")
 
 
 def test_a_visitor_is_sent_to_sign_in(stranger):

@@ -72,24 +72,24 @@ def test_a_search_has_its_terms_and_no_note(text):
 
 
 MISREAD = {
-    "age:90-10": "Nobody is from 90 to 10 years old. Is 10 to 90 meant?",
-    "age:old": "“old” is not an age: age:30 or age:30-40 is.",
-    "age:-": "“-” is not an age: age:30 or age:30-40 is.",
-    "age:1-2-3": "“1-2-3” is not an age: age:30 or age:30-40 is.",
-    "age:３０": "“３０” is not an age: age:30 or age:30-40 is.",
-    "age:151": "An age is a whole number from 0 to 150, not “151”.",
-    "joined:2026-13": "“2026-13” is not in the calendar.",
-    "joined:2026-02-30": "“2026-02-30” is not in the calendar.",
-    "joined:0000": "“0000” is not in the calendar.",
-    "joined:20260131": "“20260131” is not a date: joined:2026-01 or joined:2025..2026-01-31 is.",
-    "joined:2026-01-312027": "“2026-01-312027” is not a date: joined:2026-01 or joined:2025..2026-01-31 is.",
-    "age:1000": "“1000” is not an age: age:30 or age:30-40 is.",
-    "joined:yesterday": "“yesterday” is not a date: joined:2026-01 or joined:2025..2026-01-31 is.",
-    "joined:..": "“..” is not a date: joined:2026-01 or joined:2025..2026-01-31 is.",
-    "joined:2026..2025": "2026 to 2025 has no day. Is 2025 to 2026 meant?",
-    "role:boss": "“boss” is no role: role:member, role:editor or role:admin is.",
-    "active:maybe": "“maybe” is neither yes nor no: active:yes or active:no is.",
-    "posts:1": "“1” is neither yes nor no: posts:yes or posts:no is.",
+    "age:90-10": "The age range 90 to 10 is the wrong way round. Did you mean 10 to 90?",
+    "age:old": "“old” is not an age. Use age:30 or age:30-40.",
+    "age:-": "“-” is not an age. Use age:30 or age:30-40.",
+    "age:1-2-3": "“1-2-3” is not an age. Use age:30 or age:30-40.",
+    "age:３０": "“３０” is not an age. Use age:30 or age:30-40.",
+    "age:151": "“151” is not an age. Use a whole number from 0 to 150.",
+    "joined:2026-13": "“2026-13” is not a date. Use a date like 2026-01-31.",
+    "joined:2026-02-30": "“2026-02-30” is not a date. Use a date like 2026-01-31.",
+    "joined:0000": "“0000” is not a date. Use a date like 2026-01-31.",
+    "joined:20260131": "“20260131” is not a date. Use joined:2026-01 or joined:2025..2026-01-31.",
+    "joined:2026-01-312027": "“2026-01-312027” is not a date. Use joined:2026-01 or joined:2025..2026-01-31.",
+    "age:1000": "“1000” is not an age. Use age:30 or age:30-40.",
+    "joined:yesterday": "“yesterday” is not a date. Use joined:2026-01 or joined:2025..2026-01-31.",
+    "joined:..": "“..” is not a date. Use joined:2026-01 or joined:2025..2026-01-31.",
+    "joined:2026..2025": "The date range 2026 to 2025 is the wrong way round. Did you mean 2025 to 2026?",
+    "role:boss": "Unknown role “boss”. Use role:member, role:editor or role:admin.",
+    "active:maybe": "Unknown value “maybe”. Use active:yes or active:no.",
+    "posts:1": "Unknown value “1”. Use posts:yes or posts:no.",
 }
 
 
@@ -103,13 +103,15 @@ def test_a_term_without_meaning_is_noted_and_the_others_remain(text):
 def test_only_the_beginning_of_a_long_search_is_read():
     terms, notes = parse("a" * 10_000)
     assert [term.value for term in terms] == ["a" * LONGEST_SEARCH]
-    assert [note.interpolate() for note in notes] == ["Only the first 400 characters were searched for."]
+    assert [note.interpolate() for note in notes] == [
+        "This search is too long. Only the first 400 characters were used."
+    ]
 
 
 def test_only_the_first_of_many_words_are_read():
     terms, notes = parse(" ".join(f"{number:x}" for number in range(100)))
     assert len(terms) == MOST_TERMS
-    assert [note.interpolate() for note in notes] == ["Only the first 20 words were searched for."]
+    assert [note.interpolate() for note in notes] == ["This search has too many words. Only the first 20 were used."]
 
 
 def test_a_term_keeps_its_source():

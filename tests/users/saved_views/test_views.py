@@ -99,13 +99,13 @@ def test_the_list_describes_each_saved_view(of, ada):
     save(browser, "Young", "q=-kim&age_to=30&sort=-joined")
     save(browser, "Everybody by age", "sort=age")
     assert [line[:3] for line in listed(browser)] == [
-        ["Everybody by age", "Everybody, sorted by Age", "You"],
+        ["Everybody by age", "All users, sorted by Age", "You"],
         ["Young", "not “kim”, Age: up to 30, sorted by Joined, descending", "You"],
     ]
 
 
 def test_an_empty_page_explains_how_to_save(app):
-    app.get(PLACE).mustcontain("Nothing has been saved yet.", "Save this view")
+    app.get(PLACE).mustcontain("No saved views yet.", "Save this view")
 
 
 def test_the_query_is_saved_normalised(app, rows):
@@ -128,7 +128,7 @@ def test_an_invalid_query_cannot_be_saved(app, rows, query):
 def test_a_search_that_is_too_long_is_refused_with_a_message(app, rows):
     query = "q=" + "%EA%B0%80" * 300
     for page in app.get(f"{PLACE}/new?{query}"), forge(app, f"{PLACE}/new", name="Long", query=query):
-        assert page.html.find(role="note").text == "This is too long to be saved. Search for less."
+        assert page.html.find(role="note").text == "This search is too long to save. Shorten it and try again."
         assert page.click("Back").request.query_string == query
     assert rows(SavedView) == []
 
@@ -136,7 +136,7 @@ def test_a_search_that_is_too_long_is_refused_with_a_message(app, rows):
 def test_the_longest_search_is_saved(app, rows):
     save(app, "Long", "q=" + "a" * (QUERY_LENGTH - 2))
     assert len(rows(SavedView)[0].query) == QUERY_LENGTH
-    app.get(PLACE).mustcontain("Only the first 400 characters were searched for.")
+    app.get(PLACE).mustcontain("This search is too long. Only the first 400 characters were used.")
 
 
 def test_a_form_sent_twice_saves_once(app, rows):
@@ -144,7 +144,7 @@ def test_a_form_sent_twice_saves_once(app, rows):
     form["name"] = "Kims"
     first, second = form.submit(status=303), form.submit(status=303)
     assert (second.location, len(rows(SavedView))) == (first.location, 1)
-    second.follow().mustcontain("This was saved already.")
+    second.follow().mustcontain("This was already done.")
 
 
 def test_the_number_of_views_of_a_user_is_limited(of, ada, bob, rows, monkeypatch):
@@ -152,7 +152,10 @@ def test_the_number_of_views_of_a_user_is_limited(of, ada, bob, rows, monkeypatc
     browser = of(ada)
     save(browser, "One")
     save(browser, "Two")
-    assert message(save(browser, "Three", status=422)) == "You have saved 2 views, the most there can be."
+    assert (
+        message(save(browser, "Three", status=422))
+        == "You already have 2 saved views, the most allowed. Delete one first."
+    )
     save(of(bob), "Three")
     assert [view.name for view in rows(SavedView)] == ["One", "Two", "Three"]
 
@@ -200,7 +203,7 @@ def test_a_taken_name_is_refused_on_the_field(of, ada, rows, name):
     browser = of(ada)
     save(browser, "Admins")
     page = save(browser, name, "q=kim", status=422)
-    assert message(page).startswith("There is a saved view of this name already.")
+    assert message(page).startswith("You already have a saved view with this name. Choose another name.")
     assert len(rows(SavedView)) == 1
 
 
@@ -223,7 +226,7 @@ def test_a_replacement_sets_for_whom_the_view_is(of, editor, rows, for_all):
     browser = of(editor)
     save(browser, "Admins", for_all=True)
     page = save(browser, "Admins", "q=kim", status=422, for_all=for_all)
-    assert page.html.find(id="replace-hint").text == "It is for all."
+    assert page.html.find(id="replace-hint").text == "The existing view is shared with everyone."
     form = page.forms["record"]
     form["replace"] = True
     form.submit(status=303)
@@ -256,7 +259,7 @@ def test_a_view_changed_since_the_offer_is_not_replaced(of, ada, make_view, rows
 def test_the_order_of_adding_is_saved_and_described(app, ada):
     for sort, words in {"added": "Oldest first", "-added": "Newest first"}.items():
         save(app, words, f"sort={sort}")
-        assert f"Everybody, {words}" in [line[1] for line in listed(app)]
+        assert f"All users, {words}" in [line[1] for line in listed(app)]
 
 
 def test_replacing_a_missing_view_saves_it(of, ada, rows):
@@ -299,7 +302,7 @@ def test_a_view_is_renamed(of, ada, make_view, rows):
 def test_a_view_cannot_be_renamed_to_a_taken_name(of, ada, make_view, rows):
     make_view(ada, "Admins")
     page = change(of(ada), make_view(ada, "Bosses"), name="admins", status=422)
-    assert message(page) == "There is a saved view of this name already."
+    assert message(page) == "You already have a saved view with this name. Choose another name."
     assert [view.name for view in rows(SavedView)] == ["Admins", "Bosses"]
 
 
@@ -323,11 +326,11 @@ def test_the_form_changes_neither_query_nor_owner(of, ada, make_view, rows):
 def test_a_view_is_deleted_after_a_confirmation(of, ada, make_view, rows):
     view, browser = make_view(ada), of(ada)
     page = browser.get(PLACE).click(href=f"/{view.id}/delete")
-    page.mustcontain("Delete the saved view “<bdi>Admins</bdi>”?", "the users in it stay")
+    page.mustcontain("Delete the saved view “<bdi>Admins</bdi>”?", "The users in it will be kept")
     assert len(rows(SavedView)) == 1
     form = page.forms["record"]
     form.submit(status=303).follow().mustcontain("“Admins” was deleted.")
-    form.submit(status=303).follow().mustcontain("This was saved already.")
+    form.submit(status=303).follow().mustcontain("This was already done.")
     assert rows(SavedView) == []
 
 
@@ -353,7 +356,7 @@ def test_a_private_view_is_answered_like_a_missing_one(of, ada, bob, make_view):
 def test_a_view_for_all_is_listed_with_its_owner(of, ada, bob, editor):
     save(of(editor), "Admins", for_all=True)
     for person in ada, bob:
-        assert listed(of(person)) == [["Admins For all", "Role: Administrator", "Edith", ""]]
+        assert listed(of(person)) == [["Admins Shared", "Role: Administrator", "Edith", ""]]
     assert of(ada).get(PLACE).click("^<bdi>Admins").request.url.endswith("/users?role=admin")
 
 
@@ -414,7 +417,7 @@ def test_an_obsolete_view_is_marked_and_can_be_deleted(of, ada, outside, rows, q
         insert = sqlalchemy.text("INSERT INTO saved_views (user_id, name, query) VALUES (:user_id, 'Old', :query)")
         connection.execute(insert, {"user_id": ada.id, "query": query})
     browser, [view] = of(ada), rows(SavedView)
-    assert listed(browser)[0][:2] == ["Old", "The list does not understand this view any more."]
+    assert listed(browser)[0][:2] == ["Old", "This saved view no longer works."]
     assert browser.get(PLACE).html.select("tbody th a") == []
     change(browser, view, name="Older")
     browser.get(f"{PLACE}/{view.id}/delete").forms["record"].submit(status=303)
@@ -424,8 +427,8 @@ def test_an_obsolete_view_is_marked_and_can_be_deleted(of, ada, outside, rows, q
 def test_a_partly_obsolete_view_is_shown_with_a_note(of, ada, make_view):
     make_view(ada, query="q=kim+role%3Aking")
     browser = of(ada)
-    assert listed(browser)[0][1].startswith("“kim” “king” is no role: role:member")
-    browser.get(PLACE).click("^<bdi>Admins").mustcontain("“king” is no role")
+    assert listed(browser)[0][1].startswith("“kim” Unknown role “king”. Use role:member")
+    browser.get(PLACE).click("^<bdi>Admins").mustcontain("Unknown role “king”")
 
 
 # Deleted owners
