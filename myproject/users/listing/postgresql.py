@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ...web.pagination import KeysetCondition, in_order
 from ..models import users
 from . import rows
-from .criteria import Criteria, Word
+from .criteria import Criteria, Part, Word
 from .indexes import LETTERS
 from .rows import Hits, named, of_kind, one_by_one
 
@@ -63,7 +63,7 @@ def is_hit(hits: Hits) -> sa.ColumnElement[bool]:
 def _select_people(connection: sa.Connection, criteria: Criteria) -> sa.Select[Any]:
     """Select the ids of the users, such that the indexes of words are asked for rare words only."""
     indexed, letters = _look_up(connection, criteria.words) if criteria.words else ([], [])
-    parts = [*criteria.ranges, *indexed]
+    parts: list[Part] = [*criteria.ranges, *indexed]
     checks = one_by_one([word.condition() for word in criteria.words if word not in indexed])
     has_letters = [LETTERS.op("@>")(sa.cast(letters, sa.ARRAY(sa.Text)))] if letters else []
     conditions = [*criteria.kind_conditions, *(part.condition() for part in parts), *has_letters]
