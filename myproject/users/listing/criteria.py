@@ -108,6 +108,12 @@ class Criteria:
         values |= {choice.column: list(choice.values) for choice in self.choices}
         return [values[column.name] for column in KINDS]
 
+    @property
+    def kind_conditions(self) -> list[ColumnElement[bool]]:
+        """The conditions on each of KINDS, for an index that begins with them; none if all values are allowed."""
+        values = zip(KINDS, self.kind_values, strict=True) if self.choices else ()
+        return [column.in_(allowed) for column, allowed in values]
+
     def kinds(self, keys: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Return each allowed combination of values of KINDS: an index in the order of `keys` has a piece for each.
 

@@ -97,11 +97,11 @@ def _count_kinds(dbsession: Session, criteria: Criteria) -> Sequence[Sequence[An
     keys = next((keys for keys in (BY_AGE, BY_JOINED) if criteria.seeks(keys)), BY_JOINED)
     if not criteria.checks(keys):
         return connection.execute(_select_numbers_of_kinds(criteria, keys)).all()
-    hits = DATABASES[connection.dialect.name].find_hits(connection, criteria, LARGEST_EXACT_COUNT + 1)
+    database = DATABASES[connection.dialect.name]
+    hits = database.find_hits(connection, criteria, LARGEST_EXACT_COUNT + 1)
     if hits.number > LARGEST_EXACT_COUNT:
         return None
-    numbers = select(*KINDS, func.count()).where(users.c.id.in_(hits.people)).group_by(*KINDS)
-    return connection.execute(numbers).all()
+    return connection.execute(select(*KINDS, func.count()).where(database.is_hit(hits)).group_by(*KINDS)).all()
 
 
 def _select_numbers_of_kinds(criteria: Criteria, keys: tuple[Any, ...]) -> CompoundSelect[Any]:

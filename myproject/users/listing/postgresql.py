@@ -4,7 +4,7 @@ The planner's statistics choose the index; this module only keeps it from readin
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,9 +17,10 @@ from .indexes import LETTERS
 from .rows import Hits, named, of_kind, one_by_one
 
 # Plans for the very words of a search: a plan for any words would read all users to find a few. No JIT: to compile
-# takes longer than what is compiled.
+# takes longer than what is compiled. Rows that are not side by side cost little more: they are in memory, or on an SSD.
 PLANNER_SETTINGS = sa.text(
-    "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)"
+    "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),"
+    " set_config('random_page_cost', '1.1', true)"
 )
 
 
@@ -27,7 +28,7 @@ def find_hits(connection: sa.Connection, criteria: Criteria, limit: int) -> Hits
     """Return whom the criteria find, counted up to `limit`."""
     if criteria.conditions:
         connection.execute(PLANNER_SETTINGS)
-    people = sa.select(users.c.id).where(*_conditions(connection, criteria))
+    people = _select_people(connection, criteria)
     first = people.limit(limit)
     if not criteria.checks(criteria.keys):
         return Hits(people, rows.count_up_to(connection, first), None)
@@ -44,62 +45,76 @@ def read_rows(
     if hits.number == 0:
         return []
     if hits.ids is not None:
-        is_hit = users.c.id == sa.any_(sa.cast(sa.literal(hits.ids, sa.Text), sa.ARRAY(sa.Integer)))
-        return connection.execute(_select_sorted(criteria, is_hit, edge, ascending, limit)).all()
+        return connection.execute(_select_sorted(criteria, is_hit(hits), edge, ascending, limit)).all()
     part = _select_in_order(criteria, edge, ascending, limit)
     found = rows.read_in_order(connection, criteria, [part], ascending, limit)
     if found is None:
-        return connection.execute(_select_sorted(criteria, hits.people.whereclause, edge, ascending, limit)).all()
+        return connection.execute(_select_sorted(criteria, is_hit(hits), edge, ascending, limit)).all()
     return found
 
 
-def _conditions(connection: sa.Connection, criteria: Criteria) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of the criteria, such that the indexes of words are asked for rare words only."""
-    if not criteria.words:
-        return criteria.conditions
-    letters = [Word(letter) for letter in sorted(set("".join(word.text for word in criteria.words)))]
-    shares = rows.sample_shares(connection, [*criteria.words, *letters])
-    leading = rows.rare_words(criteria.words, shares)
-    checks = [word.condition() for word in criteria.words if word not in leading]
-    return [
-        *(part.condition() for part in criteria.parts if part in leading or part not in criteria.words),
-        *_having_letters(leading, shares),
-        *(one_by_one(checks) if leading else checks),
-    ]
+def is_hit(hits: Hits) -> sa.ColumnElement[bool]:
+    """Return the condition that a user is among the hits."""
+    if hits.ids is None:
+        return sa.and_(sa.true(), hits.people.whereclause if hits.people.whereclause is not None else sa.true())
+    return users.c.id == sa.any_(sa.cast(sa.literal(hits.ids, sa.Text), sa.ARRAY(sa.Integer)))
 
 
-def _having_letters(words: Sequence[Word], shares: Mapping[Part, float]) -> list[sa.ColumnElement[bool]]:
-    """Return the condition that a text has the rare letters of the words, if these have no trigram to look up."""
-    text = "".join(word.text for word in words)
-    if any(re.search(r"\w{3}", word.text) for word in words):
-        return []
-    rare = sorted({letter for letter in text if shares[Word(letter)] <= rows.COMMON_SHARE})
-    return [LETTERS.op("@>")(sa.cast(rare, sa.ARRAY(sa.Text)))] if rare else []
+def _select_people(connection: sa.Connection, criteria: Criteria) -> sa.Select[Any]:
+    """Select the ids of the users, such that the indexes of words are asked for rare words only."""
+    indexed, letters = _look_up(connection, criteria.words) if criteria.words else ([], [])
+    parts: list[Part] = [*criteria.ranges, *indexed]
+    checks = one_by_one([word.condition() for word in criteria.words if word not in indexed])
+    has_letters = [LETTERS.op("@>")(sa.cast(letters, sa.ARRAY(sa.Text)))] if letters else []
+    conditions = [*criteria.kind_conditions, *(part.condition() for part in parts), *has_letters]
+    people = sa.select(users.c.id).where(*conditions, *checks)
+    # An index by name would have the users with a word close together, perhaps at its far end.
+    return people.order_by(users.c.id) if checks and not conditions else people
+
+
+def _look_up(connection: sa.Connection, words: Sequence[Word]) -> tuple[list[Word], list[str]]:
+    """Return the words to ask the index of trigrams for, or, if there are none, rare letters of the words."""
+    pieces = {Word(piece) for word in words for piece in (*word.text, *_pieces(word))}
+    shares = rows.sample_shares(connection, [*words, *pieces])
+    rare = {piece.text for piece in pieces if shares[piece] <= rows.COMMON_SHARE}
+    found = rows.words_to_look_up(words, shares)
+    indexed = [word for word in found if rare.intersection(_pieces(word))]
+    return indexed, [] if indexed else sorted(rare.intersection("".join(word.text for word in found)))
+
+
+def _pieces(word: Word) -> list[str]:
+    """Return the parts of a word that have trigrams in the index: three or more letters and digits in a row."""
+    return re.findall(r"\w{3,}", word.text)
 
 
 def _select_sorted(
-    criteria: Criteria, is_hit: Any, edge: KeysetCondition, ascending: bool, limit: int
+    criteria: Criteria, condition: sa.ColumnElement[bool], edge: KeysetCondition, ascending: bool, limit: int
 ) -> sa.Select[Any]:
-    """Select the rows that are hits: all are found first, and then sorted."""
+    """Select rows that meet a condition: all are found first, and then sorted."""
     # The planner does not look through an OFFSET, so it cannot prefer to read all users in order.
-    found = rows.listed(criteria.keys).where(is_hit, *edge.conditions).offset(0).subquery()
+    found = rows.listed(criteria.keys).where(condition, *edge.conditions).offset(0).subquery()
     keys = list(found.c)[len(rows.SHOWN_COLUMNS) :]
     return sa.select(found).order_by(*in_order(keys, ascending)).limit(limit)
 
 
 def _select_in_order(criteria: Criteria, edge: KeysetCondition, ascending: bool, limit: int) -> Any:
     """Select users along the index of the order, or along its piece for each kind."""
-    keys, columns = criteria.keys, rows.select_from_order(criteria)
+    keys = criteria.keys
     most = rows.MOST_ROWS_IN_ORDER if criteria.checks(keys) else limit
     each = [
-        columns.where(*of_kind(kind), *criteria.seeks(keys), *edge.conditions)
+        rows.looked_at(criteria)
+        .where(*of_kind(kind), *criteria.seeks(keys), *edge.conditions)
         .order_by(*in_order(keys, ascending))
         .limit(most)
         for kind in criteria.kinds(keys)
     ]
-    if len(each) == 1:
-        return each[0]
     # Only if each part is sorted by itself, the planner sees that an index has the users of a kind in this order.
     sorted_by: list[Any] = [sa.literal_column(key.name) for key in named(keys)]
     merged = sa.union_all(*(sa.select(part.subquery()) for part in each))
-    return merged.order_by(*in_order(sorted_by, ascending)).limit(most)
+    people = merged.order_by(*in_order(sorted_by, ascending)).limit(most)
+    if criteria.checks(keys):
+        return people
+    # Read from the index alone, or the planner may prefer to sort all rows beyond the edge.
+    found = people.subquery()
+    shown = rows.listed(keys).join(found, users.c.id == found.c.id)
+    return shown.order_by(*in_order(keys, ascending))

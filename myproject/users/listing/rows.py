@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, false, func, select, true
@@ -16,9 +17,10 @@ SHOWN_COLUMNS = (users.c.id, users.c.name, users.c.email, users.c.age, users.c.r
 FEW_HITS = 4000
 # Rows that are looked at in the order of the list before all hits are sorted instead.
 MOST_ROWS_IN_ORDER = 20_000
-# The newest users who tell how common a word is, and the share of them that has a common one. An index of words is of
-# no use for a common word: to read one user after the other finds enough of them sooner.
-SAMPLE_SIZE, COMMON_SHARE = 1000, 0.1
+# The newest users tell how common a word is: of so many, such a share has a common one. An index of words is of no use
+# if this share of all users has all the words that it is asked for: to read one user after the other finds enough of
+# them sooner.
+SAMPLE_SIZE, COMMON_SHARE, USELESS_SHARE = 1000, 0.3, 0.1
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,11 @@ def sample_shares(connection: Connection, parts: Sequence[Part]) -> dict[Part, f
     return {part: number / max(size, 1) for part, number in zip(parts, found, strict=True)}
 
 
-def rare_words(words: Sequence[Word], shares: Mapping[Part, float]) -> list[Word]:
-    """Return the words that are worth asking an index for, those of three letters and more if there are any."""
+def words_to_look_up(words: Sequence[Word], shares: Mapping[Part, float]) -> list[Word]:
+    """Return the words to ask an index for: those of three and more letters if there are any, none if it is useless."""
     rare = [word for word in words if not word.excluded and shares[word] <= COMMON_SHARE]
-    return [word for word in rare if len(word.text) >= 3] or rare
+    found = [word for word in rare if len(word.text) >= 3] or rare
+    return found if prod(shares[word] for word in found) <= USELESS_SHARE else []
 
 
 def listed(keys: tuple[Any, ...]) -> Select[Any]:
@@ -71,14 +74,10 @@ def one_by_one(conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[
     return [case((and_(*conditions), true()), else_=false())] if conditions else []
 
 
-def select_from_order(criteria: Criteria) -> Select[Any]:
-    """Select the rows of the list, or, if users have to be checked, what is to be checked of them."""
-    checks = criteria.checks(criteria.keys)
-    if not checks:
-        return listed(criteria.keys)
-    return select(
-        users.c.id, *named(criteria.keys), *(users.c[name] for name in sorted({part.column for part in checks}))
-    )
+def looked_at(criteria: Criteria) -> Select[Any]:
+    """Select what is to be checked of users, and the keys of the list."""
+    checked = sorted({part.column for part in criteria.checks(criteria.keys)})
+    return select(users.c.id, *named(criteria.keys), *(users.c[name] for name in checked))
 
 
 def read_in_order(

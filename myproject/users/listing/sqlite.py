@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.operators import custom_op
 
 from ...web.pagination import ALL_ROWS, KeysetCondition, in_order
-from ..models import BY_ADDED, BY_AGE, BY_JOINED, BY_NAME, KINDS, users
+from ..models import BY_ADDED, BY_AGE, BY_JOINED, BY_NAME, users
 from . import rows
 from .criteria import Criteria, Part, Word
 from .rows import Hits, listed, named, of_kind, one_by_one
@@ -61,15 +61,21 @@ def read_rows(
     if hits.number == 0:
         return []
     if hits.ids is not None:
-        ids = sa.select(sa.func.json_each(hits.ids).table_valued("value").c.value)
-        return connection.execute(_select_sorted(criteria, ids, edge, ascending, limit)).all()
+        return connection.execute(_select_sorted(criteria, is_hit(hits), edge, ascending, limit)).all()
     if criteria.keys is BY_ADDED and hits.people.selected_columns[0] is rowid:
         return connection.execute(_select_by_words(criteria, hits.people, edge, ascending, limit)).all()
     parts = [_select_in_order(criteria, seek, ascending) for seek in edge.seeks]
     found = rows.read_in_order(connection, criteria, parts, ascending, limit)
     if found is None:
-        return connection.execute(_select_sorted(criteria, hits.people, edge, ascending, limit)).all()
+        return connection.execute(_select_sorted(criteria, is_hit(hits), edge, ascending, limit)).all()
     return found
+
+
+def is_hit(hits: Hits) -> sa.ColumnElement[bool]:
+    """Return the condition that a user is among the hits."""
+    if hits.ids is None:
+        return users.c.id.in_(hits.people)
+    return users.c.id.in_(sa.select(sa.func.json_each(hits.ids).table_valued("value").c.value))
 
 
 def _select_people(connection: sa.Connection, criteria: Criteria) -> sa.Select[Any]:
@@ -79,7 +85,9 @@ def _select_people(connection: sa.Connection, criteria: Criteria) -> sa.Select[A
         shares = rows.sample_shares(connection, criteria.parts)
     indexes = [*_by_words(connection, criteria, shares), *_by_kinds_and_ranges(criteria, shares)]
     if not indexes:
-        return sa.select(users.c.id).where(*criteria.conditions)
+        people = sa.select(users.c.id).where(*criteria.conditions)
+        # An index by name would have the users with a word close together, perhaps at its far end.
+        return people.order_by(users.c.id) if criteria.words else people
     if len(indexes) == 1:
         return indexes[0].people
     sizes = [rows.count_up_to(connection, index.entries.limit(rows.FEW_HITS + 1)) for index in indexes]
@@ -90,7 +98,7 @@ def _select_people(connection: sa.Connection, criteria: Criteria) -> sa.Select[A
 
 def _by_words(connection: sa.Connection, criteria: Criteria, shares: Mapping[Part, float]) -> list[_Index]:
     """Return the index of words, if the criteria have a rare word."""
-    words = rows.rare_words(criteria.words, shares)
+    words = rows.words_to_look_up(criteria.words, shares)
     alternatives, proven = _trigrams_of(connection, words)
     if not alternatives:
         return []
@@ -109,8 +117,7 @@ def _by_kinds_and_ranges(criteria: Criteria, shares: Mapping[Part, float]) -> li
 
 
 def _by_order(criteria: Criteria, keys: tuple[Any, ...], shares: Mapping[Part, float]) -> _Index:
-    kinds = zip(KINDS, criteria.kind_values, strict=True) if criteria.choices else ()
-    entries = sa.select(users.c.id).where(*(column.in_(values) for column, values in kinds), *criteria.seeks(keys))
+    entries = sa.select(users.c.id).where(*criteria.kind_conditions, *criteria.seeks(keys))
     checks = criteria.checks(keys)
     people = entries.where(*one_by_one([part.condition() for part in checks]))
     # The index by name has the columns to be checked; for another one, SQLite reads the row.
@@ -154,12 +161,12 @@ def _trigrams_beginning(connection: sa.Connection, letters: str) -> Sequence[str
 
 
 def _select_sorted(
-    criteria: Criteria, ids: sa.Select[Any], edge: KeysetCondition, ascending: bool, limit: int
+    criteria: Criteria, condition: sa.ColumnElement[bool], edge: KeysetCondition, ascending: bool, limit: int
 ) -> sa.Select[Any]:
-    """Select the rows of `ids`: all are found first, and then sorted."""
+    """Select rows that meet a condition: all are found first, and then sorted."""
     # SQLite does not use an index to sort by `+ key`: https://www.sqlite.org/optoverview.html
     keys: list[Any] = [sa.UnaryExpression(key, operator=custom_op("+")) for key in criteria.keys]
-    found = listed(criteria.keys).where(users.c.id.in_(ids), *edge.conditions)
+    found = listed(criteria.keys).where(condition, *edge.conditions)
     return found.order_by(*in_order(keys, ascending)).limit(limit)
 
 
@@ -169,12 +176,13 @@ def _select_by_words(
     """Select rows in the order of adding: the index of words is in that order, too."""
     beyond = [rowid > value if ascending else rowid < value for value in edge.values]
     ids = people.where(*beyond).order_by(*in_order([rowid], ascending)).limit(limit)
-    return _select_sorted(criteria, ids, ALL_ROWS, ascending, limit)
+    return _select_sorted(criteria, users.c.id.in_(ids), ALL_ROWS, ascending, limit)
 
 
 def _select_in_order(criteria: Criteria, seek: Sequence[Any], ascending: bool) -> Any:
     """Select users along the index of the order, or along its piece for each kind."""
-    keys, columns = criteria.keys, rows.select_from_order(criteria)
+    keys = criteria.keys
+    columns = rows.looked_at(criteria) if criteria.checks(keys) else listed(keys)
     each = [columns.where(*of_kind(kind), *criteria.seeks(keys), *seek) for kind in criteria.kinds(keys)]
     # All but the last condition of `seek` say that a key equals: SQLite would sort by these keys again.
     sorted_by: list[Any] = [sa.literal_column(key.name) for key in named(keys)[max(len(seek) - 1, 0) :]]

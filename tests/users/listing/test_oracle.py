@@ -25,9 +25,10 @@ LIMITS = {
     "FEW_HITS": st.sampled_from([0, 3, 40, 4000]),
     "MOST_ROWS_IN_ORDER": st.sampled_from([20, 300, 20_000]),
     "SAMPLE_SIZE": st.sampled_from([10, 1000]),
-    "COMMON_SHARE": st.sampled_from([0.0, 0.1, 1.0]),
+    "COMMON_SHARE": st.sampled_from([0.0, 0.3, 1.0]),
+    "USELESS_SHARE": st.sampled_from([0.1, 1.0]),
 }
-NONE_FEW = {"FEW_HITS": 0, "MOST_ROWS_IN_ORDER": 20, "SAMPLE_SIZE": 1000, "COMMON_SHARE": 1.0}
+NONE_FEW = {"FEW_HITS": 0, "MOST_ROWS_IN_ORDER": 20, "SAMPLE_SIZE": 1000, "COMMON_SHARE": 1.0, "USELESS_SHARE": 1.0}
 
 
 @pytest.fixture
