@@ -38,6 +38,7 @@ UNDERSTOOD = {
     "email:role:": [("email", "role:")],
     "\ue000": [("text", "\ue000")],
     "글:예": [("posts", {True})],
+    "게시글:예": [("posts", {True})],
     "활성:아니요": [("active", {False})],
     "role:admin": [("role", {"admin"})],
     "ROLE:Admin": [("role", {"admin"})],
