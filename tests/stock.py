@@ -28,6 +28,7 @@ def includeme(config: Configurator) -> None:
     config.include("pyramid_retry")
     config.include("myproject.db.after_transaction")
     config.include("myproject.db.after_answer")
+    config.include("myproject.db.constraints")
     factory = sessionmaker(create_engine(settings["sqlalchemy.url"]))
     config.registry["dbsession_factory"] = factory
 

@@ -51,3 +51,4 @@ def includeme(config: Configurator) -> None:
     config.include(".session")
     config.include(".after_transaction")
     config.include(".after_answer")
+    config.include(".constraints")

@@ -12,10 +12,8 @@ from pyramid.registry import Registry
 from pyramid.response import Response
 from pyramid.view import exception_view_config
 from pyramid_retry import IRetryableError
-from sqlalchemy.exc import IntegrityError
 
 from ..db import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong
-from ..db.constraints import violated_constraint
 from .cookies import drop_undecodable_cookies
 from .events import log_event
 from .headers import add_security_headers
@@ -45,25 +43,7 @@ ERROR_TEXTS = {
 def includeme(config: Configurator) -> None:
     """Answer errors by a page, and give each request an `id`, by which the log can be searched."""
     config.add_request_method(request_id, "id", property=True)
-    config.add_view_predicate("violated_constraint", ViolatedConstraint)
     config.scan(__name__)
-
-
-class ViolatedConstraint:
-    """A view predicate: the error is of the constraint of this name."""
-
-    def __init__(self, name: str, _info: Any) -> None:
-        self.name = name
-
-    def text(self) -> str:
-        """Return how the predicate is shown to developers."""
-        return f"violated_constraint = {self.name}"
-
-    phash = text
-
-    def __call__(self, error: IntegrityError, request: Request) -> bool:
-        """Return whether the exception view is for `error`."""
-        return violated_constraint(error) == self.name
 
 
 def request_id(request: Request) -> str:

@@ -327,8 +327,8 @@ def test_hits_are_sorted_without_an_index_of_the_order_on_sqlite(outside, monkey
     monkeypatch.setattr(listing_rows, "FEW_HITS", -1)
     criteria = criteria_of(read_view({"q": "-zzz", "sort": sort}))
     with outside.connect() as connection:
-        people = sqlite.find_hits(connection, criteria, 1).people
-        statement = sqlite._select_sorted(criteria, people, ALL_ROWS, True, 26)
+        is_hit = sqlite.is_hit(sqlite.find_hits(connection, criteria, 1))
+        statement = sqlite._select_sorted(criteria, is_hit, ALL_ROWS, True, 26)
         sql = str(statement.compile(outside, compile_kwargs={"literal_binds": True}))
         plans = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
     assert "USE TEMP B-TREE FOR ORDER BY" in plans
