@@ -38,7 +38,7 @@ def end_sign_ins(user: User, request: Request) -> dict[str, Any] | HTTPSeeOther:
     is_chosen = SignIn.id == sign_in_id if sign_in_id else SignIn.id != identity_of(request).sign_in
     request.dbsession.execute(delete(SignIn).where(SignIn.user_id == user.id, is_chosen))
     request.after_commit(log_event, request, "sign-ins ended", user=user.id, which=which)
-    flash(request, _("Sign-out complete."))
+    flash(request, _("Signed out."))
     return HTTPSeeOther(request.route_path("users.sign_ins", id=user.id))
 
 

@@ -76,7 +76,7 @@ def test_a_user_agent_is_stored_printable_and_escaped(enter, ada, rows, subtests
 def test_one_sign_in_is_ended(enter, ada, rows):
     lost, kept, browser = enter(ada), enter(ada), enter(ada)
     page = end(sign_ins(browser, ada), rows(SignIn)[0].id).follow()
-    assert page.html.find(role="status").text == "Sign-out complete."
+    assert page.html.find(role="status").text == "Signed out."
     assert not is_signed_in(lost)
     assert (is_signed_in(kept), is_signed_in(browser)) == (True, True)
 
