@@ -297,3 +297,11 @@ def test_a_member_can_use_the_whole_list(wsgi, outside):
 
 def test_a_visitor_is_sent_to_sign_in(stranger):
     assert "/signin?next=%2Fusers%3Fq%3Dkim" in stranger.get("/users?q=kim", status=303).location
+
+
+def test_a_row_is_escaped_and_its_email_may_break_after_the_at(app, make_user):
+    name = "<b>Ann</b> &amp; 100 %s {{ 7 * 7 }}"
+    make_user(name, email="ann@example.com")
+    row = app.get("/users?q=ann").html.select_one("#users tbody tr")
+    assert row.select_one("th bdi").text == name
+    assert "<mark>ann</mark>@<wbr/>example.com" in str(row)
