@@ -81,6 +81,8 @@ def test_screen_readers_hear_the_notes(page):
 
 def test_an_open_panel_stays_open_and_gets_the_focus(page):
     page.get_by_role("link", name="Filters").press("Enter")
+    page.wait_for_url("**#panel")
+    expect(page.locator(".filters")).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.locator(".filters a").first).to_be_focused()
     page.get_by_role("searchbox").fill("person12")
