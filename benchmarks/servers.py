@@ -24,7 +24,7 @@ def application(wiring: str, url: str) -> Any:
     }
     if wiring == "ours":
         return myproject.main({}, **settings)
-    with mock.patch("myproject.db.includeme", stock.includeme):
+    with mock.patch("myproject.db.includeme", stock.includeme), mock.patch("myproject.tweens.ORDER", stock.TWEENS):
         return myproject.main({}, **settings)
 
 

@@ -29,7 +29,7 @@ threads = 4
 
 def stock_main(global_config, **settings):
     """Return the application with the wiring of the starter template."""
-    with mock.patch("myproject.db.includeme", stock.includeme):
+    with mock.patch("myproject.db.includeme", stock.includeme), mock.patch("myproject.tweens.ORDER", stock.TWEENS):
         return main(global_config, **settings)
 
 
