@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def ours(port: int, url: str, rows: int) -> dict[str, Any]:
     """Return the URLs and headers that the other program sends."""
     engine = get_engine(url)
-    # 1,000 pages of 25 before the end; the second page if there are not so many.
+    # 1,000 pages of 25 before the end, or the second page of a shorter list.
     deep = cursor(engine, {}, offset=max(rows - 1000 * 25, 25))
     engine.dispose()
     return {

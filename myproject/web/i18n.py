@@ -18,7 +18,7 @@ from .request import Request
 
 LANGUAGES = {"en": "English", "ko": "한국어"}
 LANGUAGE_COOKIE = "language"
-# Characters. No browser sends so many, and a long header takes long to parse.
+# In characters, more than browsers send. A longer header is cut, because parsing it takes long.
 MAX_ACCEPT_LANGUAGE_LENGTH = 200
 
 _ = TranslationStringFactory("myproject")

@@ -11,7 +11,7 @@ from tests import signed_in
 from tests.people import token_of
 
 HERE, PREFIX = "http://localhost", "/staff"
-# Of pages that differ only in their query, so many are visited.
+# How many pages that differ only in their query are visited.
 PAGES_PER_PATH = 6
 
 

@@ -87,7 +87,7 @@ def test_no_other_view_takes_a_repeated_key(send, app, name):
 
 
 def form_of(count):
-    """Return a body of so many fields."""
+    """Return a body with this number of fields."""
     return "&".join(f"field{number}=" for number in range(count))
 
 

@@ -122,7 +122,7 @@ class Criteria:
         return list(product(*self.kind_values)) if self.choices and keys in ORDERS_WITH_KINDS else [()]
 
     def seeks(self, keys: tuple[Any, ...]) -> list[ColumnElement[bool]]:
-        """Return the conditions, besides those of a kind, that an index in the order of `keys` seeks."""
+        """Return the range conditions that an index in the order of `keys` can seek, after those of a kind."""
         return [bounds.condition() for bounds in self.ranges if bounds.is_sought_by(keys)]
 
     def checks(self, keys: tuple[Any, ...]) -> list[Part]:

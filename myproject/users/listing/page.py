@@ -26,7 +26,7 @@ LARGEST_EXACT_COUNT = 10_000
 
 @dataclass(frozen=True)
 class Count:
-    """A number of users, or that there are more than so many."""
+    """A number of users: exact, or a lower bound (“more than”)."""
 
     number: int
     is_exact: bool = True

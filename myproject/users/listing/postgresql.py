@@ -56,7 +56,8 @@ def read_rows(
 def is_hit(hits: Hits) -> sa.ColumnElement[bool]:
     """Return the condition that a user is among the hits."""
     if hits.ids is None:
-        return sa.and_(sa.true(), hits.people.whereclause if hits.people.whereclause is not None else sa.true())
+        where = hits.people.whereclause
+        return sa.true() if where is None else where
     return users.c.id == sa.any_(sa.cast(sa.literal(hits.ids, sa.Text), sa.ARRAY(sa.Integer)))
 
 

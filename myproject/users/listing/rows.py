@@ -17,9 +17,8 @@ SHOWN_COLUMNS = (users.c.id, users.c.name, users.c.email, users.c.age, users.c.r
 FEW_HITS = 4000
 # Rows that are looked at in the order of the list before all hits are sorted instead.
 MOST_ROWS_IN_ORDER = 20_000
-# The newest users tell how common a word is: of so many, such a share has a common one. An index of words is of no use
-# if this share of all users has all the words that it is asked for: to read one user after the other finds enough of
-# them sooner.
+# How many of the newest users are read to estimate how common a word is, and the share from which it is common. If more
+# than USELESS_SHARE of all users match all words, reading users in order fills a page sooner than an index of words.
 SAMPLE_SIZE, COMMON_SHARE, USELESS_SHARE = 1000, 0.3, 0.1
 
 
@@ -75,7 +74,7 @@ def one_by_one(conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[
 
 
 def looked_at(criteria: Criteria) -> Select[Any]:
-    """Select what is to be checked of users, and the keys of the list."""
+    """Select the columns that `checks` needs, and the keys of the list."""
     checked = sorted({part.column for part in criteria.checks(criteria.keys)})
     return select(users.c.id, *named(criteria.keys), *(users.c[name] for name in checked))
 
@@ -85,8 +84,8 @@ def read_in_order(
 ) -> list[Row[Any]] | None:
     """Return up to `limit` rows of the users in `parts`, selects in the order of the list, one after the other.
 
-    If no user has to be checked, the parts select rows; else they select what is to be checked of up to
-    MOST_ROWS_IN_ORDER users. Returns `None` if it takes more of them to fill the page.
+    If there are no checks, the parts select rows; otherwise they select the columns to check of up to
+    MOST_ROWS_IN_ORDER users. Returns `None` if these users do not fill the page.
     """
     rows: list[Row[Any]] = []
     checks = criteria.checks(criteria.keys)

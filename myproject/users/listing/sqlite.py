@@ -22,7 +22,7 @@ MOST_TRIGRAMS = 24
 # One or two letters that begin more trigrams in use are common.
 MOST_TRIGRAMS_OF_LETTERS = 200
 LAST_LETTER = "\U0010ffff"
-# To look at a row of the table takes as long as to look at so many entries of an index.
+# How many entries of an index SQLite reads in the time that one row of the table takes.
 ROW_COST = 8
 
 # The index of words, and the trigrams that it has: see indexes.py.
