@@ -19,7 +19,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 STRANGER, MEMBER, OWN, EDITOR, ADMINISTRATOR = ROLES = ("stranger", "member", "own", "editor", "administrator")
 STORED_AS = {MEMBER: "member", EDITOR: "editor", ADMINISTRATOR: "admin"}
 # Pages that no other page links to: people are redirected there, or are given the URL.
-NOT_LINKED = {"/signin", "/signout", "/setup", "/set-password/{token}", "/static/*subpath"}
+NOT_LINKED = {"/users/views/{id}", "/signin", "/signout", "/setup", "/set-password/{token}", "/static/*subpath"}
 LINK = "link of the tests"
 # Values for the fields of all forms; each form takes those that it has.
 FILLED_IN = {

@@ -13,6 +13,7 @@ from ..web.flash import flash
 from ..web.i18n import _
 from ..web.identity import identity_of
 from ..web.pagination import page_of
+from ..web.receipts import earlier_record
 from ..web.request import Request
 from .forms import PostForm
 from .models import Post
@@ -48,7 +49,7 @@ def create(request: Request) -> Any:
     """Add a post."""
     form, post = form_for(request), Post(author_id=identity_of(request).id)
     if not form.validate():
-        return form.invalid(request)
+        return form.invalid(request, earlier=earlier_record(request, Post, "posts.show"))
     form.populate_obj(post)
     request.dbsession.add(post)
     request.dbsession.flush()

@@ -52,7 +52,7 @@ def new(request: Request) -> dict[str, Any]:
     return {"form": SetupForm(request, expected_token=token)}
 
 
-@view_config(**PAGE, request_method="POST")
+@view_config(**PAGE, request_method="POST", receipt=True)
 def create(request: Request) -> dict[str, Any] | HTTPSeeOther:
     """Add the first administrator and sign them in. If two people do this at once, the second gets a 404."""
     refuse_after_setup(request)

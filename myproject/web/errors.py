@@ -31,7 +31,7 @@ ERROR_TEXTS = {
     404: (_("Page not found"), _("It may have been deleted, or the address may be wrong.")),
     405: (_("This action is not available here"), _("Go back and use the buttons on the page.")),
     413: (_("Too much data"), _("Go back, shorten the text and try again.")),
-    409: (_("This record was changed by somebody else"), _("Go back, reload the page and try again.")),
+    409: (_("This form was already sent"), _("Go back, reload the page and try again.")),
     503: (_("The database is not available"), _("Nothing was saved. Try again in a moment.")),
     500: (
         _("Something went wrong"),

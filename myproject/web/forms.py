@@ -29,9 +29,16 @@ class Form(wtforms.Form):
         super().__init__(submitted, obj=record, **values)
         self.request = request
 
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Return whether the values are valid, and the same form was not applied before with other ones."""
+        return super().validate(extra_validators) and self.request.earlier_location is None
+
     def invalid(self, request: Request, **names: Any) -> dict[str, Any]:
-        """Return what the template needs to show the form again as it was submitted, with status 422."""
-        request.response.status_int = 422
+        """Return what the template needs to show the form again as it was submitted.
+
+        The status is 422, or 409 if the same form was applied before with other values.
+        """
+        request.response.status_int = 409 if request.earlier_location else 422
         return {"form": self, **names}
 
 

@@ -22,6 +22,9 @@ class Request(pyramid.request.Request):
     after_commit: Callable[..., None]
     in_own_transaction: Callable[[Callable[[Session], Any]], None]
     after_answer: Callable[[Callable[[Session], Any]], None]
+    # Set by myproject.web: flash.py, receipts.py.
+    message: str | None = None
+    earlier_location: str | None = None
     # Added by myproject.web.
     id: str
     form_token: str
