@@ -21,7 +21,7 @@ from pyramid.httpexceptions import HTTPConflict, HTTPNotFound, HTTPSeeOther
 from pyramid.registry import Registry
 from pyramid.response import Response
 from pyramid_retry import mark_error_retryable
-from sqlalchemy import CheckConstraint, String, Text, delete, select
+from sqlalchemy import CheckConstraint, String, Text, delete, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -54,7 +54,7 @@ class Receipt(Base):
     token: Mapped[str] = mapped_column(String(32), primary_key=True)
     location: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, index=True)
-    digest: Mapped[str] = mapped_column(String(64), server_default="")
+    digest: Mapped[str] = mapped_column(String(64), server_default=text("''"))
 
     __table_args__ = (CheckConstraint(f"length(location) <= {LOCATION_LENGTH}", name="location_length"),)
 

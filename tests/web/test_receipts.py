@@ -135,7 +135,7 @@ def test_a_view_that_writes_other_content_all_the_same_is_refused(probe, app, na
 
 def test_the_digest_of_a_form_depends_on_the_secret(wsgi, monkeypatch):
     request = Request.blank("/users/new", POST={"name": "John Doe", "csrf_token": "1"})
-    request.registry, digests = wsgi.registry, set()
+    request.registry, request.path_here, digests = wsgi.registry, "/users/new", set()
     for secret in ("one secret", "another secret"):
         monkeypatch.setitem(wsgi.registry.settings, "myproject.secret", secret)
         digests.add(digest_of(request))

@@ -17,6 +17,8 @@ def attributes_have_types(request: Request) -> None:
     assert_type(request.after_commit, Callable[..., None])
     assert_type(request.in_own_transaction, Callable[[Callable[[Session], Any]], None])
     assert_type(request.after_answer, Callable[[Callable[[Session], Any]], None])
+    assert_type(request.message, str | None)
+    assert_type(request.earlier_location, str | None)
     assert_type(request.id, str)
     assert_type(request.form_token, str)
     assert_type(request.path_here, str)

@@ -16,7 +16,7 @@ def upgrade() -> None:
     # Receipts last a day. Those whose path is too long belong to forged forms.
     op.execute("DELETE FROM receipts WHERE length(location) > 500")
     with op.batch_alter_table("receipts") as receipts:
-        receipts.add_column(sa.Column("digest", sa.String(64), nullable=False, server_default=""))
+        receipts.add_column(sa.Column("digest", sa.String(64), nullable=False, server_default=sa.text("''")))
         receipts.create_check_constraint("location_length", "length(location) <= 500")
 
 
