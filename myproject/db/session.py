@@ -20,6 +20,7 @@ from .engine import get_engine
 LAST_SORT_KEY = "\U0010ffff"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 READING_SECONDS = 5
+SILENCE_SECONDS = 30
 
 
 @dataclass
@@ -34,8 +35,11 @@ class Owner:
 def includeme(config: Configurator) -> None:
     """Add `request.dbsession` and the factory behind it, `registry["dbsession_factory"]`."""
     settings = config.get_settings()
-    reading_seconds = int(settings.get("reading.longest_seconds", READING_SECONDS))
-    engine = get_engine(settings["sqlalchemy.url"], reading_seconds=reading_seconds)
+    engine = get_engine(
+        settings["sqlalchemy.url"],
+        reading_seconds=int(settings.get("reading.longest_seconds", READING_SECONDS)),
+        silence_seconds=int(settings.get("database.longest_silence", SILENCE_SECONDS)),
+    )
     config.registry["dbsession_factory"] = get_session_factory(engine)
     config.add_request_method(dbsession, reify=True)
 

@@ -104,3 +104,9 @@ def proxy(settings, postgresql):
     settings["sqlalchemy.url"] = settings["sqlalchemy.url"].replace(str(postgresql.port), str(proxy.port))
     yield proxy
     proxy.refuse()
+
+
+@pytest.fixture
+def connected(proxy, engine):
+    """The engine has connected once before: SQLAlchemy's own first statements end in a ROLLBACK too."""
+    engine.connect().close()

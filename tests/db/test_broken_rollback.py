@@ -16,12 +16,6 @@ JANE = insert(User).values(name="Jane Doe")
 NAMES = select(User.__table__.c.name).where(User.__table__.c.id > 0)
 
 
-@pytest.fixture
-def connected(proxy, engine):
-    """The engine has connected once before: SQLAlchemy's own first statements end in a ROLLBACK too."""
-    engine.connect().close()
-
-
 def counted(view):
     """Return a view that writes before `view`, and counts its attempts."""
 
