@@ -38,6 +38,7 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
         # KiB: at least 8 for each lane, by RFC 9106, section 3.1.
         "argon2.memory_cost": _whole_number("argon2.memory_cost", 19456, 4_194_304, 128),
         "argon2.parallelism": _whole_number("argon2.parallelism", 1, 16),
+        "database.longest_silence": _whole_number("database.longest_silence", 30, 600),
         "reading.longest_seconds": _whole_number("reading.longest_seconds", 5, 600),
         "retry.attempts": _whole_number("retry.attempts", 20, 100),
         "retry.longest_wait": _whole_number("retry.longest_wait", 10, 600),

@@ -114,8 +114,12 @@ def configured(settings):
     if key not in APPLICATIONS:
         APPLICATIONS[key] = main({}, **settings)
     registry = APPLICATIONS[key].registry
-    seconds = registry.settings["reading.longest_seconds"]
-    registry["dbsession_factory"] = get_session_factory(get_engine(settings["sqlalchemy.url"], reading_seconds=seconds))
+    engine = get_engine(
+        settings["sqlalchemy.url"],
+        reading_seconds=registry.settings["reading.longest_seconds"],
+        silence_seconds=registry.settings["database.longest_silence"],
+    )
+    registry["dbsession_factory"] = get_session_factory(engine)
     # Remove what another test has left.
     registry.pop("probe", None)
     registry.get("late", {}).clear()

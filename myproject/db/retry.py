@@ -43,7 +43,11 @@ def attempt_tween_factory(handler: Callable[[Request], Response], registry: Regi
             pause(environ["retry.attempt"] - 1)
             _rewind_body(environ)
         try:
-            return handler(request)
+            response = handler(request)
+            if request.tm.failed_rollback is not None:
+                # The database rolls back what it was not told to, but it may be gone: another attempt finds out.
+                raise request.tm.failed_rollback
+            return response
         except Exception:
             if "retry.attempt" in environ and time.monotonic() - started > deadline_seconds:
                 environ["retry.attempts"] = environ["retry.attempt"] + 1

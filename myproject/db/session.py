@@ -1,13 +1,15 @@
 """The Session of a transaction: made on first use, joined to the transaction at once, closed when that ends."""
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pyramid.config import Configurator
 from pyramid.request import Request
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from transaction import TransactionManager
 from zope.sqlalchemy.datamanager import STATUS_CHANGED, STATUS_READONLY, SessionDataManager, SessionSavepoint
@@ -18,6 +20,7 @@ from .engine import get_engine
 LAST_SORT_KEY = "\U0010ffff"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 READING_SECONDS = 5
+SILENCE_SECONDS = 30
 
 
 @dataclass
@@ -32,8 +35,11 @@ class Owner:
 def includeme(config: Configurator) -> None:
     """Add `request.dbsession` and the factory behind it, `registry["dbsession_factory"]`."""
     settings = config.get_settings()
-    reading_seconds = int(settings.get("reading.longest_seconds", READING_SECONDS))
-    engine = get_engine(settings["sqlalchemy.url"], reading_seconds=reading_seconds)
+    engine = get_engine(
+        settings["sqlalchemy.url"],
+        reading_seconds=int(settings.get("reading.longest_seconds", READING_SECONDS)),
+        silence_seconds=int(settings.get("database.longest_silence", SILENCE_SECONDS)),
+    )
     config.registry["dbsession_factory"] = get_session_factory(engine)
     config.add_request_method(dbsession, reify=True)
 
@@ -90,7 +96,10 @@ def join_transaction(session: Session, tm: TransactionManager, *, read_only: boo
         # Joined as changed, it commits whatever was written. zope.sqlalchemy's own listeners notice what the ORM
         # writes, but not a Core statement, a SELECT of a function that writes, or a raw cursor. A read-only Session
         # has nothing to commit: it is closed.
-        LastVoter(session, STATUS_READONLY if read_only else STATUS_CHANGED, tm)
+        if read_only:
+            Reader(session, STATUS_READONLY, tm)
+        else:
+            LastVoter(session, STATUS_CHANGED, tm)
     finally:
         owner.may_begin = False
 
@@ -116,6 +125,29 @@ class LastVoter(SessionDataManager):
     def savepoint(self) -> SessionSavepoint:
         """Return a savepoint, on SQLite too, which zope.sqlalchemy takes for a database without them."""
         return SessionSavepoint(self.session)
+
+
+class Reader(LastVoter):
+    """Closes a read-only Session with its transaction; a connection that breaks at its ROLLBACK loses nothing."""
+
+    def commit(self, trans: Any) -> None:
+        """Close the Session."""
+        with _ignoring_broken_connection():
+            super().commit(trans)
+
+    def abort(self, trans: Any) -> None:
+        """Close the Session."""
+        with _ignoring_broken_connection():
+            super().abort(trans)
+
+
+@contextlib.contextmanager
+def _ignoring_broken_connection() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
 
 
 def _refuse_begin(session: Session, transaction: SessionTransaction) -> None:

@@ -9,6 +9,8 @@ from pyramid.tweens import EXCVIEW
 from sqlalchemy.exc import InvalidRequestError
 from transaction import TransactionManager
 
+from .failure import IDatabaseUnavailable
+
 
 def includeme(config: Configurator) -> None:
     """Add `request.tm`, and the tween that begins its transaction and commits or aborts it."""
@@ -27,6 +29,7 @@ class RequestTransactionManager(TransactionManager):
         super().__init__(explicit=True)
         self.is_answered = False
         self.is_completed = False
+        self.failed_rollback: Exception | None = None
         # Its own synchronizer, to learn when the transaction completes.
         self.registerSynch(self)
 
@@ -42,6 +45,18 @@ class RequestTransactionManager(TransactionManager):
             if not self.is_completed:
                 self.abort()
             raise
+
+    def abort(self) -> None:
+        """Abort. If the connection breaks at the ROLLBACK, set `failed_rollback`, which attempt_tween raises.
+
+        Raised here, pyramid_tm would ask the transaction, which has ended, whether the error can be retried.
+        """
+        try:
+            super().abort()
+        except Exception as error:
+            if not IDatabaseUnavailable.providedBy(error):
+                raise
+            self.failed_rollback = error
 
     def newTransaction(self, transaction: Any) -> None:
         """Do nothing: the transaction has only begun."""
