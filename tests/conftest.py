@@ -15,6 +15,7 @@ from myproject import main
 from myproject.db import get_engine, get_session_factory
 from myproject.models import Post, SavedView, SignIn, User
 from myproject.scripts import initialize_db
+from myproject.signin.setup import SETUP_LOGGED
 
 from . import signed_in
 from . import stock as stock_wiring
@@ -122,6 +123,7 @@ def configured(settings):
     registry["dbsession_factory"] = get_session_factory(engine)
     # Remove what another test has left.
     registry.pop("probe", None)
+    registry.pop(SETUP_LOGGED, None)
     registry.get("late", {}).clear()
     return APPLICATIONS[key]
 

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pyramid.authorization import Allow
+from pyramid.authorization import Allow, Deny
 from sqlalchemy import (
     CheckConstraint,
     Index,
@@ -115,8 +115,12 @@ class User(Base):
         dbsession.delete(self)
 
     def __acl__(self) -> list[tuple[str, str, list[str]]]:
-        """Return the permissions on the record: the user may edit it and manage their own account."""
-        return [*SITE_ACL, (Allow, f"user:{self.id}", ["edit", "account", "own"])]
+        """Return the permissions on the record: the user may edit it and manage their own account.
+
+        That of an administrator is closed to editors, who could otherwise take their rights, or their place.
+        """
+        for_editors = [(Deny, "role:editor", ["edit", "delete"])] if self.role == "admin" else []
+        return [*for_editors, *SITE_ACL, (Allow, f"user:{self.id}", ["edit", "account", "own"])]
 
     __mapper_args__ = {"version_id_col": version}
     __table_args__ = (

@@ -14,7 +14,7 @@ from pyramid.view import exception_view_config
 from pyramid_retry import IRetryableError
 
 from ..db import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong
-from .cookies import drop_undecodable_cookies
+from .cookies import keep_exact_cookies
 from .events import log_event
 from .headers import add_security_headers
 from .i18n import _
@@ -54,11 +54,11 @@ def request_id(request: Request) -> str:
 def refuse_undecodable_path(handler: Handler, registry: Registry) -> Handler:
     """Answer 400 to a path or query that is not UTF-8 (`/%ff`), before other tweens and the debug toolbar read them.
 
-    Cookies that are not UTF-8 are ignored.
+    Cookies that are not exactly a name and a value are ignored.
     """
 
     def tween(request: Request) -> Response:
-        drop_undecodable_cookies(request.environ)
+        keep_exact_cookies(request.environ)
         try:
             request.path_info  # noqa: B018
             request.GET  # noqa: B018

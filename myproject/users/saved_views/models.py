@@ -59,11 +59,21 @@ class SavedView(Base):
         return view if view.values == parameters else None
 
     def __acl__(self) -> list[tuple[str, str, list[str]]]:
-        """Return the permissions on the view: its owner may do everything, others may see it if it is for everybody."""
+        """Return the permissions on the view: its owner may do everything, others may see it if it is for everybody.
+
+        An owner who has become a member can no longer change what everybody sees.
+        """
         owner = (Allow, f"user:{self.user_id}", ["view", "edit", "delete"])
         if not self.for_all:
             return [owner, (Deny, Everyone, ["view", "edit", "delete"]), *SITE_ACL]
-        return [owner, (Allow, "role:admin", ["edit", "delete"]), (Deny, Everyone, ["edit", "delete"]), *SITE_ACL]
+        changing = ["edit", "delete"]
+        return [
+            (Allow, "role:admin", changing),
+            (Deny, "role:member", changing),
+            owner,
+            (Deny, Everyone, changing),
+            *SITE_ACL,
+        ]
 
     __mapper_args__ = {"version_id_col": version}
     __table_args__ = (

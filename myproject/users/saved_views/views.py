@@ -105,9 +105,6 @@ def save_new(form: NewSavedViewForm) -> SavedView | None:
     if saved is None or not form.replaces(saved):
         # If the name is taken, the database refuses the new view.
         saved = SavedView(user_id=user_id)
-    if not form.for_all:
-        # A former editor's view for everybody becomes private when they replace it.
-        saved.for_all = False
     return saved if save(form, saved) else None
 
 

@@ -392,18 +392,22 @@ def test_an_administrator_can_change_and_delete_a_view_for_all(app, editor, make
     assert rows(SavedView) == []
 
 
-def test_a_former_editor_keeps_their_view_for_all(of, ada, make_view, rows):
-    change(of(ada), make_view(ada, for_all=True), name="Bosses")
-    assert [(view.name, view.for_all) for view in rows(SavedView)] == [("Bosses", True)]
+def test_a_former_editor_no_longer_changes_their_view_for_all(of, ada, make_view, rows):
+    view, browser = make_view(ada, for_all=True), of(ada)
+    for path in (f"{PLACE}/{view.id}/edit", f"{PLACE}/{view.id}/delete"):
+        browser.get(path, status=403)
+        assert forge(browser, path, name="Mine", version="1").status_int == 403
+    assert browser.get(PLACE).html.select(".actions-cell a") == []
+    assert [(row.name, row.for_all) for row in rows(SavedView)] == [("Admins", True)]
 
 
-def test_a_replacement_by_a_former_editor_is_private(of, ada, make_view, rows):
-    make_view(ada, "Admins", for_all=True)
-    browser = of(ada)
+def test_a_former_editor_does_not_replace_their_view_for_all(of, ada, make_view, rows):
+    view, browser = make_view(ada, "Admins", for_all=True), of(ada)
     form = save(browser, "Admins", "q=kim", status=422).forms["record"]
-    form["replace"] = True
-    form.submit(status=303)
-    assert [(view.query, view.for_all) for view in rows(SavedView)] == [("q=kim", False)]
+    assert "replace" not in form.fields
+    forged = {"name": "Admins", "query": "q=kim", "replace": "y", "offered": f"{view.id}.{view.version}"}
+    assert forge(browser, f"{PLACE}/new", **forged).status_int == 422
+    assert [(row.query, row.for_all) for row in rows(SavedView)] == [("role=admin", True)]
 
 
 # Obsolete queries
