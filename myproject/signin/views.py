@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select, update
 from ..db import read_rows
 from ..users.models import User
 from ..web.errors import error_page
-from ..web.events import log_event
+from ..web.events import log_event, page_of
 from ..web.flash import flash
 from ..web.i18n import _
 from ..web.paths import is_own_path
@@ -30,7 +30,7 @@ def forbidden(error: HTTPForbidden, request: Request) -> dict[str, Any] | HTTPSe
     """Redirect people who are not signed in to `/signin`; answer 403 to others."""
     if request.known_identity is None:
         return HTTPSeeOther(request.route_path("signin", _query={"next": request.path_here}))
-    log_event(request, "refused", method=request.method, path=request.path_here)
+    log_event(request, "refused", page=page_of(request))
     return error_page(request, 403)
 
 

@@ -1,9 +1,11 @@
-"""The log of security events, one line of JSON each."""
+"""The log of security events, one line of JSON each, and how the log names a page."""
 
 import json
 import logging
+from http import HTTPMethod
 from typing import Any
 
+from ..db import to_id
 from .request import Request
 
 log = logging.getLogger("myproject.security")
@@ -14,3 +16,16 @@ def log_event(request: Request, event: str, **facts: Any) -> None:
     by = request.known_identity.id if request.known_identity else None
     line = {"event": event, "by": by, "address": request.remote_addr, "request": request.id, **facts}
     log.info("%s", json.dumps(line, ensure_ascii=True))
+
+
+def page_of(request: Request) -> str:
+    """Return the method, and the pattern of the route with the id of its record, for the log: `POST /users/7/edit`.
+
+    Never the path or the query: a link's token or an email that somebody searched for would be in the log.
+    """
+    method = request.method if request.method in HTTPMethod.__members__ else "unknown method"
+    if request.matched_route is None:
+        return f"{method}, no page"
+    record_id = to_id(request.matchdict.get("id"))
+    pattern = "/" + request.matched_route.pattern.removeprefix("/")
+    return f"{method} {pattern if record_id is None else pattern.replace('{id}', str(record_id))}"

@@ -24,7 +24,7 @@ from pyramid.registry import Registry
 from pyramid.response import Response
 
 from .body import MULTIPART, URLENCODED, is_multipart_form, is_utf8
-from .events import log_event
+from .events import log_event, page_of
 from .i18n import _
 from .origin import is_from_this_site
 from .request import Handler, Request
@@ -65,7 +65,8 @@ def refuse_other_hosts(handler: Handler, registry: Registry) -> Handler:
     def hosts_tween(request: Request) -> Response:
         host = HOST.fullmatch(request.host)
         if host is None or host[1].lower() not in hosts:
-            log.warning("refused the host %r: it is none of myproject.hosts", request.host)
+            # What is not a host name may be a secret in the wrong place.
+            log.warning("refused the host %r: it is none of myproject.hosts", host and host[0])
             raise HTTPBadRequest(_("This is not the address of this site. Use the address that you were given."))
         return handler(request)
 
@@ -92,7 +93,7 @@ def limited_view(view: Callable[..., Response], info: Any) -> Callable[..., Resp
 def refuse_form_of_another_site(request: Request) -> None:
     """Answer 400 if the browser says that the form was not sent from a page of this site."""
     if request.method == "POST" and not is_from_this_site(request):
-        log_event(request, "form refused", why="of another site", path=request.path_here)
+        log_event(request, "form refused", why="of another site", page=page_of(request))
         raise HTTPBadRequest(_("This form was sent from another site. Open the page on this site and try again."))
 
 

@@ -109,8 +109,8 @@ def test_ending_sign_ins_is_logged(enter, ada, events, rows):
 
 def test_a_refusal_is_logged(enter, ada, events):
     enter(ada).get(f"/users/{ada.id}/erase", status=403)
-    refused = {"event": "refused", "by": ada.id, "address": "192.0.2.1", "method": "GET"}
-    assert facts(events()[1]) == {**refused, "path": f"/users/{ada.id}/erase"}
+    refused = {"event": "refused", "by": ada.id, "address": "192.0.2.1", "page": f"GET /users/{ada.id}/erase"}
+    assert facts(events()[1]) == refused
 
 
 def test_a_redirect_to_the_sign_in_is_not_logged(stranger, events):
@@ -191,7 +191,7 @@ def test_an_attempt_that_has_to_wait_is_logged(visitor, ada, events):
 def test_a_forged_form_is_logged(admin, headers, why, events):
     admin.post("/users/new", {"name": "Eve"}, headers=headers, status=400)
     [refused] = events()
-    assert (refused["event"], refused["why"], refused["path"]) == ("form refused", why, "/users/new")
+    assert (refused["event"], refused["why"], refused["page"]) == ("form refused", why, "POST /users/new")
 
 
 def test_parameters_of_failed_statements_are_not_logged(probe, logged):

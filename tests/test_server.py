@@ -1,0 +1,70 @@
+"""`pserve` with each ini file, against clients that try to keep the server busy or its connections occupied."""
+
+import configparser
+import contextlib
+import shutil
+import socket
+import time
+import urllib.request
+
+import pytest
+
+from tests.browser import ROOT, SECRET, served
+
+INIS = ["development.ini", "production.ini"]
+LIMITS = {
+    "max_request_body_size": "16777216",
+    "max_request_header_size": "8192",
+    "connection_limit": "500",
+    "channel_timeout": "30",
+    "cleanup_interval": "10",
+}
+
+
+@pytest.fixture(params=INIS)
+def server(request, migrated_sqlite, tmp_path):
+    """A running server with the settings of the ini file."""
+    url = f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.sqlite')}"
+    environ = {"MYPROJECT_SECRET": SECRET, "PYTHONWARNINGS": "ignore"}
+    with served(ROOT / request.param, url, tmp_path / "printed", cwd=ROOT, **environ) as server:
+        assert seconds_to_open(server) < 10
+        yield server
+
+
+def seconds_to_open(server):
+    """Return in how many seconds the server answers a page to somebody else."""
+    started = time.monotonic()
+    with urllib.request.urlopen(f"{server.url}/signin", timeout=10) as response:
+        assert response.status == 200
+    return time.monotonic() - started
+
+
+def connect(server, sent):
+    """Return a new connection to the server, on which `sent` was sent."""
+    client = socket.create_connection(("localhost", int(server.url.rpartition(":")[2])), timeout=10)
+    client.sendall(sent)
+    return client
+
+
+@pytest.mark.parametrize("ini", INIS)
+def test_each_ini_limits_what_a_client_can_occupy(ini):
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(ROOT / ini)
+    assert parser["server:main"].items() >= LIMITS.items()
+
+
+def test_headers_full_of_blanks_do_not_stop_the_server(server):
+    blanks = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b" " * 32_000 + b"\0\r\n\r\n"
+    started = time.monotonic()
+    for _ in range(4):
+        with contextlib.closing(connect(server, blanks)) as client:
+            assert client.recv(100).split()[1] == b"431"
+    assert seconds_to_open(server) < 2
+    assert time.monotonic() - started < 2
+
+
+def test_requests_sent_by_half_do_not_keep_others_out(server):
+    with contextlib.ExitStack() as clients:
+        for _ in range(130):
+            clients.enter_context(contextlib.closing(connect(server, b"GET / HTTP/1.1\r\nHost: loc")))
+        assert seconds_to_open(server) < 2
