@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy
+from pyramid.exceptions import ConfigurationError
+
+from .db.engine import read_options
 
 # The drivers that myproject.db supports.
 DRIVERS = {"pysqlite", "psycopg"}
@@ -43,6 +46,10 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
         "retry.attempts": _whole_number("retry.attempts", 20, 100),
         "retry.longest_wait": _whole_number("retry.longest_wait", 10, 600),
     }
+    try:
+        read_options(settings)
+    except ConfigurationError as error:
+        raise SettingsError(str(error)) from None
     return {**settings, **{name: check(settings, environ) for name, check in checks.items()}}
 
 

@@ -18,7 +18,7 @@ constraint a write has violated.
 from pyramid.config import Configurator
 
 from .base import Base, UTCDateTime
-from .engine import get_engine
+from .engine import engine_from_config, get_engine
 from .failure import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong
 from .lookup import get_or_404, to_id
 from .session import get_session_factory, get_tm_session
@@ -30,6 +30,7 @@ __all__ = [
     "IOutcomeUnknown",
     "IReadingTookTooLong",
     "UTCDateTime",
+    "engine_from_config",
     "get_engine",
     "get_or_404",
     "get_session_factory",
@@ -43,8 +44,9 @@ __all__ = [
 def includeme(config: Configurator) -> None:
     """Add to each request `tm`, `dbsession`, `after_commit`, `in_own_transaction` and `after_answer`.
 
-    Settings: `sqlalchemy.url`, the database; `reading.longest_seconds`, the time limit of a safe request's statements;
-    `retry.attempts` and `retry.longest_wait`, see retry.py.
+    Settings: `sqlalchemy.url`, the database; `sqlalchemy.pool_size` and other options of the engine, see engine.py;
+    `reading.longest_seconds`, the time limit of a safe request's statements; `retry.attempts` and `retry.longest_wait`,
+    see retry.py.
     """
     config.include(".retry")
     config.include(".transaction")

@@ -1,13 +1,77 @@
 """The Engine: a pool of connections that begin, commit and roll back when SQLAlchemy says so."""
 
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
 import sqlalchemy
+from pyramid.exceptions import ConfigurationError
+from pyramid.settings import asbool, falsey, truthy
 from sqlalchemy import Engine
 
 from . import sqlite
 from .failure import mark_failures
+
+
+def _boolean(value: Any) -> bool:
+    if str(value).lower() not in truthy | falsey:
+        raise ValueError
+    return asbool(value)
+
+
+def _echo(value: Any) -> bool | str:
+    return "debug" if value == "debug" else _boolean(value)
+
+
+# The options of `create_engine` that a setting may give, and how its text is read. The others would contradict what
+# makes a request one transaction (isolation_level, pool_reset_on_return, ...), or are objects that no text can name.
+OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "echo": _echo,
+    "echo_pool": _echo,
+    "future": _boolean,
+    "hide_parameters": _boolean,
+    "insertmanyvalues_page_size": int,
+    "logging_name": str,
+    "max_overflow": int,
+    "pool_logging_name": str,
+    "pool_pre_ping": _boolean,
+    "pool_recycle": int,
+    "pool_size": int,
+    "pool_timeout": float,
+    "pool_use_lifo": _boolean,
+    "query_cache_size": int,
+    "use_insertmanyvalues": _boolean,
+}
+
+
+def engine_from_config(settings: Mapping[str, Any], prefix: str = "sqlalchemy.", **limits: int | None) -> Engine:
+    """Return the Engine of `get_engine` for the `settings` of an ini file whose names begin with `prefix`.
+
+    `limits` are `reading_seconds` and `silence_seconds`.
+
+    Raises `pyramid.exceptions.ConfigurationError` as `read_options` does.
+    """
+    return get_engine(settings[f"{prefix}url"], **limits, **read_options(settings, prefix))
+
+
+def read_options(settings: Mapping[str, Any], prefix: str = "sqlalchemy.") -> dict[str, Any]:
+    """Return the options of `create_engine` that `settings` give, without the URL.
+
+    Raises `pyramid.exceptions.ConfigurationError`, with one sentence, if one is malformed or cannot be set.
+    """
+    options = {}
+    for name in settings:
+        option = name.removeprefix(prefix)
+        if option in (name, "url"):
+            continue
+        if option not in OPTIONS:
+            raise ConfigurationError(f"{name} cannot be set; these options of the engine can: {', '.join(OPTIONS)}")
+        try:
+            options[option] = OPTIONS[option](settings[name])
+        except ValueError:
+            kind = "a number" if OPTIONS[option] in (int, float) else "true or false"
+            raise ConfigurationError(f"{name} is {settings[name]!r}, and should be {kind}") from None
+    return options
 
 
 def get_engine(
