@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..db import Base
 from ..db.base import utcnow
+from ..db.version import Version, keep_version
 from ..security import SITE_ACL
 from ..users.models import User
 
@@ -24,7 +25,7 @@ class Post(Base):
     title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
     body: Mapped[str] = mapped_column(Text)
     author_id: Mapped[int] = mapped_column(ForeignKey(User.id), index=True)
-    version: Mapped[int] = mapped_column(server_default="1")
+    version: Mapped[Version]
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, server_default=func.now())
     updated_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow, server_default=func.now())
 
@@ -34,9 +35,11 @@ class Post(Base):
         """Return the permissions on the post: its author may edit and delete it, as an editor may."""
         return [*SITE_ACL, (Allow, f"user:{self.author_id}", ["edit", "delete"])]
 
-    __mapper_args__ = {"version_id_col": version}
     __table_args__ = (
         CheckConstraint(f"length(title) BETWEEN 1 AND {TITLE_LENGTH}", name="title_length"),
         CheckConstraint(f"length(body) BETWEEN 1 AND {BODY_LENGTH}", name="body_length"),
         {"sqlite_autoincrement": True},
     )
+
+
+keep_version(Post)

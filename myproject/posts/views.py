@@ -67,8 +67,6 @@ def edit(post: Post, request: Request) -> dict[str, Any]:
 def update(post: Post, request: Request) -> Any:
     """Change a post."""
     form = form_for(request, post)
-    if form.is_outdated(post):
-        return form.outdated(request, post, post=post)
     if not form.validate():
         return form.invalid(request, post=post)
     form.populate_obj(post)
@@ -96,7 +94,8 @@ def form_for(request: Request, post: Post | None = None) -> PostForm:
         return PostForm(request, post, authors=None)
     preselected = request.GET.get("author_id", post.author_id if post else identity_of(request).id)
     chosen = to_id(request.POST.get("author_id", preselected))
-    authors = possible_authors(request.dbsession, chosen, post.author_id if post else None)
+    shown = to_id(request.POST.get("shown_author_id"))
+    authors = possible_authors(request.dbsession, chosen, shown, post.author_id if post else None)
     return PostForm(request, post, authors=authors, author_id=chosen if chosen in authors else None)
 
 

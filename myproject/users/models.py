@@ -25,6 +25,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, object_session, relat
 
 from ..db import Base
 from ..db.base import utcnow
+from ..db.version import Version, keep_version
 from ..security import SITE_ACL
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class User(Base):
     role: Mapped[str] = mapped_column(String(20), default="member", server_default="member")
     active: Mapped[bool] = mapped_column(default=True, server_default=true())
     password_hash: Mapped[str | None] = mapped_column(String(255))
-    version: Mapped[int] = mapped_column(server_default="1")
+    version: Mapped[Version]
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, server_default=func.now())
     updated_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow, server_default=func.now())
     # Triggers of the database write both, whichever program changes the row: the folded name and the email, by which
@@ -122,7 +123,6 @@ class User(Base):
         for_editors = [(Deny, "role:editor", ["edit", "delete"])] if self.role == "admin" else []
         return [*for_editors, *SITE_ACL, (Allow, f"user:{self.id}", ["edit", "account", "own"])]
 
-    __mapper_args__ = {"version_id_col": version}
     __table_args__ = (
         CheckConstraint(f"length(name) BETWEEN 1 AND {NAME_LENGTH}", name="name_length"),
         CheckConstraint(f"length(email) <= {EMAIL_LENGTH} AND email LIKE '_%@_%'", name="email_form"),
@@ -155,6 +155,7 @@ BY_JOINED = (users.c.created_at, users.c.id)
 BY_ADDED = (users.c.id,)
 # The columns that the list filters by equality; their values make twelve kinds of users.
 KINDS = (users.c.role, users.c.active, users.c.has_posts)
+keep_version(User, but_for={"password_hash", "search_text", "has_posts"})
 
 
 def end_sign_ins(dbsession: Session, user_ids: Collection[int], *, keep: int | None = None) -> None:

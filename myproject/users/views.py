@@ -95,8 +95,6 @@ def edit(user: User, request: Request) -> dict[str, Any]:
 def update(user: User, request: Request) -> Any:
     """Change a user's record."""
     form = UserForm(request, user)
-    if form.is_outdated(user):
-        return form.outdated(request, user, user=user)
     if not (form.validate() and save(form, user)):
         return form.invalid(request, user=user)
     flash(request, _("The changes to ${name} were saved.", mapping={"name": user.name}))

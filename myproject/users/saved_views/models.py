@@ -24,6 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ...db import Base
 from ...db.base import utcnow
+from ...db.version import Version, keep_version
 from ...security import SITE_ACL
 from ..listing.view import View, read_view
 from ..models import User
@@ -42,7 +43,7 @@ class SavedView(Base):
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     query: Mapped[str] = mapped_column(Text)
     for_all: Mapped[bool] = mapped_column(default=False, server_default=false(), index=True)
-    version: Mapped[int] = mapped_column(server_default="1")
+    version: Mapped[Version]
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, server_default=func.now())
     updated_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow, server_default=func.now())
 
@@ -75,13 +76,15 @@ class SavedView(Base):
             *SITE_ACL,
         ]
 
-    __mapper_args__ = {"version_id_col": version}
     __table_args__ = (
         CheckConstraint(f"length(name) BETWEEN 1 AND {NAME_LENGTH}", name="name_length"),
         CheckConstraint(f"length(query) <= {QUERY_LENGTH}", name="query_length"),
         # SQLite must not give the id of a deleted view to another one.
         {"sqlite_autoincrement": True},
     )
+
+
+keep_version(SavedView)
 
 
 def name_key(name: Any) -> ColumnElement[str]:

@@ -74,8 +74,6 @@ def edit(saved: SavedView, request: Request) -> dict[str, Any]:
 def update(saved: SavedView, request: Request) -> Any:
     """Change a saved view."""
     form = SavedViewForm(request, saved)
-    if form.is_outdated(saved):
-        return form.outdated(request, saved, saved=saved, **TEMPLATE_NAMES)
     if not (form.validate() and save(form, saved)):
         return form.invalid(request, saved=saved, **TEMPLATE_NAMES)
     flash(request, _("“${name}” was saved.", mapping={"name": saved.name}))
