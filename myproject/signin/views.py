@@ -119,5 +119,4 @@ def sign_out(request: Request) -> HTTPSeeOther:
         request.after_commit(log_event, request, "signed out")
     request.session.invalidate()
     flash(request, _("You have signed out."))
-    # So that the next person at this computer cannot see pages by going back.
-    return HTTPSeeOther(request.route_path("signin"), headers=[("Clear-Site-Data", '"cache"')])
+    return HTTPSeeOther(request.route_path("signin"))
