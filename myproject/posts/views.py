@@ -94,7 +94,7 @@ def form_for(request: Request, post: Post | None = None) -> PostForm:
     if not request.has_permission("add"):
         return PostForm(request, post, authors=None)
     preselected = request.GET.get("author_id", post.author_id if post else identity_of(request).id)
-    chosen = to_id(request.POST.get("author_id", preselected))
+    chosen = to_id((request.submitted or {}).get("author_id", preselected))
     authors = possible_authors(request.dbsession, chosen, post.author_id if post else None)
     return PostForm(request, post, authors=authors, author_id=chosen if chosen in authors else None)
 

@@ -22,11 +22,10 @@ Explain = Callable[[str | None, Mapping[str, Any]], tuple[str, TranslationString
 
 
 class Form(wtforms.Form):
-    """A form over the body of a POST, or before that over a record."""
+    """A form over the submitted fields, or before that over a record."""
 
     def __init__(self, request: Request, record: Base | None = None, **values: Any) -> None:
-        submitted = request.POST if request.method == "POST" else None
-        super().__init__(submitted, obj=record, **values)
+        super().__init__(request.submitted, obj=record, **values)
         self.request = request
 
     def invalid(self, request: Request, **names: Any) -> dict[str, Any]:
