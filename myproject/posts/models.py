@@ -17,7 +17,10 @@ BODY_LENGTH = 20_000
 
 
 class Post(Base):
-    """A title and a body by one author. It is deleted with its author."""
+    """A title and a body by one author. It is deleted with its author.
+
+    `author` is `None` only after another program has deleted the user with foreign keys off.
+    """
 
     __tablename__ = "posts"
 
@@ -29,7 +32,7 @@ class Post(Base):
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, server_default=func.now())
     updated_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow, server_default=func.now())
 
-    author: Mapped[User] = relationship(back_populates="posts")
+    author: Mapped[User | None] = relationship(back_populates="posts")
 
     def __acl__(self) -> list[tuple[str, str, list[str]]]:
         """Return the permissions on the post: its author may edit and delete it, as an editor may."""

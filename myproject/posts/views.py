@@ -93,8 +93,8 @@ def form_for(request: Request, post: Post | None = None) -> PostForm:
     if not request.has_permission("add"):
         return PostForm(request, post, authors=None)
     preselected = request.GET.get("author_id", post.author_id if post else identity_of(request).id)
-    chosen = to_id(request.POST.get("author_id", preselected))
-    shown = to_id(request.POST.get("shown_author_id"))
+    submitted = request.submitted or {}
+    chosen, shown = to_id(submitted.get("author_id", preselected)), to_id(submitted.get("shown_author_id"))
     authors = possible_authors(request.dbsession, chosen, shown, post.author_id if post else None)
     return PostForm(request, post, authors=authors, author_id=chosen if chosen in authors else None)
 

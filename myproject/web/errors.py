@@ -126,11 +126,16 @@ def server_error(error: Exception, request: Request) -> dict[str, Any]:
 
 def wrong_method(request: Request) -> dict[str, Any]:
     """Return the page of 405, and list in `Allow` the methods of the route."""
-    views = request.registry.introspector.get_category("views")
-    views = [entry["introspectable"] for entry in views]
-    methods = {view["request_methods"] for view in views if view["route_name"] == request.matched_route.name}
+    methods = methods_of_route(request)
     request.response.allow = sorted(methods | ({"HEAD"} if "GET" in methods else set()))
     return error_page(request, 405)
+
+
+def methods_of_route(request: Request) -> set[str]:
+    """Return the methods that the route of the request has views for."""
+    views = request.registry.introspector.get_category("views")
+    views = [entry["introspectable"] for entry in views]
+    return {view["request_methods"] for view in views if view["route_name"] == request.matched_route.name}
 
 
 def error_page(

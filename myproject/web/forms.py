@@ -33,14 +33,13 @@ CONFLICT = _(
 
 
 class Form(wtforms.Form):
-    """A form over the body of a POST, or before that over a record."""
+    """A form over the submitted fields, or before that over a record."""
 
     # What the page says above the fields.
     notice: TranslationString | None = None
 
     def __init__(self, request: Request, record: Base | None = None, **values: Any) -> None:
-        submitted = request.POST if request.method == "POST" else None
-        super().__init__(submitted, obj=record, **values)
+        super().__init__(request.submitted, obj=record, **values)
         self.request = request
 
     def validate(self, extra_validators: Any = None) -> bool:
@@ -73,10 +72,10 @@ class RecordForm(Form):
         fields = {field.name: field for field in self if field is not self.version and hasattr(record, field.name)}
         self.saved = {name: text_of(getattr(record, name)) for name in fields}
         self.changes: dict[str, Change] = {}
-        if request.method == "POST" and record is not None:
+        if request.submitted is not None and record is not None:
             submitted = {name: submitted_text(field) for name, field in fields.items()}
             is_outdated = self.version.data != record.version
-            self.changes = compare(self.saved, submitted, request.POST, is_outdated=is_outdated)
+            self.changes = compare(self.saved, submitted, request.submitted, is_outdated=is_outdated)
         for name, change in self.changes.items():
             if change.is_left_alone:
                 # The saved value stays, exactly as it is.
@@ -84,8 +83,8 @@ class RecordForm(Form):
 
     @property
     def shown(self) -> dict[str, str]:
-        """What the page says that it showed, by names of fields; after a mistake, what it showed at first."""
-        if self.is_outdated or not self.changes:
+        """What the page says that it showed, by names of fields: what it showed at first, until it shows the news."""
+        if self.notice is not None or not self.changes:
             return self.saved
         return {name: change.shown for name, change in self.changes.items() if change.shown is not None}
 

@@ -29,6 +29,7 @@ from ..db import Base, read_rows, to_id
 from ..db.base import utcnow
 from .flash import flash
 from .i18n import _
+from .keyed import keyed_digest
 from .limits import is_readable_form
 from .request import Handler, Request
 
@@ -176,8 +177,7 @@ def digest_of(request: Request) -> str:
     It is keyed, since a form may hold a password, which could be guessed from a plain digest.
     """
     fields = [(name, content_of(value)) for name, value in request.POST.items() if name not in TOKEN_FIELDS]
-    sent = urlencode([("", request.path_here), *fields]).encode()
-    return hmac.digest(request.registry.settings["myproject.secret"].encode(), sent, "sha256").hex()
+    return keyed_digest(request, "receipt", urlencode([("", request.path_here), *fields]))
 
 
 def content_of(value: Any) -> str | bytes:

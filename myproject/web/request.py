@@ -8,6 +8,7 @@ from pyramid.config import Configurator
 from pyramid.response import Response
 from sqlalchemy.orm import Session
 from transaction import TransactionManager
+from webob.multidict import MultiDict
 
 if TYPE_CHECKING:
     from ..signin.identity import Identity
@@ -28,6 +29,9 @@ class Request(pyramid.request.Request):
     # Added by myproject.web.
     id: str
     form_token: str
+    shown_to: int | None
+    submitted: MultiDict | None
+    is_restored: bool = False
     path_here: str
     languages: dict[str, str]
     pop_flash: Callable[[], str | None]

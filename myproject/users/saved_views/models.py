@@ -34,7 +34,10 @@ QUERY_LENGTH = 2000
 
 
 class SavedView(Base):
-    """The query string of a list of users, by name. It is deleted with its owner, even if it is for everybody."""
+    """The query string of a list of users, by name. It is deleted with its owner, even if it is for everybody.
+
+    `user` is `None` only after another program has deleted the owner with foreign keys off.
+    """
 
     __tablename__ = "saved_views"
 
@@ -47,7 +50,7 @@ class SavedView(Base):
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, server_default=func.now())
     updated_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow, server_default=func.now())
 
-    user: Mapped[User] = relationship()
+    user: Mapped[User | None] = relationship()
 
     @property
     def view(self) -> View | None:
