@@ -101,9 +101,15 @@ def wsgi(settings):
     """The WSGI application, with an engine for this test only."""
     application = configured(settings)
     yield application
+    finish_writes(application)
     engine = application.registry["dbsession_factory"].kw["bind"]
     assert engine.pool.checkedout() == 0, "a connection was left behind"
     engine.dispose()
+
+
+def finish_writes(application):
+    """Return when the writes of `request.in_own_transaction` have ended: one thread runs one after the other."""
+    application.registry["own_transactions"].thread.submit(int).result(60)
 
 
 def configured(settings):
