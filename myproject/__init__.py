@@ -3,12 +3,15 @@
 from pyramid.config import Configurator
 from pyramid.router import Router
 
+from .schema import refuse_older_schema
 from .settings import read_settings
 
 
 def main(global_config: dict[str, str], **settings: str) -> Router:
     """Return the WSGI application for the settings of an ini file."""
-    with Configurator(settings=read_settings(settings)) as config:
+    checked = read_settings(settings)
+    refuse_older_schema(checked, global_config.get("__file__", "INI"))
+    with Configurator(settings=checked) as config:
         config.include(".tweens")
         config.include(".web.request")
         config.include(".db")

@@ -3,10 +3,12 @@
 import itertools
 import os
 import shutil
+from pathlib import Path
 
 import hypothesis
 import pytest
 import sqlalchemy
+from alembic.config import Config
 from sqlalchemy.orm import Session, undefer
 from webtest import TestApp
 
@@ -81,6 +83,48 @@ def database_url(request, tmp_path):
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(request, tmp_path):
+    """Call `new_database()`: an engine on an empty database without tables."""
+    engines = []
+
+    def make():
+        name = f"new_{len(engines)}"
+        if request.param == "sqlite":
+            url = f"sqlite:///{tmp_path / name}.sqlite"
+        else:
+            server = request.getfixturevalue("postgresql")
+            server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            server.execute(f"CREATE DATABASE {name}")
+            url = server.url(name)
+        engines.append(sqlalchemy.create_engine(url))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.fixture
+def empty(new_database):
+    """An engine on an empty database without tables."""
+    return new_database()
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """Call `config(engine)`: Alembic on that database, with a copy of the migrations that a test may add to."""
+    copy = shutil.copytree(Path(myproject.__file__).parent / "migrations", tmp_path / "migrations")
+
+    def configure(engine):
+        monkeypatch.setenv("DATABASE_URL", engine.url.render_as_string())
+        config = Config(INI)
+        config.set_main_option("script_location", str(copy))
+        return config
+
+    return configure
+
+
 @pytest.fixture
 def settings(database_url):
     """The settings of the application; a test may change them before it requests `wsgi` or `app`."""
@@ -102,9 +146,15 @@ def wsgi(settings):
     """The WSGI application, with an engine for this test only."""
     application = configured(settings)
     yield application
+    finish_writes(application)
     engine = application.registry["dbsession_factory"].kw["bind"]
     assert engine.pool.checkedout() == 0, "a connection was left behind"
     engine.dispose()
+
+
+def finish_writes(application):
+    """Return when the writes of `request.in_own_transaction` have ended: one thread runs one after the other."""
+    application.registry["own_transactions"].thread.submit(int).result(60)
 
 
 def configured(settings):

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 import sysconfig
 import textwrap
@@ -14,7 +13,6 @@ import alembic.command
 import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from myproject.models import Base, Post, User
@@ -69,48 +67,6 @@ POSTGRESQL_SCHEMA = r"""
     WHERE pronamespace = 'public'::regnamespace AND prokind = 'f'
     AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
 """
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def new_database(request, tmp_path):
-    """Call `new_database()`: an engine on an empty database without tables."""
-    engines = []
-
-    def make():
-        name = f"new_{len(engines)}"
-        if request.param == "sqlite":
-            url = f"sqlite:///{tmp_path / name}.sqlite"
-        else:
-            server = request.getfixturevalue("postgresql")
-            server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-            server.execute(f"CREATE DATABASE {name}")
-            url = server.url(name)
-        engines.append(sqlalchemy.create_engine(url))
-        return engines[-1]
-
-    yield make
-    for engine in engines:
-        engine.dispose()
-
-
-@pytest.fixture
-def empty(new_database):
-    """An engine on an empty database without tables."""
-    return new_database()
-
-
-@pytest.fixture
-def config(tmp_path, monkeypatch):
-    """Call `config(engine)`: Alembic on that database, with a copy of the migrations that a test may add to."""
-    copy = shutil.copytree(ROOT / "myproject" / "migrations", tmp_path / "migrations")
-
-    def configure(engine):
-        monkeypatch.setenv("DATABASE_URL", engine.url.render_as_string())
-        config = Config(ROOT / "development.ini")
-        config.set_main_option("script_location", str(copy))
-        return config
-
-    return configure
 
 
 @pytest.fixture
@@ -253,6 +209,17 @@ def test_a_downgrade_counts_the_users_of_each_kind_again(empty, config):
             connection.exec_driver_sql(f"INSERT INTO users (name, role) VALUES ('{name}', '{role}')")
     alembic.command.downgrade(config(empty), "0007")
     assert stored(empty, "SELECT * FROM users_kinds") == [("admin", 1, 0, 1), ("member", 1, 0, 2)]
+
+
+def test_the_downgrade_keeps_the_receipt_of_a_page_with_a_long_address(empty, config):
+    alembic.command.upgrade(config(empty), "0003")
+    with empty.begin() as connection:
+        for token, location in {"short": "/users", "long": f"/users?q={'x' * 2000}"}.items():
+            connection.exec_driver_sql(
+                f"INSERT INTO receipts (token, location, created_at) VALUES ('{token}', '{location}', '2026-01-01')"
+            )
+    alembic.command.downgrade(config(empty), "0002")
+    assert stored(empty, "SELECT token, location FROM receipts ORDER BY token") == [("long", "/"), ("short", "/users")]
 
 
 def test_an_existing_administrator_is_kept_after_the_migration(empty, config):

@@ -81,10 +81,10 @@ def test_the_reading_limit_has_a_default():
 
 
 def test_the_environment_overrides_the_ini_file(monkeypatch):
-    monkeypatch.setenv("DATABASE_URL", "sqlite:///from-the-environment.sqlite")
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///:memory:")
     monkeypatch.setenv("MYPROJECT_SECRET", "from-the-environment-from-the-env")
     settings = main({}, **GOOD).registry.settings
-    assert settings["sqlalchemy.url"] == "sqlite:///from-the-environment.sqlite"
+    assert settings["sqlalchemy.url"] == "sqlite:///:memory:"
     assert settings["myproject.secret"] == "from-the-environment-from-the-env"
 
 

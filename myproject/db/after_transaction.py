@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from threading import BoundedSemaphore
 from typing import Any
 
 import transaction
@@ -19,12 +21,15 @@ from .session import get_tm_session
 log = logging.getLogger(__name__)
 
 WRITES_KEY = "myproject.in_own_transaction"
+LONGEST_WAIT_SECONDS = 0.5
+LONGEST_QUEUE = 1000
 
 Write = Callable[[Session], Any]
 
 
 def includeme(config: Configurator) -> None:
     """Add `request.after_commit` and `request.in_own_transaction`."""
+    config.registry["own_transactions"] = OwnTransactions()
     config.add_request_method(after_commit)
     config.add_request_method(in_own_transaction)
     # Around the exception views, which may ask for a write in its own transaction too.
@@ -48,11 +53,14 @@ def in_own_transaction(request: Request, write: Write) -> None:
     of the request and before the answer is sent. It cannot run earlier: on SQLite the request itself may hold the write
     lock. If the request's transaction has ended already, as in a response callback, it runs at once. An error in it is
     logged and does not change the answer.
+
+    It runs in another thread, and the answer waits for it for at most `LONGEST_WAIT_SECONDS`: somebody may hold a lock
+    for longer. A process that exits finishes such writes first; one that is killed loses them.
     """
     if WRITES_KEY in request.environ:
         request.environ[WRITES_KEY].append(write)
     else:
-        _write_in_own_transaction(request.registry["dbsession_factory"], write)
+        _run(request.registry, write)
 
 
 def own_transactions_tween_factory(
@@ -74,9 +82,32 @@ def own_transactions_tween_factory(
             writes = request.environ.pop(WRITES_KEY)
             if error is None or not is_error_retryable(request, error):
                 for write in writes:
-                    _write_in_own_transaction(registry["dbsession_factory"], write)
+                    _run(registry, write)
 
     return own_transactions_tween
+
+
+def _run(registry: Registry, write: Write) -> None:
+    registry["own_transactions"].run(registry["dbsession_factory"], write)
+
+
+class OwnTransactions:
+    """Runs writes in one thread, one after the other, so that an answer need not wait until a lock is free."""
+
+    def __init__(self, longest_queue: int = LONGEST_QUEUE) -> None:
+        """Start without writes, and without the thread: a process that forks would lose it."""
+        self.thread = ThreadPoolExecutor(1, "own_transactions")
+        self.longest_queue = longest_queue
+        self.free = BoundedSemaphore(longest_queue)
+
+    def run(self, factory: sessionmaker[Session], write: Write) -> None:
+        """Call `write` in a transaction; return when it has ended, or after `LONGEST_WAIT_SECONDS`."""
+        if not self.free.acquire(blocking=False):
+            log.error("a write in its own transaction was dropped: %s others are waiting", self.longest_queue)
+            return
+        future = self.thread.submit(_write_in_own_transaction, factory, write)
+        future.add_done_callback(lambda _: self.free.release())
+        wait([future], LONGEST_WAIT_SECONDS)
 
 
 def _write_in_own_transaction(factory: sessionmaker[Session], write: Write) -> None:

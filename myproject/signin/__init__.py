@@ -18,6 +18,7 @@ def includeme(config: Configurator) -> None:
     """Add `/signin`, `/signout`, `/setup`, the pages of passwords and sign-ins, and the policy of the whole site."""
     settings = config.get_settings()
     config.registry["hasher"] = make_hasher(settings)
+    config.registry["uncommitted_failures"] = {}
     policy = SecurityPolicy()
     config.set_security_policy(policy)
     # pyramid_tm would query the person on every page, for a note on the transaction that nobody reads.

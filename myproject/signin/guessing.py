@@ -4,13 +4,17 @@ From one network address, `FAILED_ATTEMPTS_PER_MINUTE` may fail at one account; 
 `ACCOUNT_FAILED_ATTEMPTS_PER_HOUR` from anywhere. `ADDRESS_FAILED_ATTEMPTS_PER_MINUTE` may fail from one address at all
 accounts together. So attempts from elsewhere never make a person wait for more than a minute. Attempts that are
 refused because of these limits are not counted.
+
+An attempt is counted in the memory of the process until its row is committed: nobody is answered later, or may guess
+more often, because somebody else holds SQLite's lock.
 """
 
+import dataclasses
 import datetime
 import ipaddress
 import math
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, event, func, select
 from sqlalchemy.orm import Session
 
 from ..db import read_rows
@@ -26,17 +30,20 @@ ACCOUNT_FAILED_ATTEMPTS_PER_HOUR = 20
 ADDRESS_FAILED_ATTEMPTS_PER_MINUTE = 20
 
 
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A wrong password: keyed digests of the account and the address, and when it was entered."""
+
+    account: str
+    address: str
+    failed_at: datetime.datetime
+
+
 def seconds_to_wait(request: Request, email: str) -> int:
     """Return in how many seconds this address may try a password for `email` again; 0 if it may now."""
-    now, failed = utcnow(), FailedSignIn
+    now = utcnow()
     account, address = failure_keys(request, email)
-    by_account = select(func.count()).where(failed.account == account, failed.failed_at > now - HOUR)
-    by_address = select(failed.account, failed.failed_at).where(
-        failed.address == address, failed.failed_at > now - MINUTE
-    )
-    factory = request.registry["dbsession_factory"]
-    [(account_failures,)] = read_rows(factory, by_account)
-    address_failures = read_rows(factory, by_address.order_by(failed.failed_at))
+    account_failures, address_failures = _read_failures(request, account, address, now)
     is_under_attack = account_failures >= ACCOUNT_FAILED_ATTEMPTS_PER_HOUR
     return max(
         _seconds_until_free(
@@ -53,13 +60,41 @@ def seconds_to_wait(request: Request, email: str) -> int:
 def count_failed_attempt(request: Request, email: str) -> None:
     """Store a wrong password for `email`, also if the request is aborted; delete those older than an hour."""
     account, address = failure_keys(request, email)
+    failure = Failure(account, address, utcnow())
+    # By the request's id, which all its attempts share: they count once.
+    uncommitted = request.registry["uncommitted_failures"]
+    uncommitted[request.id] = failure
+    for key, old in list(uncommitted.items()):
+        if old.failed_at < failure.failed_at - HOUR:
+            uncommitted.pop(key, None)
 
     def write(dbsession: Session) -> None:
+        event.listen(dbsession, "after_commit", lambda _: uncommitted.pop(request.id, None), once=True)
         dbsession.execute(delete(FailedSignIn).where(FailedSignIn.failed_at < utcnow() - HOUR))
-        dbsession.add(FailedSignIn(account=account, address=address))
+        dbsession.add(FailedSignIn(**dataclasses.asdict(failure)))
 
     request.in_own_transaction(write)
     log_event(request, "sign-in failed", account=account[:16])
+
+
+def _read_failures(
+    request: Request, account: str, address: str, now: datetime.datetime
+) -> tuple[int, list[tuple[str, datetime.datetime]]]:
+    """Return the failures at `account` in the last hour, and (account, time) from `address` in the last minute."""
+    # Read before the rows: a failure that is committed meanwhile is counted twice rather than not at all.
+    uncommitted = list(request.registry["uncommitted_failures"].values())
+    failed, factory = FailedSignIn, request.registry["dbsession_factory"]
+    by_account = select(func.count()).where(failed.account == account, failed.failed_at > now - HOUR)
+    by_address = select(failed.account, failed.failed_at).where(
+        failed.address == address, failed.failed_at > now - MINUTE
+    )
+    [(number,)] = read_rows(factory, by_account)
+    times = [(row.account, row.failed_at) for row in read_rows(factory, by_address)]
+    for failure in uncommitted:
+        number += failure.account == account and failure.failed_at > now - HOUR
+        if failure.address == address and failure.failed_at > now - MINUTE:
+            times.append((failure.account, failure.failed_at))
+    return number, sorted(times, key=lambda time: time[1])
 
 
 def failure_keys(request: Request, email: str) -> tuple[str, str]:

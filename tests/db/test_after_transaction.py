@@ -1,5 +1,9 @@
 """`request.after_commit` runs after the commit only; `request.in_own_transaction` writes however the request ends."""
 
+import subprocess
+import sys
+import textwrap
+import time
 from threading import Barrier, Thread
 
 import pytest
@@ -10,7 +14,10 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import InvalidRequestError
 from transaction.interfaces import NoTransaction
 
+from myproject.db.after_transaction import OwnTransactions
 from myproject.models import Post, User
+from tests import sqlite_only
+from tests.conftest import finish_writes
 
 from . import late
 
@@ -317,3 +324,52 @@ def test_concurrent_writes_in_their_own_transactions_lose_no_update(wsgi, app, m
     for thread in threads:
         thread.join()
     assert names() == ["6"]
+
+
+@sqlite_only
+def test_the_answer_does_not_wait_for_somebody_else_s_lock(probe, wsgi, writer, names):
+    writer.execute("BEGIN IMMEDIATE")
+    started = time.monotonic()
+    # A safe request needs no lock itself.
+    probe(lambda request: request.in_own_transaction(lambda session: session.execute(DENIED)), method="GET", status=200)
+    assert time.monotonic() - started < 2
+    assert names() == []
+    writer.rollback()
+    finish_writes(wsgi)
+    assert names() == ["Denied"]
+
+
+@sqlite_only
+def test_writes_that_wait_for_a_lock_are_bounded(probe, wsgi, writer, names, monkeypatch, caplog):
+    monkeypatch.setitem(wsgi.registry, "own_transactions", OwnTransactions(longest_queue=2))
+    monkeypatch.setattr("myproject.db.after_transaction.LONGEST_WAIT_SECONDS", 0.01)
+    writer.execute("BEGIN IMMEDIATE")
+    for _ in range(3):
+        probe(
+            lambda request: request.in_own_transaction(lambda session: session.execute(DENIED)),
+            method="GET",
+            status=200,
+        )
+    assert "was dropped: 2 others are waiting" in caplog.text
+    writer.rollback()
+    finish_writes(wsgi)
+    assert names() == ["Denied"] * 2
+
+
+def test_a_process_that_exits_finishes_the_writes_that_wait(database_url, names):
+    code = """
+        import sys, time
+        from sqlalchemy import insert
+        from myproject.db import get_engine, get_session_factory
+        from myproject.db import after_transaction
+        from myproject.models import User
+
+        def write(dbsession):
+            time.sleep(1)
+            dbsession.execute(insert(User).values(name="Denied"))
+
+        after_transaction.LONGEST_WAIT_SECONDS = 0.01
+        after_transaction.OwnTransactions().run(get_session_factory(get_engine(sys.argv[1])), write)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code), database_url], check=True, timeout=60)
+    assert names() == ["Denied"]

@@ -1,6 +1,8 @@
 """Guessed passwords: who has to wait, for how long, and what is stored."""
 
 import datetime
+import sqlite3
+import time
 
 import pytest
 from waitress.proxy_headers import proxy_headers_middleware
@@ -10,6 +12,8 @@ from myproject import main
 from myproject.db.base import utcnow
 from myproject.models import SignIn
 from myproject.signin.models import FailedSignIn
+from tests import sqlite_only
+from tests.conftest import finish_writes
 from tests.signed_in import PASSWORD
 
 from .conftest import is_signed_in, sign_in
@@ -230,3 +234,53 @@ def test_only_the_trusted_proxy_names_the_client(behind_proxy):
     for number in range(5):
         assert guess(behind_proxy(MALLORYS, f"192.0.2.{100 + number}"), 1) == [422]
     assert sign_in(behind_proxy(MALLORYS, MINE)).status_int == 429
+
+
+# While somebody else holds SQLite's write lock
+
+
+@pytest.fixture
+def writer(outside, monkeypatch):
+    """Another program's connection, which holds SQLite's write lock until its `rollback()`."""
+    monkeypatch.setattr("myproject.db.after_transaction.LONGEST_WAIT_SECONDS", 0.01)
+    connection = sqlite3.connect(outside.url.database, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    yield connection
+    connection.close()
+
+
+@sqlite_only
+def test_a_wrong_password_is_answered_at_once_and_stored_when_the_lock_is_free(visitor, rows, writer, wsgi):
+    started = time.monotonic()
+    assert guess(visitor(), 2) == [422] * 2
+    assert time.monotonic() - started < 2
+    assert rows(FailedSignIn) == []
+    writer.rollback()
+    finish_writes(wsgi)
+    assert len(rows(FailedSignIn)) == 2
+
+
+@sqlite_only
+def test_wrong_passwords_are_counted_although_they_cannot_be_stored(visitor, rows, writer, wsgi):
+    assert guess(visitor(), 7) == [422] * 5 + [429] * 2
+    for number in range(3):
+        assert guess(visitor(f"198.51.100.{number}"), 5) == [422] * 5
+    # That was 20 times at this account.
+    assert guess(visitor("203.0.113.1"), 2) == [422, 429]
+    assert rows(FailedSignIn) == []
+    writer.rollback()
+    finish_writes(wsgi)
+    assert (len(rows(FailedSignIn)), wsgi.registry["uncommitted_failures"]) == (21, {})
+    assert guess(visitor(), 1) == [429]
+
+
+@sqlite_only
+def test_failures_that_cannot_be_stored_expire_like_others(visitor, writer, later, wsgi):
+    browser = visitor()
+    assert guess(browser, 6) == [422] * 5 + [429]
+    later(seconds=61)
+    assert guess(browser, 6) == [422] * 5 + [429]
+    later(minutes=62)
+    assert guess(browser, 1) == [422]
+    assert len(wsgi.registry["uncommitted_failures"]) == 1
+    writer.rollback()

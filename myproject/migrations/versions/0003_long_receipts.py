@@ -20,6 +20,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # The receipt stays, so that its form is not applied twice; it leads to the first page.
+    op.execute("UPDATE receipts SET location = '/' WHERE length(location) > 2000")
     with op.batch_alter_table("receipts") as receipts:
         receipts.alter_column(
             "location", existing_type=sa.Text(), type_=sa.String(length=2000), existing_nullable=False
