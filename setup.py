@@ -55,6 +55,7 @@ setup(
     },
     entry_points={
         "paste.app_factory": ["main = myproject:main"],
+        "paste.server_factory": ["main = myproject.server:make_server"],
         "console_scripts": [
             "create_admin = myproject.scripts.create_admin:main",
             "initialize_db = myproject.scripts.initialize_db:main",

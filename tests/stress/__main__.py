@@ -20,6 +20,7 @@ def main(argv=None):
     parser.add_argument("--database", choices=["sqlite", "postgresql"], help="only this one (both)")
     parser.add_argument("--kills", type=int, default=50, help="server processes killed (%(default)s)")
     parser.add_argument("--crashes", type=int, default=3, help="times that PostgreSQL is crashed (%(default)s)")
+    parser.add_argument("--restarts", type=int, default=20, help="graceful restarts afterwards (%(default)s)")
     parser.add_argument("--clients", type=int, default=8, help="clients at once (%(default)s)")
     parser.add_argument("--seconds", type=float, default=120, help="seconds for each database (%(default)s)")
     parser.add_argument("--seed", type=int, help="seed of the random choices; threads still make runs differ")
@@ -28,7 +29,7 @@ def main(argv=None):
     # Settings of this machine must not choose the database.
     for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
         os.environ.pop(variable, None)
-    storm = {name: getattr(options, name) for name in ("kills", "clients", "seconds", "seed", "stock")}
+    storm = {name: getattr(options, name) for name in ("kills", "restarts", "clients", "seconds", "seed", "stock")}
     outcomes = {}
     if options.database != "postgresql":
         with tempfile.TemporaryDirectory(prefix="myproject-stress-") as folder:

@@ -31,6 +31,7 @@ class Browser:
     def __init__(self, ports, cookies, rng):
         self.ports, self.rng = ports, rng
         self.cookies, self.connection = dict(cookies), None
+        self.cut_off = 0  # number of requests without an answer, although the person waited for it
 
     def get(self, path):
         """Return the status and the text of a page; repeat the request until the status is below 500."""
@@ -66,8 +67,11 @@ class Browser:
                 self.cookies.update({name: morsel.value for name, morsel in SimpleCookie(line).items()})
             text = self._read(response)
         except NO_ANSWER as error:
+            self.cut_off += not hang_up
             self.close()
             raise Broken from error
+        if response.headers["Connection"] == "close":
+            self.close()
         return response.status, response.headers["Location"], text
 
     def close(self):

@@ -1,6 +1,7 @@
 """pserve processes with the settings of production.ini and one database, started and killed by process id."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +22,7 @@ INI = """
 {application}
 
 [server:main]
-use = egg:waitress#main
+use = egg:myproject
 listen = 127.0.0.1:{port}
 threads = 4
 """
@@ -62,6 +63,12 @@ class Server:
         """Kill the process with SIGKILL."""
         self.process.kill()
         self.process.wait()
+
+    def stop(self):
+        """Stop the process by SIGTERM, as an operator does. Raises `RuntimeError` if it fails or takes too long."""
+        self.process.send_signal(signal.SIGTERM)
+        if self.process.wait(timeout=60):
+            raise RuntimeError(f"the server did not stop gracefully:\n{self.log.read_text()[-2000:]}")
 
     def is_ready(self):
         """Return whether the process accepts connections."""

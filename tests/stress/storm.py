@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import itertools
 import os
 import random
 import tempfile
@@ -36,6 +37,8 @@ class Outcome:
     seconds: float
     kills: int
     crashes: int
+    restarts: int
+    cut_off: int  # requests that lost their answer to a graceful restart
     writes: list
     rows: list
     receipts: set
@@ -44,19 +47,27 @@ class Outcome:
     @property
     def violations(self):
         """A sentence for each contradiction between the ledger and the database."""
-        return [*self.errors, *violations(self.writes, self.rows, self.receipts)]
+        cut_off = [f"{self.cut_off} requests were cut off by graceful restarts"] if self.cut_off else []
+        return [*self.errors, *cut_off, *violations(self.writes, self.rows, self.receipts)]
 
     @property
     def counts(self):
         """`{label: number}` for the printed table."""
         stored = {"users at the end": len(self.rows), "receipts at the end": len(self.receipts)}
-        return {"servers killed": self.kills, "databases crashed": self.crashes, **counts(self.writes), **stored}
+        blows = {
+            "servers killed": self.kills,
+            "databases crashed": self.crashes,
+            "servers restarted gracefully": self.restarts,
+            "… requests cut off by that": self.cut_off,
+        }
+        return {**blows, **counts(self.writes), **stored}
 
 
-def run(url, *, kills, seconds, clients, crash=None, crashes=0, stock=False, seed=None):
+def run(url, *, kills, seconds, clients, restarts=0, crash=None, crashes=0, stock=False, seed=None):
     """Migrate the empty database of `url`, run the storm, and return its Outcome.
 
-    `kills` SIGKILLs of server processes and `crashes` calls of `crash()` happen at random moments of `seconds`.
+    `kills` SIGKILLs of server processes and `crashes` calls of `crash()` happen at random moments of `seconds`. Then
+    come `restarts` graceful restarts, one after the other, which may not cut off a single request.
     """
     with mock.patch.dict(os.environ, DATABASE_URL=url), contextlib.redirect_stderr(io.StringIO()):
         initialize_db.upgrade(ROOT / "development.ini")
@@ -71,19 +82,24 @@ def run(url, *, kills, seconds, clients, crash=None, crashes=0, stock=False, see
         for server in servers:
             server.wait_until_ready()
         errors, started = [], time.monotonic()
-        with _people([server.port for server in servers], ledger, clients, rng, errors):
+        with _people([server.port for server in servers], ledger, clients, rng, errors) as browsers:
             blows = [crash] * crashes + [lambda: _kill_one(servers, rng)] * kills
             struck = _strike(blows, seconds, rng)
             for server in servers:
                 server.wait_until_ready()
+            cut_off = -_cut_off(browsers)
+            for server in itertools.islice(itertools.cycle(servers), restarts):
+                _restart(server)
+            cut_off += _cut_off(browsers)
         seconds = time.monotonic() - started
     crashed = struck.count(crash)
-    return Outcome(seconds, len(struck) - crashed, crashed, ledger.writes, *_stored(url), errors)
+    killed = len(struck) - crashed
+    return Outcome(seconds, killed, crashed, restarts, cut_off, ledger.writes, *_stored(url), errors)
 
 
 @contextlib.contextmanager
 def _people(ports, ledger, clients, rng, errors):
-    """Let people work during the block, and wait for their open writes after it."""
+    """Let people work during the block, which gets their browsers, and wait for their open writes after it."""
     stop = threading.Event()
 
     def work(person):
@@ -101,7 +117,7 @@ def _people(ports, ledger, clients, rng, errors):
     for thread in threads:
         thread.start()
     try:
-        yield
+        yield [person.browser for person in people]
     finally:
         stop.set()
         deadline = time.monotonic() + FINISHING_SECONDS
@@ -130,6 +146,19 @@ def _kill_one(servers, rng):
     server.wait_until_ready()
     server.kill()
     server.start()
+
+
+def _restart(server):
+    """Stop a server gracefully, start it again, and give the clients time to come back to it."""
+    server.stop()
+    server.start()
+    server.wait_until_ready()
+    time.sleep(0.5)
+
+
+def _cut_off(browsers):
+    """Return how many requests of `browsers` have lost their answer so far."""
+    return sum(browser.cut_off for browser in browsers)
 
 
 def _stored(url):

@@ -46,6 +46,13 @@ def test_five_kills_lose_no_acknowledged_write(database_url):
 
 
 @pytest.mark.usefixtures("nobody")
+def test_two_graceful_restarts_cut_off_no_request(database_url):
+    outcome = run(database_url, kills=0, restarts=2, seconds=1, clients=4)
+    assert outcome.violations == []
+    assert (outcome.restarts, outcome.cut_off) == (2, 0)
+
+
+@pytest.mark.usefixtures("nobody")
 def test_a_falsified_ledger_is_noticed(database_url):
     outcome = run(database_url, kills=0, seconds=1, clients=2)
     next(write for write in outcome.writes if write.answer == ACKNOWLEDGED).answer = REFUSED
