@@ -5,7 +5,7 @@ from typing import Any
 from pyramid.httpexceptions import HTTPForbidden, HTTPSeeOther
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import forbidden_view_config, view_config
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 
 from ..db import read_rows
 from ..users.models import User
@@ -18,8 +18,8 @@ from ..web.request import Request
 from . import guessing
 from .forms import SignInForm
 from .hashing import hash_password, verify_password
-from .identity import start_sign_in
-from .models import SignIn, can_anybody_sign_in
+from .identity import EMAIL_KEY, end_sign_in, start_sign_in
+from .models import can_anybody_sign_in
 
 SIGN_IN_PAGE = {"route_name": "signin", "permission": NO_PERMISSION_REQUIRED, "renderer": "signin/signin.jinja2"}
 SIGN_OUT_PAGE = {"route_name": "signout", "permission": NO_PERMISSION_REQUIRED, "renderer": "signin/signout.jinja2"}
@@ -41,7 +41,7 @@ def show_sign_in(request: Request) -> dict[str, Any] | HTTPSeeOther:
         return HTTPSeeOther(next_page(request, request.GET.get("next", "")))
     if not can_anybody_sign_in(request.dbsession):
         return HTTPSeeOther(request.route_path("setup"))
-    return {"form": SignInForm(request, next=request.GET.get("next", ""))}
+    return {"form": SignInForm(request, next=request.GET.get("next", ""), email=request.session.get(EMAIL_KEY))}
 
 
 @view_config(**SIGN_IN_PAGE, request_method="POST", receipt=False)
@@ -113,11 +113,7 @@ def show_sign_out(request: Request) -> dict[str, Any] | HTTPSeeOther:
 @view_config(**SIGN_OUT_PAGE, request_method="POST", receipt=False)
 def sign_out(request: Request) -> HTTPSeeOther:
     """End this sign-in."""
-    identity = request.identity
-    if identity:
-        request.dbsession.execute(delete(SignIn).where(SignIn.id == identity.sign_in))
-        request.after_commit(log_event, request, "signed out")
-    request.session.invalidate()
+    end_sign_in(request)
     flash(request, _("You have signed out."))
     # So that the next person at this computer cannot see pages by going back.
     return HTTPSeeOther(request.route_path("signin"), headers=[("Clear-Site-Data", '"cache"')])

@@ -11,6 +11,8 @@ from transaction import TransactionManager
 
 if TYPE_CHECKING:
     from ..signin.identity import Identity
+    from ..signin.models import PasswordLink
+    from ..users.models import User
 
 
 class Request(pyramid.request.Request):
@@ -32,6 +34,7 @@ class Request(pyramid.request.Request):
     identity: "Identity | None"
     known_identity: "Identity | None"
     confirm: Callable[[str], bool]
+    open_password_link: "Callable[[User], PasswordLink | None]"
 
 
 # What a tween wraps: the next tween, or the router.
