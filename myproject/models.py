@@ -3,6 +3,7 @@
 from .db import Base
 from .posts import triggers  # noqa: F401
 from .posts.models import Post
+from .signin import triggers as signin_triggers  # noqa: F401
 from .signin.models import FailedSignIn, PasswordLink, SignIn
 from .users import administrators  # noqa: F401
 from .users.listing import indexes  # noqa: F401

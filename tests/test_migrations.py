@@ -28,6 +28,7 @@ FAILS_HALF_WAY = """
 """
 # A batch of Alembic loses AUTOINCREMENT, indexes over expressions, and triggers.
 REBUILDS_USERS = """
+    from myproject.signin import triggers
     from myproject.users import administrators
     from myproject.db import version
     from myproject.users.listing.indexes import SQLITE, users
@@ -36,7 +37,7 @@ REBUILDS_USERS = """
         pass
     for index in users.indexes:
         index.create(op.get_bind(), checkfirst=True)
-    for statement in (*administrators.SQLITE, *SQLITE):
+    for statement in (*administrators.SQLITE, *triggers.SQLITE, *SQLITE):
         if "CREATE TRIGGER" in statement:
             op.execute(statement)
     for statement in version.replacement_triggers("sqlite", "users")[1:]:

@@ -71,7 +71,8 @@ class Stage:
             make_view(self.person, "Of their own")
         with engine.begin() as connection:
             connection.execute(PasswordLink.__table__.delete())
-            connection.execute(PasswordLink.__table__.insert(), {"user_id": self.owner.id, "token": digest(LINK)})
+            link = {"user_id": self.owner.id, "maker_id": self.owner.id, "token": digest(LINK)}
+            connection.execute(PasswordLink.__table__.insert(), link)
 
     def path(self, page):
         """Return the path for `page`, the pattern of a route, with the ids of the rows."""

@@ -17,6 +17,7 @@ from ..signin.password_rules import find_problem
 from ..signin.passwords import make_hasher
 from ..users.fields import is_email
 from ..users.models import NAME_LENGTH
+from ..web.rules import Invalid, parse_line
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -30,8 +31,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = read_settings(get_appsettings(arguments.ini))
     if not is_email(arguments.email):
         raise SystemExit(f"{arguments.email!r} is no address like name@example.com.")
+    name = read_name(arguments.name)
     password = read_password(arguments.password_stdin)
-    problem = find_problem(password, arguments.name, arguments.email)
+    problem = find_problem(password, name, arguments.email)
     if problem:
         raise SystemExit(problem.interpolate())
     password_hash = make_hasher(settings).hash(password)
@@ -43,11 +45,18 @@ def main(argv: Sequence[str] | None = None) -> None:
                 raise SystemExit(
                     f"The database of {arguments.ini} is not up to date; run `initialize_db {arguments.ini}` first."
                 )
-            name = arguments.name and arguments.name[:NAME_LENGTH]
             make_administrator(dbsession, arguments.email, name, password_hash)
     finally:
         engine.dispose()
     print(f"{arguments.email} can sign in as an administrator.")
+
+
+def read_name(text: str | None) -> str | None:
+    """Return the name that `text` gives by the rules of the page, or exit with the message why it is not valid."""
+    try:
+        return parse_line(text or "", length=NAME_LENGTH)
+    except Invalid as error:
+        raise SystemExit(error.message.interpolate()) from error
 
 
 def read_password(from_stdin: bool) -> str:

@@ -10,6 +10,7 @@ from pyramid.config import Configurator
 
 from ..users import user_in_url
 from .confirmation import confirm
+from .password_links import open_password_link
 from .passwords import make_hasher
 from .policy import SecurityPolicy
 
@@ -25,6 +26,7 @@ def includeme(config: Configurator) -> None:
     config.add_settings({"tm.annotate_user": False})
     config.add_request_method(policy.known_identity, "known_identity", property=True)
     config.add_request_method(confirm)
+    config.add_request_method(open_password_link)
     config.add_route("signin", "/signin")
     config.add_route("signout", "/signout")
     config.add_route("setup", "/setup", factory=".setup.site_to_set_up")

@@ -15,6 +15,8 @@ from .models import ADDRESS_LENGTH, BROWSER_LENGTH, NOT_EXPIRED, SignIn, digest,
 
 # The key of the token in `request.session`.
 SESSION_KEY = "sign_in"
+# The key of the email that the sign-in form suggests. Not in the URL, which proxies log.
+EMAIL_KEY = "email"
 # "Last seen" is written at most this often, since it costs a write.
 LAST_SEEN_INTERVAL = datetime.timedelta(minutes=5)
 
@@ -85,6 +87,19 @@ def start_sign_in(request: Request, user: User) -> None:
     )
     request.dbsession.add(sign_in)
     request.after_commit(log_event, request, "signed in", user=user.id)
+
+
+def end_sign_in(request: Request) -> None:
+    """Sign out whoever is signed in in this browser, and give it a new session."""
+    if request.identity:
+        request.dbsession.execute(delete(SignIn).where(SignIn.id == request.identity.sign_in))
+        request.after_commit(log_event, request, "signed out")
+    request.session.invalidate()
+
+
+def suggest_email(request: Request, user: User) -> None:
+    """Let the sign-in form of this browser show the email of `user`, until somebody signs in."""
+    request.session[EMAIL_KEY] = user.email
 
 
 def set_password(request: Request, user: User, password: str, *, keep_sign_in: int | None = None) -> None:

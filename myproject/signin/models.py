@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, and_, bindparam, func, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from ..db import Base
 from ..db.base import utcnow
@@ -17,6 +17,7 @@ DIGEST_LENGTH = 64
 ADDRESS_LENGTH = 45
 BROWSER_LENGTH = 300
 TOKEN_BYTES = 32
+LINK_LIFETIME = datetime.timedelta(days=1)
 
 # Marks in a User-Agent, with the names that people know. A browser also names the browsers that it imitates, so the
 # first mark that is found counts.
@@ -65,13 +66,25 @@ class SignIn(Base):
 
 
 class PasswordLink(Base):
-    """A link with which a user sets a password: at most one for each user, valid for one day and one use."""
+    """A link with which a user sets a password: at most one for each user, valid for one day and one use.
+
+    It ends when its user or its maker changes (triggers.py) or is deleted.
+    """
 
     __tablename__ = "password_links"
 
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), primary_key=True)
+    maker_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
     token: Mapped[str] = mapped_column(String(DIGEST_LENGTH), unique=True)
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+
+    user: Mapped[User] = relationship(foreign_keys=user_id)
+    maker: Mapped[User] = relationship(foreign_keys=maker_id)
+
+    @property
+    def expires_at(self) -> datetime.datetime:
+        """When the link stops working, unless it ends before."""
+        return self.created_at + LINK_LIFETIME
 
 
 class FailedSignIn(Base):

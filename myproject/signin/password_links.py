@@ -1,12 +1,12 @@
 """Links with which people set their own password. Administrators create them; one is valid for a day and one use."""
 
-import datetime
 from typing import Any
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
 from sqlalchemy import Select, select
+from sqlalchemy.orm import aliased, joinedload
 
 from ..db import read_rows
 from ..db.base import utcnow
@@ -16,13 +16,13 @@ from ..web.events import log_event
 from ..web.flash import flash
 from ..web.forms import ConfirmForm
 from ..web.i18n import _
+from ..web.identity import identity_of
 from ..web.request import Request
 from .forms import NewPasswordForm
 from .hashing import hash_password, submitted_form
-from .identity import set_password
-from .models import PasswordLink, digest, new_token
+from .identity import end_sign_in, set_password, suggest_email
+from .models import LINK_LIFETIME, PasswordLink, digest, new_token
 
-LINK_LIFETIME = datetime.timedelta(days=1)
 NEW_LINK_PAGE = {
     "route_name": "users.password_link",
     "permission": "administer",
@@ -48,10 +48,18 @@ def create_link(user: User, request: Request) -> dict[str, Any]:
     if user.email is None or not form.validate():
         return form.invalid(request, user=user, role=ROLE_NAMES[user.role], link=None)
     token = new_token()
-    request.dbsession.merge(PasswordLink(user_id=user.id, token=digest(token), created_at=utcnow()))
+    maker_id = identity_of(request).id
+    link = PasswordLink(user_id=user.id, maker_id=maker_id, token=digest(token), created_at=utcnow())
+    request.dbsession.merge(link)
     request.after_commit(log_event, request, "password link made", user=user.id)
-    link = request.route_url("set_password", token=token)
-    return {"form": form, "user": user, "role": ROLE_NAMES[user.role], "link": link}
+    url = request.route_url("set_password", token=token)
+    return {"form": form, "user": user, "role": ROLE_NAMES[user.role], "link": url}
+
+
+def open_password_link(request: Request, user: User) -> PasswordLink | None:
+    """Return the link of `user` that is valid now, with its maker, or `None`."""
+    query = valid_links(PasswordLink).where(PasswordLink.user_id == user.id)
+    return request.dbsession.scalar(query.options(joinedload(PasswordLink.maker)))
 
 
 def link_in_url(request: Request) -> PasswordLink:
@@ -75,9 +83,16 @@ def link_in_url(request: Request) -> PasswordLink:
 
 def find_link(request: Request, *columns: Any) -> Select:
     """Return the query for `columns` of the valid link whose token is in the URL, and of its user."""
-    is_in_url = PasswordLink.token == digest(request.matchdict["token"])
-    is_valid = PasswordLink.created_at > utcnow() - LINK_LIFETIME
-    return select(*columns).select_from(PasswordLink).join(User).where(is_in_url, is_valid)
+    return valid_links(*columns).where(PasswordLink.token == digest(request.matchdict["token"]))
+
+
+def valid_links(*columns: Any) -> Select:
+    """Return the query for `columns` of the valid links and of their users.
+
+    A link whose maker was deleted is not valid, also if the program that deleted them ignores foreign keys.
+    """
+    query = select(*columns).join_from(PasswordLink, PasswordLink.user).join(PasswordLink.maker.of_type(aliased(User)))
+    return query.where(PasswordLink.created_at > utcnow() - LINK_LIFETIME)
 
 
 def unknown_link() -> HTTPNotFound:
@@ -93,11 +108,14 @@ def edit_password(link: PasswordLink, request: Request) -> dict[str, Any]:
 
 @view_config(**SET_PASSWORD_PAGE, request_method="POST", receipt=True)
 def update_password(link: PasswordLink, request: Request) -> dict[str, Any] | HTTPSeeOther:
-    """Set the password of the link's user, which makes the link invalid."""
+    """Set the password of the link's user, which ends the link, and sign out whoever is signed in in this browser."""
     user = request.dbsession.get_one(User, link.user_id)
     form = NewPasswordForm(request, words=[user.name, user.email])
     if not form.validate():
         return form.invalid(request, user=user)
+    if request.identity:
+        end_sign_in(request)
     set_password(request, user, form.password.data)
+    suggest_email(request, user)
     flash(request, _("Your password was set. You can sign in now."))
     return HTTPSeeOther(request.route_path("signin"))

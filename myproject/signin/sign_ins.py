@@ -1,4 +1,4 @@
-"""The page that lists the browsers in which a user is signed in, and ends these sign-ins."""
+"""The page that lists by what a user gets in, and ends it: browsers where they are signed in, and a password link."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from ..web.forms import ConfirmForm
 from ..web.i18n import _
 from ..web.identity import identity_of
 from ..web.request import Request
-from .models import NOT_EXPIRED, SignIn, expiry_parameters
+from .models import NOT_EXPIRED, PasswordLink, SignIn, expiry_parameters
 
 PAGE = {"route_name": "users.sign_ins", "permission": "account", "renderer": "signin/sign_ins.jinja2"}
 
@@ -28,17 +28,27 @@ def list_sign_ins(user: User, request: Request) -> dict[str, Any]:
 
 @view_config(**PAGE, request_method="POST")
 def end_sign_ins(user: User, request: Request) -> dict[str, Any] | HTTPSeeOther:
-    """End one of a user's sign-ins, or all except the one of this browser."""
+    """End one of a user's sign-ins, or all except the one of this browser, or the user's password link."""
     form, which = ConfirmForm(request), request.POST.get("end", "")
     sign_in_id = to_id(which)
-    if which != "others" and sign_in_id is None:
+    if which not in ("others", "link") and sign_in_id is None:
         raise HTTPBadRequest()
     if not form.validate():
         return form.invalid(request, user=user, sign_ins=sign_ins_of(user, request))
+    if which == "link":
+        return end_password_link(user, request)
     is_chosen = SignIn.id == sign_in_id if sign_in_id else SignIn.id != identity_of(request).sign_in
     request.dbsession.execute(delete(SignIn).where(SignIn.user_id == user.id, is_chosen))
     request.after_commit(log_event, request, "sign-ins ended", user=user.id, which=which)
     flash(request, _("Signed out."))
+    return HTTPSeeOther(request.route_path("users.sign_ins", id=user.id))
+
+
+def end_password_link(user: User, request: Request) -> HTTPSeeOther:
+    """End the link with which the user could set a password."""
+    request.dbsession.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
+    request.after_commit(log_event, request, "password link ended", user=user.id)
+    flash(request, _("The password link no longer works."))
     return HTTPSeeOther(request.route_path("users.sign_ins", id=user.id))
 
 

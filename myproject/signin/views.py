@@ -7,7 +7,7 @@ from pyramid.renderers import render_to_response
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import forbidden_view_config, view_config
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 
 from ..db import read_rows
 from ..users.models import User
@@ -21,8 +21,8 @@ from ..web.typed import carried, page_of_form, read_carried, typed_in
 from . import guessing
 from .forms import SignInForm
 from .hashing import hash_password, verify_password
-from .identity import start_sign_in
-from .models import SignIn, can_anybody_sign_in
+from .identity import EMAIL_KEY, end_sign_in, start_sign_in
+from .models import can_anybody_sign_in
 
 SIGN_IN_PAGE = {"route_name": "signin", "permission": NO_PERMISSION_REQUIRED, "renderer": "signin/signin.jinja2"}
 SIGN_OUT_PAGE = {"route_name": "signout", "permission": NO_PERMISSION_REQUIRED, "renderer": "signin/signout.jinja2"}
@@ -54,7 +54,7 @@ def ask_to_sign_in(request: Request) -> Response:
 @view_config(**SIGN_IN_PAGE, request_method="GET")
 def show_sign_in(request: Request) -> dict[str, Any] | HTTPSeeOther:
     """Ask for email and password; on a new site, redirect to `/setup`."""
-    form = sign_in_form(request, next=request.GET.get("next", ""))
+    form = sign_in_form(request, next=request.GET.get("next", ""), email=request.session.get(EMAIL_KEY))
     if request.identity:
         return go_on(request, form, request.identity.id)
     if not can_anybody_sign_in(request.dbsession):
@@ -149,10 +149,6 @@ def show_sign_out(request: Request) -> dict[str, Any] | HTTPSeeOther:
 @view_config(**SIGN_OUT_PAGE, request_method="POST", receipt=False)
 def sign_out(request: Request) -> HTTPSeeOther:
     """End this sign-in."""
-    identity = request.identity
-    if identity:
-        request.dbsession.execute(delete(SignIn).where(SignIn.id == identity.sign_in))
-        request.after_commit(log_event, request, "signed out")
-    request.session.invalidate()
+    end_sign_in(request)
     flash(request, _("You have signed out."))
     return HTTPSeeOther(request.route_path("signin"))

@@ -99,10 +99,7 @@ class User(Base):
         self.end_sign_ins(keep=keep_sign_in)
 
     def end_sign_ins(self, *, keep: int | None = None) -> None:
-        """Sign the user out everywhere except in the sign-in with the id `keep`, and make their password link invalid.
-
-        A user who is not stored yet has neither.
-        """
+        """Sign the user out everywhere except in the sign-in with the id `keep`."""
         dbsession = object_session(self)
         if dbsession is not None and inspect(self).persistent:
             end_sign_ins(dbsession, [self.id], keep=keep)
@@ -162,14 +159,13 @@ keep_version(User, but_for={"password_hash", "search_text", "has_posts"})
 
 
 def end_sign_ins(dbsession: Session, user_ids: Collection[int], *, keep: int | None = None) -> None:
-    """Sign these users out, except in the sign-in with the id `keep`, and make their password links invalid.
+    """Sign these users out, except in the sign-in with the id `keep`.
 
-    The tables belong to `signin`, which imports this module and is therefore not imported here.
+    The table belongs to `signin`, which imports this module and is therefore not imported here.
     """
-    sign_ins, password_links = (User.metadata.tables[name] for name in ("sign_ins", "password_links"))
+    sign_ins = User.metadata.tables["sign_ins"]
     ended = delete(sign_ins).where(sign_ins.c.user_id.in_(user_ids), sign_ins.c.id.is_distinct_from(keep))
     dbsession.execute(ended)
-    dbsession.execute(delete(password_links).where(password_links.c.user_id.in_(user_ids)))
 
 
 def get_former_member(dbsession: Session, *, other_than: User) -> User:

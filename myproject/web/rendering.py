@@ -15,6 +15,7 @@ from pyramid.static import QueryStringConstantCacheBuster
 from . import i18n
 from .headers import YEAR_SECONDS
 from .request import Request
+from .rules import DIRECTION_CONTROLS
 
 STATIC_FOLDER = Path(__file__).parents[1] / "static"
 
@@ -41,6 +42,7 @@ def includeme(config: Configurator) -> None:
                 "date": localized(i18n.format_date),
                 "moment": localized(i18n.format_moment),
                 "isolate": isolate,
+                "without_direction_controls": without_direction_controls,
             },
         }
     )
@@ -72,6 +74,14 @@ def fingerprint(folder: Path) -> str:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def without_direction_controls(text: str) -> str:
+    """Return `text` without the characters that turn text around, for where it cannot be isolated by HTML.
+
+    New texts have none (rules.py), but other programs may have written some.
+    """
+    return text.translate(dict.fromkeys(map(ord, DIRECTION_CONTROLS)))
 
 
 def isolate(text: object) -> Markup:

@@ -12,6 +12,8 @@ from webob.multidict import MultiDict
 
 if TYPE_CHECKING:
     from ..signin.identity import Identity
+    from ..signin.models import PasswordLink
+    from ..users.models import User
 
 
 class Request(pyramid.request.Request):
@@ -39,6 +41,7 @@ class Request(pyramid.request.Request):
     identity: "Identity | None"
     known_identity: "Identity | None"
     confirm: Callable[[str], bool]
+    open_password_link: "Callable[[User], PasswordLink | None]"
 
 
 # What a tween wraps: the next tween, or the router.

@@ -15,6 +15,13 @@ from .i18n import _
 
 Rule = Callable[[str], Any]
 
+# Embeddings, overrides and isolates of UAX 9: they turn around the text after them, also that of the page. The marks
+# U+200E, U+200F and U+061C are allowed: Arabic and Hebrew keyboards type them, and they only affect their neighbours.
+DIRECTION_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Accents and other marks, of Unicode's categories Mn and Me, on one letter. Scripts need up to four: Greek with separate
+# accents, Hebrew, Thai, Tibetan. Hundreds paint over other rows.
+MARKS_ON_A_LETTER = 4
+
 
 class Invalid(ValueError):
     """A text is not valid; `message` says what to do about it, as a translation string."""
@@ -49,10 +56,10 @@ def parse_line(text: str, *, length: int, allowed_controls: str = "") -> str | N
         return None
     if len(line) > length:
         raise Invalid(_("Enter at most ${max} characters.", mapping={"max": length}))
-    # PostgreSQL stores no NUL, and no page shows the others; Zl and Zp break lines.
-    controls = {character for character in line if unicodedata.category(character) in ("Cc", "Zl", "Zp")}
-    if controls.difference(allowed_controls):
+    if any(_is_control(character) for character in line if character not in allowed_controls):
         raise Invalid(_("Remove the invisible control characters from this field."))
+    if _most_marks(line) > MARKS_ON_A_LETTER:
+        raise Invalid(_("Use at most ${max} accents on one letter.", mapping={"max": MARKS_ON_A_LETTER}))
     return line
 
 
@@ -84,6 +91,24 @@ def parse_boolean(text: str) -> bool:
     answers = {"y": True, "yes": True, "true": True, "1": True, "": False, "n": False, "no": False, "false": False,
                "0": False}  # fmt: skip
     return answers[parse_choice(text.strip().lower(), choices=answers)]
+
+
+def _is_control(character: str) -> bool:
+    # PostgreSQL stores no NUL, and no page shows the others; Zl and Zp break lines.
+    return character in DIRECTION_CONTROLS or unicodedata.category(character) in ("Cc", "Zl", "Zp")
+
+
+def _most_marks(text: str) -> int:
+    """Return the greatest number of marks that follow a letter of `text`."""
+    most = marks = 0
+    for category in map(unicodedata.category, text):
+        if category in ("Mn", "Me"):
+            marks += 1
+            most = max(most, marks)
+        # Neither an invisible character nor a mark with a width of its own begins another letter.
+        elif category not in ("Cf", "Mc"):
+            marks = 0
+    return most
 
 
 def _is_visible(character: str) -> bool:

@@ -106,7 +106,9 @@ def member(people, outside):
     there = {**place, "token": digest("of another browser"), "browser": "curl/8"}
     with outside.begin() as connection:
         connection.execute(sqlalchemy.insert(SignIn), [here, there])
-        connection.execute(sqlalchemy.insert(PasswordLink).values(user_id=2, token=digest("link"), created_at=utcnow()))
+        connection.execute(
+            sqlalchemy.insert(PasswordLink).values(user_id=2, maker_id=1, token=digest("link"), created_at=utcnow())
+        )
 
 
 @pytest.fixture

@@ -77,6 +77,7 @@ PAGES = {
     "password-link-shown": Visit("/users/1/password-link", press="main .actions button"),
     "password-link-without-email": Visit("/users/7/password-link"),
     "set-password": Visit("/set-password/link", session=None),
+    "set-password-signed-in": Visit("/set-password/link", session=MEMBER),
     "set-password-refused": Visit(
         "/set-password/link", {"password": "short"}, press="main .actions button", status=422, session=None
     ),

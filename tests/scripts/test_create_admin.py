@@ -75,6 +75,13 @@ def test_a_locked_out_user_becomes_an_active_administrator(run, make_user, rows,
     assert can_sign_in("ada@example.com")
 
 
+@pytest.mark.parametrize("name", ["a" * 201, "Ada\u202eLovelace", "Ada\nLovelace"])
+def test_a_name_that_the_page_refuses_is_refused(run, rows, name):
+    with pytest.raises(SystemExit, match=r"Enter at most|Remove the invisible"):
+        run("ada@example.com", "--name", name)
+    assert rows(User) == []
+
+
 def test_an_existing_user_keeps_their_name(run, make_user, rows):
     make_user("Ada Lovelace", email="ada@example.com")
     run("ada@example.com")

@@ -1,5 +1,7 @@
 """The pages on which passwords are set and changed, and the acts that ask for the password again."""
 
+from types import SimpleNamespace
+
 import pytest
 import sqlalchemy
 
@@ -29,6 +31,14 @@ def make_link(admin):
         return page.forms["record"].submit(status=200).html.select_one(".secret code").text
 
     return make
+
+
+@pytest.fixture
+def made(ada, make_link, rows):
+    """A link, its user and its maker."""
+    link = make_link(ada)
+    [maker] = [user for user in rows(User) if user.name == "Grace Hopper"]
+    return SimpleNamespace(link=link, user=ada, maker=maker)
 
 
 @pytest.fixture
@@ -185,6 +195,129 @@ def test_a_change_of_the_own_password_makes_the_link_invalid(ada, make_link, ent
     link = make_link(ada)
     change_own(enter(ada), ada)
     visitor().get(link, status=404)
+
+
+CHANGES = {
+    "name": {"name": "Bob Brown"},
+    "email": {"email": "bob@example.com"},
+    "role": {"role": "editor"},
+    "activity": {"active": False},
+    "password": {"password_hash": HASHER.hash(NEW_PASSWORD)},
+}
+
+
+@pytest.mark.parametrize("values", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("whose", ["user", "maker"])
+def test_a_link_ends_when_any_program_changes_its_user_or_its_maker(made, visitor, change, links, values, whose):
+    form = visitor().get(made.link).forms["record"]
+    change(getattr(made, whose), **values)
+    visitor().get(made.link, status=404).mustcontain(UNKNOWN)
+    form["password"] = NEW_PASSWORD
+    form.submit(status=404)
+    assert links() == []
+
+
+@pytest.mark.parametrize("whose", ["user", "maker"])
+def test_a_link_does_not_come_back_with_the_earlier_values(made, visitor, change, whose):
+    person = getattr(made, whose)
+    change(person, role="editor")
+    change(person, role=person.role)
+    visitor().get(made.link, status=404)
+
+
+def test_a_link_ends_with_the_record_of_its_maker(made, app, visitor, links):
+    app.get(f"/users/{made.maker.id}/delete").forms["record"].submit(status=303)
+    visitor().get(made.link, status=404).mustcontain(UNKNOWN)
+    assert links() == []
+
+
+def test_a_link_survives_other_changes(made, visitor, change):
+    for person in made.user, made.maker:
+        change(person, age=37)
+    visitor().get(made.link, status=200)
+
+
+def test_a_demoted_administrator_does_not_get_in_by_a_link_for_somebody_else(made, app, visitor, links):
+    form = app.get(f"/users/{made.maker.id}/edit").forms["record"]
+    form["role"] = "member"
+    form.submit(status=303)
+    visitor().get(made.link, status=404)
+    assert links() == []
+
+
+# An open link is shown, and ended
+
+
+def test_a_persons_page_shows_an_open_link(made, admin, enter):
+    for browser in admin, enter(made.user):
+        note = browser.get(f"/users/{made.user.id}").html.find(role="note").text
+        assert note.startswith("A password link created by Grace Hopper works until ")
+
+
+def test_a_persons_page_shows_no_link_to_others_and_none_that_has_expired(made, admin, enter, make_person, age):
+    editor = enter(make_person("Edith", email="edith@example.com", role="editor"))
+    assert editor.get(f"/users/{made.user.id}").html.find(role="note") is None
+    age(PasswordLink.created_at, hours=24)
+    assert admin.get(f"/users/{made.user.id}").html.find(role="note") is None
+
+
+def test_the_person_and_an_administrator_end_an_open_link(made, admin, enter, make_link, visitor, subtests):
+    for who, browser in {"administrator": admin, "person": enter(made.user)}.items():
+        with subtests.test(who):
+            link = make_link(made.user)
+            form = browser.get(f"/users/{made.user.id}").click("End the link").forms["record"]
+            page = form.submit("end", value="link", status=303).follow()
+            assert page.html.find(role="status").text == "The password link no longer works."
+            visitor().get(link, status=404)
+
+
+def test_a_link_of_a_person_who_is_not_signed_in_can_be_ended(made, admin, links):
+    page = admin.get(f"/users/{made.user.id}/sign-ins")
+    page.mustcontain("Not signed in anywhere.", no="Sign out everywhere")
+    page.forms["record"].submit("end", value="link", status=303)
+    assert links() == []
+
+
+# After the password was set
+
+
+def test_the_sign_in_form_waits_with_the_email(ada, make_link, visitor):
+    browser = visitor()
+    form = browser.get(make_link(ada)).forms["record"]
+    form["password"] = NEW_PASSWORD
+    answer = form.submit(status=303)
+    assert answer.location == "http://localhost/signin"
+    form = answer.follow().forms["record"]
+    assert (form["email"].value, form["password"].value) == ("ada@example.com", "")
+    form["password"] = NEW_PASSWORD
+    form.submit(status=303)
+    browser.get("/signout").forms["record"].submit(status=303)
+    assert browser.get("/signin").forms["record"]["email"].value == ""
+
+
+def test_a_link_opened_by_somebody_else_names_them_and_signs_them_out(ada, make_link, enter, make_person, rows):
+    browser = enter(make_person("Bob", email="bob@example.com"))
+    page = browser.get(make_link(ada))
+    assert "You are signed in as Bob." in page.html.find(role="note").text
+    form = page.forms["record"]
+    form["password"] = NEW_PASSWORD
+    page = form.submit(status=303).follow()
+    assert page.forms["record"]["email"].value == "ada@example.com"
+    assert not is_signed_in(browser)
+    names = {user.id: user.name for user in rows(User)}
+    assert [names[row.user_id] for row in rows(SignIn)] == ["Grace Hopper"]
+
+
+def test_a_refused_password_signs_nobody_out(ada, make_link, enter, make_person):
+    browser = enter(make_person("Bob", email="bob@example.com"))
+    form = browser.get(make_link(ada)).forms["record"]
+    form["password"] = "Ada Lovelace"
+    assert form.submit(status=422).html.find(role="note")
+    assert is_signed_in(browser)
+
+
+def test_a_link_opened_by_its_own_user_warns_of_nothing(ada, make_link, enter):
+    assert enter(ada).get(make_link(ada)).html.find(role="note") is None
 
 
 def test_a_double_click_sets_one_password(ada, make_link, visitor, rows):

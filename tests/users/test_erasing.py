@@ -32,7 +32,7 @@ def person(outside, wsgi):
     form["your_password"], form["password"] = "a wrong password", "seven quiet llamas sing"
     form.submit(status=422)
     with outside.begin() as connection:
-        connection.execute(sqlalchemy.insert(PasswordLink).values(user_id=user.id, token=digest("link")))
+        connection.execute(sqlalchemy.insert(PasswordLink).values(user_id=user.id, maker_id=0, token=digest("link")))
     return user
 
 
@@ -103,7 +103,9 @@ def test_the_log_names_an_erased_person_by_id_only(app, person, caplog):
 def test_erasing_deletes_sign_ins_and_links_of_this_user_only(app, person, outside, rows):
     other = add_person(outside)
     with outside.begin() as connection:
-        connection.execute(sqlalchemy.insert(PasswordLink).values(user_id=other.id, token=digest("another link")))
+        connection.execute(
+            sqlalchemy.insert(PasswordLink).values(user_id=other.id, maker_id=0, token=digest("another link"))
+        )
         values = {"token": digest("other"), "user_id": other.id, "address": "", "browser": ""}
         connection.execute(sqlalchemy.insert(SignIn).values(values))
     erase(app, person)

@@ -18,8 +18,8 @@ TEXTS = {
     "placeholders": "${name} %(name)s {{ name }} {0} 100% %s",
     "backslashes": r"\n \0 \x3c C:\new",
     "emoji": "👩‍👩‍👧 👍🏽 🇰🇷",
-    "Arabic": "محمد \u202bبن\u202c علي",
-    "Hebrew": "\u2067דוד\u2069 \u202eabc",
+    "Arabic": "محمد بن علي (محمد)",
+    "Hebrew": "\u200fדוד\u200e abc 12",
     "combining": "Zoë Zoe\u0308 e\u0323\u0302\u0301\u0316",
     "decomposed Korean": unicodedata.normalize("NFD", "김철수"),
     "inner spaces": "John \u3000 \u00a0Doe",
@@ -333,3 +333,12 @@ def submit_together(forms, **values):
     for thread in threads:
         thread.join()
     return answers
+
+
+def test_the_name_that_another_program_wrote_turns_no_text_around(app, make_user):
+    user = make_user("Ada \u202eecalevoL\u2067")
+    for page in f"/users/{user.id}", f"/users/{user.id}/edit", f"/users/{user.id}/delete":
+        assert "Ada ecalevoL" in app.get(page).html.title.text
+    option = app.get(f"/posts/new?author_id={user.id}").html.select_one("option[selected]")
+    message = app.get(f"/users/{user.id}/delete").forms["record"].submit().follow().html.find(role="status")
+    assert (option.text, message.text) == ("Ada ecalevoL", "Ada ecalevoL was deleted.")

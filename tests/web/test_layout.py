@@ -62,7 +62,7 @@ def author(make_user, make_post, make_view, outside):
     make_post(author=user)
     make_view(user, for_all=True)
     with outside.begin() as connection:
-        connection.execute(insert(PasswordLink).values(user_id=user.id, token=digest(TOKEN)))
+        connection.execute(insert(PasswordLink).values(user_id=user.id, maker_id=user.id, token=digest(TOKEN)))
     return user
 
 

@@ -1,10 +1,12 @@
 """The rules of values: each text is turned into a value, or refused with a message."""
 
+import time
 from functools import partial
 
 import pytest
 
 from myproject.web.rules import (
+    DIRECTION_CONTROLS,
     Invalid,
     parse_boolean,
     parse_choice,
@@ -15,6 +17,7 @@ from myproject.web.rules import (
 )
 
 LINE = partial(parse_line, length=5)
+LONG = partial(parse_line, length=300)
 PROSE = partial(parse_prose, length=5)
 NUMBER = partial(parse_whole_number, lowest=-3, highest=12)
 CHOICE = partial(parse_choice, choices={"a": "A", "b": "B"})
@@ -27,6 +30,13 @@ CHOICE = partial(parse_choice, choices={"a": "A", "b": "B"})
         (LINE, "\u3000\u200b", None),
         (LINE, "12345", "12345"),
         (LINE, "👩‍👧", "👩‍👧"),
+        (LONG, "محمد", "محمد"),
+        (LONG, "דָּנִי", "דָּנִי"),
+        (LONG, "\u200fאב\u200e", "\u200fאב\u200e"),
+        (LONG, "ệ", "ệ"),
+        (LONG, "ก็้", "ก็้"),
+        (LONG, "e" + "\u0301" * 4, "e" + "\u0301" * 4),
+        (LONG, "👁️‍🗨️", "👁️‍🗨️"),
         (PROSE, "a\r\nb\n", "a\nb"),
         (PROSE, "\ta\tb", "a\tb"),
         (NUMBER, " 12 ", 12),
@@ -51,6 +61,11 @@ def test_a_valid_text_has_a_value(rule, text, value):
         (LINE, "a\nb", "Remove the invisible control characters from this field."),
         (LINE, "a\u2028b", "Remove the invisible control characters from this field."),
         (PROSE, "a\0b", "Remove the invisible control characters from this field."),
+        (LONG, "e" + "\u0301" * 5, "Use at most 4 accents on one letter."),
+        (LONG, "e" + "\u0301" * 198, "Use at most 4 accents on one letter."),
+        (LONG, "e" + "\u0301\u0301\u200d" * 3, "Use at most 4 accents on one letter."),
+        (LONG, "e" + "\u0301\u0301\u0903" * 3, "Use at most 4 accents on one letter."),
+        (LONG, "e" + "\u20dd" * 5, "Use at most 4 accents on one letter."),
         (NUMBER, "13", "Enter a whole number from -3 to 12."),
         (NUMBER, "-4", "Enter a whole number from -3 to 12."),
         (NUMBER, "1.5", "Enter a whole number from -3 to 12."),
@@ -66,3 +81,19 @@ def test_an_invalid_text_has_a_message(rule, text, message):
     with pytest.raises(Invalid) as raised:
         rule(text)
     assert raised.value.message.interpolate() == message
+
+
+@pytest.mark.parametrize("rule", [parse_line, parse_prose])
+def test_no_text_turns_around_what_follows(rule):
+    for character in [*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))]:
+        assert character in DIRECTION_CONTROLS
+        with pytest.raises(Invalid, match="invisible control characters"):
+            rule(f"a{character}b", length=5)
+
+
+@pytest.mark.parametrize("rule", [parse_line, parse_prose])
+def test_twenty_thousand_accents_are_refused_quickly(rule):
+    started = time.process_time()
+    with pytest.raises(Invalid):
+        rule("\u0301\u0323" * 10_000, length=20_000)
+    assert time.process_time() - started < 1
