@@ -50,6 +50,7 @@ def test_a_valid_text_has_a_value(rule, text, value):
         (LINE, "123456", "Enter at most 5 characters."),
         (LINE, "a\nb", "Remove the invisible control characters from this field."),
         (LINE, "a\u2028b", "Remove the invisible control characters from this field."),
+        (LINE, "a\u2029b", "Remove the invisible control characters from this field."),
         (PROSE, "a\0b", "Remove the invisible control characters from this field."),
         (NUMBER, "13", "Enter a whole number from -3 to 12."),
         (NUMBER, "-4", "Enter a whole number from -3 to 12."),
