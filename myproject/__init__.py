@@ -21,6 +21,8 @@ def main(global_config: dict[str, str], **settings: str) -> Router:
         config.include(".web.flash")
         config.include(".web.receipts")
         config.include(".web.errors")
+        config.include(".web.csrf")
+        config.include(".web.typed")
         config.include(".signin")
         config.include(".users")
         config.include(".posts")

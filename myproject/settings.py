@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy
+from pyramid.exceptions import ConfigurationError
+
+from .db.engine import read_options
 
 # The drivers that myproject.db supports.
 DRIVERS = {"pysqlite", "psycopg"}
@@ -38,10 +41,15 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
         # KiB: at least 8 for each lane, by RFC 9106, section 3.1.
         "argon2.memory_cost": _whole_number("argon2.memory_cost", 19456, 4_194_304, 128),
         "argon2.parallelism": _whole_number("argon2.parallelism", 1, 16),
+        "database.longest_silence": _whole_number("database.longest_silence", 30, 600),
         "reading.longest_seconds": _whole_number("reading.longest_seconds", 5, 600),
         "retry.attempts": _whole_number("retry.attempts", 20, 100),
         "retry.longest_wait": _whole_number("retry.longest_wait", 10, 600),
     }
+    try:
+        read_options(settings)
+    except ConfigurationError as error:
+        raise SettingsError(str(error)) from None
     return {**settings, **{name: check(settings, environ) for name, check in checks.items()}}
 
 

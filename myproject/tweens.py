@@ -15,6 +15,7 @@ ORDER = [
     "myproject.web.limits.refuse_other_hosts",
     "myproject.db.retry.attempt_tween_factory",
     "pyramid_tm.tm_tween_factory",
+    "myproject.web.flash.flash_tween_factory",
     "myproject.web.receipts.deleted_already_tween_factory",
 ]
 

@@ -15,6 +15,7 @@ from myproject import main
 from myproject.db import get_engine, get_session_factory
 from myproject.models import Post, SavedView, SignIn, User
 from myproject.scripts import initialize_db
+from myproject.signin.setup import SETUP_LOGGED
 
 from . import signed_in
 from . import stock as stock_wiring
@@ -114,10 +115,15 @@ def configured(settings):
     if key not in APPLICATIONS:
         APPLICATIONS[key] = main({}, **settings)
     registry = APPLICATIONS[key].registry
-    seconds = registry.settings["reading.longest_seconds"]
-    registry["dbsession_factory"] = get_session_factory(get_engine(settings["sqlalchemy.url"], reading_seconds=seconds))
+    engine = get_engine(
+        settings["sqlalchemy.url"],
+        reading_seconds=registry.settings["reading.longest_seconds"],
+        silence_seconds=registry.settings["database.longest_silence"],
+    )
+    registry["dbsession_factory"] = get_session_factory(engine)
     # Remove what another test has left.
     registry.pop("probe", None)
+    registry.pop(SETUP_LOGGED, None)
     registry.get("late", {}).clear()
     return APPLICATIONS[key]
 

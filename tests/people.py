@@ -37,7 +37,7 @@ def browser_of(wsgi, engine, user, **values):
     values = {"address": "", "browser": "", "seen_at": utcnow() + TOMORROW, **values}
     with engine.begin() as connection:
         connection.execute(sqlalchemy.insert(SignIn).values(token=digest(token), user_id=user.id, **values))
-    app = TestApp(wsgi, extra_environ={"HTTP_ACCEPT_LANGUAGE": "en"})
+    app = TestApp(wsgi, extra_environ=signed_in.ENVIRON)
     app.set_cookie(cookie_name(wsgi.registry.settings, "session"), signed_in.cookie(token=token))
     return app
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -65,6 +66,24 @@ class Server:
         """Stop the server: `immediate` as a crash does, `fast` by ending its sessions."""
         with contextlib.suppress(subprocess.CalledProcessError):
             self._run("pg_ctl", "-D", "data", "-w", "-m", mode, "stop")
+
+    def processes(self):
+        """Return the ids of the server's processes, its own first."""
+        first = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        return [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """Stop all processes of the server for the block, as SIGSTOP does: connections stay open, nothing answers."""
+        stopped = self.processes()
+        for process in stopped:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in stopped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
 
     def execute(self, statement):
         """Run `statement`, one that wants no transaction, as the owner of everything."""

@@ -22,6 +22,9 @@ from myproject.web.cookies import cookie_name
 NAME, EMAIL, PASSWORD = "Test Administrator", "administrator@example.com", "correct horse battery staple"
 SECRET = "tests-only-tests-only-tests-only-"
 TOKEN_IN_COOKIE = "of the tests"
+# Of a browser without scripts. With a host, the cookies that WebTest's `set_cookie` sets are replaced by the server's;
+# otherwise the browser would have two of one name.
+ENVIRON = {"HTTP_ACCEPT_LANGUAGE": "en", "HTTP_HOST": "localhost"}
 # The cheapest parameters that Argon2 accepts.
 COSTS = {"time_cost": 1, "memory_cost": 128, "parallelism": 1}
 HASHER = Hasher(**COSTS)
@@ -65,6 +68,6 @@ def cookie(secret=SECRET, token=TOKEN_IN_COOKIE):
 
 def browser(wsgi, **environ):
     """Return a browser without scripts in which the administrator is signed in."""
-    app = TestApp(wsgi, extra_environ={"HTTP_ACCEPT_LANGUAGE": "en", **environ})
+    app = TestApp(wsgi, extra_environ={**ENVIRON, **environ})
     app.set_cookie(cookie_name(wsgi.registry.settings, "session"), cookie())
     return app

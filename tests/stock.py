@@ -13,6 +13,7 @@ TWEENS = [
     "myproject.web.errors.refuse_undecodable_path",
     "myproject.web.headers.headers_tween_factory",
     "pyramid_tm.tm_tween_factory",
+    "myproject.web.flash.flash_tween_factory",
     "myproject.web.receipts.deleted_already_tween_factory",
     "myproject.db.after_transaction.own_transactions_tween_factory",
     EXCVIEW,

@@ -16,10 +16,11 @@ from tests.signed_in import PASSWORD
 
 TABLE = Path(__file__).parents[1] / "docs" / "permissions.md"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-STRANGER, MEMBER, OWN, EDITOR, ADMINISTRATOR = ROLES = ("stranger", "member", "own", "editor", "administrator")
-STORED_AS = {MEMBER: "member", EDITOR: "editor", ADMINISTRATOR: "admin"}
+ROLES = ("stranger", "member", "own", "editor", "editor at administrator", "administrator")
+STRANGER, MEMBER, OWN, EDITOR, EDITOR_AT_ADMINISTRATOR, ADMINISTRATOR = ROLES
+STORED_AS = {MEMBER: "member", EDITOR: "editor", EDITOR_AT_ADMINISTRATOR: "editor", ADMINISTRATOR: "admin"}
 # Pages that no other page links to: people are redirected there, or are given the URL.
-NOT_LINKED = {"/signin", "/signout", "/setup", "/set-password/{token}", "/static/*subpath"}
+NOT_LINKED = {"/users/views/{id}", "/signin", "/signout", "/setup", "/set-password/{token}", "/static/*subpath"}
 LINK = "link of the tests"
 # Values for the fields of all forms; each form takes those that it has.
 FILLED_IN = {
@@ -60,8 +61,8 @@ class Stage:
     """A browser in which a person with a role is signed in, and the rows for their requests, which may change them."""
 
     def __init__(self, wsgi, engine, make_post, make_view, role):
-        self.owner = add_person(engine, "Ada Lovelace")
-        self.post, self.view = make_post(author=self.owner), make_view(self.owner, for_all=True)
+        self.owner = add_person(engine, "Ada Lovelace", "admin" if role == EDITOR_AT_ADMINISTRATOR else "member")
+        self.post, self.view = make_post(author=self.owner), make_view(self.owner, for_all=role != OWN)
         self.engine, self.app = engine, TestApp(wsgi, extra_environ={"HTTP_ACCEPT_LANGUAGE": "en"})
         browser_of(wsgi, engine, self.owner)
         if role != STRANGER:
@@ -137,8 +138,9 @@ def test_the_table_lists_every_page_and_nothing_else(pages):
     assert {method for _page, method in table()} <= {*METHODS, "other"}
 
 
-def test_only_pages_with_an_id_can_be_own():
-    assert {page for (page, _method), cells in table().items() if (cells[OWN] != "–") != ("{id}" in page)} == set()
+@pytest.mark.parametrize("role", [OWN, EDITOR_AT_ADMINISTRATOR])
+def test_only_pages_with_an_id_are_of_somebody(role):
+    assert {page for (page, _method), cells in table().items() if (cells[role] != "–") != ("{id}" in page)} == set()
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -153,7 +155,7 @@ def test_every_page_answers_every_method_as_the_table_says(pages, stage, role):
     assert {key: answer for key, answer in answers.items() if answer != expected[key]} == {}
 
 
-@pytest.mark.parametrize("role", [STRANGER, MEMBER, OWN, EDITOR])
+@pytest.mark.parametrize("role", [STRANGER, MEMBER, OWN, EDITOR, EDITOR_AT_ADMINISTRATOR])
 def test_refused_requests_and_gets_write_nothing(pages, stage, role):
     here, wrote = stage(role), []
     before = everything_stored(here.engine)
@@ -327,12 +329,24 @@ def test_an_editor_adds_only_members(wsgi, outside, rows):
     assert (new.name, new.role, new.password_hash, new.id != 77) == ("Jane Doe", "member", None, True)
 
 
-@pytest.mark.parametrize("role", ["member", "editor", "admin"])
+@pytest.mark.parametrize("role", ["member", "editor"])
 def test_an_editor_changes_nobodys_role(wsgi, outside, rows, role):
     other = add_person(outside, role=role)
     app = browser_of(wsgi, outside, add_person(outside, "Editor", "editor"))
     send(app.get(f"/users/{other.id}/edit").forms["record"], name="Jane Doe", role="editor", active="y")
     assert (rows(User)[0].name, rows(User)[0].role) == ("Jane Doe", role)
+
+
+@pytest.mark.parametrize("page", ["edit", "delete"])
+def test_an_editors_open_form_is_refused_once_the_user_is_an_administrator(wsgi, outside, rows, page):
+    other = add_person(outside, "Ada Lovelace")
+    form = (
+        browser_of(wsgi, outside, add_person(outside, role="editor")).get(f"/users/{other.id}/{page}").forms["record"]
+    )
+    with outside.begin() as connection:
+        connection.execute(User.__table__.update().where(User.id == other.id).values(role="admin"))
+    form.submit(status=403)
+    assert (rows(User)[0].name, rows(User)[0].email) == ("Ada Lovelace", other.email)
 
 
 def test_an_administrator_changes_roles(wsgi, outside, rows):

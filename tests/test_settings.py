@@ -44,6 +44,11 @@ def test_a_database_url_is_required(url):
     assert "DATABASE_URL" in sentence
 
 
+@pytest.mark.parametrize(("name", "value"), [("isolation_level", "SERIALIZABLE"), ("pool_size", "many")])
+def test_a_setting_of_the_engine_that_cannot_be_honoured_is_named(name, value):
+    assert f"sqlalchemy.{name}" in refusal(**{f"sqlalchemy.{name}": value})
+
+
 @pytest.mark.parametrize("secret", [None, "", "short", "x" * 31])
 def test_a_secret_of_32_characters_is_required(secret):
     sentence = refusal(**{"myproject.secret": secret})

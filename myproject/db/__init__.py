@@ -12,13 +12,13 @@ A request meets the files in this order:
 
 Outside requests: stream.py reads rows for answers of any length, lookup.py loads the row that a URL names, base.py has
 `Base` for the models and the type of a moment in time, folding.py folds text for searches, constraints.py tells which
-constraint a write has violated.
+constraint a write has violated, version.py lets the database count the changes of a record.
 """
 
 from pyramid.config import Configurator
 
 from .base import Base, UTCDateTime
-from .engine import get_engine
+from .engine import engine_from_config, get_engine
 from .failure import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong
 from .lookup import get_or_404, to_id
 from .session import get_session_factory, get_tm_session
@@ -30,6 +30,7 @@ __all__ = [
     "IOutcomeUnknown",
     "IReadingTookTooLong",
     "UTCDateTime",
+    "engine_from_config",
     "get_engine",
     "get_or_404",
     "get_session_factory",
@@ -43,8 +44,9 @@ __all__ = [
 def includeme(config: Configurator) -> None:
     """Add to each request `tm`, `dbsession`, `after_commit`, `in_own_transaction` and `after_answer`.
 
-    Settings: `sqlalchemy.url`, the database; `reading.longest_seconds`, the time limit of a safe request's statements;
-    `retry.attempts` and `retry.longest_wait`, see retry.py.
+    Settings: `sqlalchemy.url`, the database; `sqlalchemy.pool_size` and other options of the engine, see engine.py;
+    `reading.longest_seconds`, the time limit of a safe request's statements; `retry.attempts` and `retry.longest_wait`,
+    see retry.py.
     """
     config.include(".retry")
     config.include(".transaction")

@@ -1,39 +1,107 @@
 """The Engine: a pool of connections that begin, commit and roll back when SQLAlchemy says so."""
 
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
 import sqlalchemy
+from pyramid.exceptions import ConfigurationError
+from pyramid.settings import asbool, falsey, truthy
 from sqlalchemy import Engine
 
 from . import sqlite
 from .failure import mark_failures
 
 
-def get_engine(url: str | sqlalchemy.URL, *, reading_seconds: int | None = None, **options: Any) -> Engine:
+def _boolean(value: Any) -> bool:
+    if str(value).lower() not in truthy | falsey:
+        raise ValueError
+    return asbool(value)
+
+
+def _echo(value: Any) -> bool | str:
+    return "debug" if value == "debug" else _boolean(value)
+
+
+# The options of `create_engine` that a setting may give, and how its text is read. The others would contradict what
+# makes a request one transaction (isolation_level, pool_reset_on_return, ...), or are objects that no text can name.
+OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "echo": _echo,
+    "echo_pool": _echo,
+    "future": _boolean,
+    "hide_parameters": _boolean,
+    "insertmanyvalues_page_size": int,
+    "logging_name": str,
+    "max_overflow": int,
+    "pool_logging_name": str,
+    "pool_pre_ping": _boolean,
+    "pool_recycle": int,
+    "pool_size": int,
+    "pool_timeout": float,
+    "pool_use_lifo": _boolean,
+    "query_cache_size": int,
+    "use_insertmanyvalues": _boolean,
+}
+
+
+def engine_from_config(settings: Mapping[str, Any], prefix: str = "sqlalchemy.", **limits: int | None) -> Engine:
+    """Return the Engine of `get_engine` for the `settings` of an ini file whose names begin with `prefix`.
+
+    `limits` are `reading_seconds` and `silence_seconds`.
+
+    Raises `pyramid.exceptions.ConfigurationError` as `read_options` does.
+    """
+    return get_engine(settings[f"{prefix}url"], **limits, **read_options(settings, prefix))
+
+
+def read_options(settings: Mapping[str, Any], prefix: str = "sqlalchemy.") -> dict[str, Any]:
+    """Return the options of `create_engine` that `settings` give, without the URL.
+
+    Raises `pyramid.exceptions.ConfigurationError`, with one sentence, if one is malformed or cannot be set.
+    """
+    options = {}
+    for name in settings:
+        option = name.removeprefix(prefix)
+        if option in (name, "url"):
+            continue
+        if option not in OPTIONS:
+            raise ConfigurationError(f"{name} cannot be set; these options of the engine can: {', '.join(OPTIONS)}")
+        try:
+            options[option] = OPTIONS[option](settings[name])
+        except ValueError:
+            kind = "a number" if OPTIONS[option] in (int, float) else "true or false"
+            raise ConfigurationError(f"{name} is {settings[name]!r}, and should be {kind}") from None
+    return options
+
+
+def get_engine(
+    url: str | sqlalchemy.URL, *, reading_seconds: int | None = None, silence_seconds: int | None = None, **options: Any
+) -> Engine:
     """Return an Engine for `url`, a database of SQLite or PostgreSQL (by psycopg); `options` go to `create_engine`.
 
     A connection with the execution option `read_only` refuses to write. It also refuses to read for longer than
     `reading_seconds`: on SQLite in its whole transaction, on PostgreSQL in one statement. With the execution option
-    `wait_for_locks=False`, a statement that meets a lock fails at once. Raises `sqlalchemy.exc.ArgumentError` if `url`
-    is not a database URL.
+    `wait_for_locks=False`, a statement that meets a lock fails at once.
+
+    A connection to a PostgreSQL server that does not answer a statement within `silence_seconds` is given up. Without
+    it, statements may take as long as they like, as migrations do.
+
+    Raises `sqlalchemy.exc.ArgumentError` if `url` is not a database URL.
     """
     url = sqlalchemy.make_url(url)
     if url.get_backend_name() == "sqlite":
-        return _engine_for(sqlite, url, reading_seconds, options)
+        return _engine_for(sqlite, url, options, reading_seconds)
     # Imported here because its driver is an extra.
     from . import postgresql
 
-    return _engine_for(postgresql, url, reading_seconds, options)
+    return _engine_for(postgresql, url, options, reading_seconds, silence_seconds)
 
 
-def _engine_for(
-    database: ModuleType, url: sqlalchemy.URL, reading_seconds: int | None, options: dict[str, Any]
-) -> Engine:
+def _engine_for(database: ModuleType, url: sqlalchemy.URL, options: dict[str, Any], *limits: int | None) -> Engine:
     # SQLAlchemy logs the parameters of a failed statement: people's values do not belong into a log.
     options = {"hide_parameters": True, **options}
-    engine = sqlalchemy.create_engine(url, connect_args=database.connect_args(reading_seconds), **options)
+    engine = sqlalchemy.create_engine(url, connect_args=database.connect_args(), **options)
     # Before set_up, because what that adds to the beginning of a transaction may fail.
     mark_failures(engine)
-    database.set_up(engine, reading_seconds)
+    database.set_up(engine, *limits)
     return engine

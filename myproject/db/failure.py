@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pyramid.interfaces import IException
 from pyramid_retry import mark_error_retryable
 from sqlalchemy import Connection, Engine, ExceptionContext, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import NotSupportedError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from zope.interface import alsoProvides, classImplements
 
@@ -100,8 +100,8 @@ def _is_interrupted(cause: BaseException) -> bool:
 
 
 def _is_unavailable(context: ExceptionContext) -> bool:
-    if context.connection is None and isinstance(context.sqlalchemy_exception, OperationalError):
-        # The connection was refused. The reasons (no server, too many connections, ...) have no SQLSTATE.
+    if context.connection is None and isinstance(context.sqlalchemy_exception, OperationalError | NotSupportedError):
+        # The connection was refused. The reasons (no server, too many connections, a pooler, ...) have no SQLSTATE.
         return True
     cause, is_read_only = context.original_exception, _is_read_only(context.connection)
     if isinstance(cause, sqlite3.Error):

@@ -8,10 +8,12 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import InvalidRequestError
 
+from .postgresql_connection import BoundedConnection, connect
+
 CONNECT_TIMEOUT_SECONDS = 5
 # In UTC, so that every connection computes the same month for a moment. A statement that waits longer for a lock fails,
 # and its request is tried again.
-SESSION_SETTINGS = "-c timezone=UTC -c lock_timeout=5s"
+SESSION_SETTINGS = "SET timezone = 'UTC'; SET lock_timeout = '5s'"
 DO_NOT_WAIT_FOR_LOCKS = "SET LOCAL lock_timeout = '10ms'"
 
 # The next request on the same connection must not meet what a request set, locked or created for its session. This is
@@ -22,19 +24,41 @@ CLEAN_SESSION = (
 )
 
 
-def connect_args(reading_seconds: int | None = None) -> dict[str, Any]:
-    """Return the driver's arguments for a new connection; `reading_seconds` limits each statement that only reads."""
-    # The limit is set for the whole connection, so that reading costs no further statement; `_begin` lifts it for
-    # transactions that may write.
-    limit = "" if reading_seconds is None else f" -c statement_timeout={reading_seconds}s"
-    return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": SESSION_SETTINGS + limit}
+def connect_args() -> dict[str, Any]:
+    """Return the driver's arguments for a new connection."""
+    return {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
 
 
-def set_up(engine: Engine, reading_seconds: int | None = None) -> None:
-    """Listen to the events of `engine`; statements of read-only transactions are limited to `reading_seconds`."""
+def set_up(engine: Engine, reading_seconds: float | None = None, silence_seconds: float | None = None) -> None:
+    """Listen to the events of `engine`.
+
+    Statements of read-only transactions are limited to `reading_seconds`. A connection is closed if the server does not
+    answer within `silence_seconds`, in a read-only transaction after `reading_seconds` more.
+    """
+    settings = SESSION_SETTINGS
+    if reading_seconds is not None:
+        # The limit is set for the whole connection, so that reading costs no further statement; `_begin` lifts it for
+        # transactions that may write.
+        settings += f"; SET statement_timeout = '{reading_seconds}s'"
+    event.listen(engine, "do_connect", partial(_connect, settings=settings, silence_seconds=silence_seconds))
+    event.listen(engine, "begin", partial(_limit_silence, reading_seconds=reading_seconds, seconds=silence_seconds))
     event.listen(engine, "begin", partial(_begin, is_limited=reading_seconds is not None))
     event.listen(engine, "commit", _refuse_commit_after_error)
-    event.listen(engine, "reset", _reset)
+    event.listen(engine, "reset", partial(_reset, settings=settings))
+
+
+def _connect(
+    _dialect: Any, _record: Any, args: list[Any], kwargs: dict[str, Any], settings: str, silence_seconds: float | None
+) -> BoundedConnection:
+    return connect(silence_seconds, settings, *args, **kwargs)
+
+
+def _limit_silence(connection: Connection, reading_seconds: float | None, seconds: float | None) -> None:
+    if seconds is not None and connection.get_execution_options().get("read_only", False):
+        # While a statement reads, the server may be silent until its own limit.
+        seconds += reading_seconds or 0
+    driver: Any = connection.connection.dbapi_connection
+    driver.longest_silence = seconds
 
 
 def _begin(connection: Connection, is_limited: bool) -> None:
@@ -67,9 +91,9 @@ def _refuse_commit_after_error(connection: Connection) -> None:
         )
 
 
-def _reset(connection: Any, _record: Any, state: Any) -> None:
+def _reset(connection: Any, _record: Any, state: Any, settings: str) -> None:
     if not state.terminate_only:
         connection.rollback()
         connection.autocommit = True
-        connection.execute(CLEAN_SESSION)
+        connection.execute(f"{CLEAN_SESSION}; {settings}")
         connection.autocommit = False

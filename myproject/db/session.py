@@ -1,23 +1,27 @@
 """The Session of a transaction: made on first use, joined to the transaction at once, closed when that ends."""
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pyramid.config import Configurator
 from pyramid.request import Request
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from transaction import TransactionManager
 from zope.sqlalchemy.datamanager import STATUS_CHANGED, STATUS_READONLY, SessionDataManager, SessionSavepoint
 
-from .engine import get_engine
+from .engine import engine_from_config
+from .transaction import is_of_script
 
 # Data managers vote in the order of their keys; this is the last character of Unicode.
 LAST_SORT_KEY = "\U0010ffff"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 READING_SECONDS = 5
+SILENCE_SECONDS = 30
 
 
 @dataclass
@@ -32,8 +36,11 @@ class Owner:
 def includeme(config: Configurator) -> None:
     """Add `request.dbsession` and the factory behind it, `registry["dbsession_factory"]`."""
     settings = config.get_settings()
-    reading_seconds = int(settings.get("reading.longest_seconds", READING_SECONDS))
-    engine = get_engine(settings["sqlalchemy.url"], reading_seconds=reading_seconds)
+    engine = engine_from_config(
+        settings,
+        reading_seconds=int(settings.get("reading.longest_seconds", READING_SECONDS)),
+        silence_seconds=int(settings.get("database.longest_silence", SILENCE_SECONDS)),
+    )
     config.registry["dbsession_factory"] = get_session_factory(engine)
     config.add_request_method(dbsession, reify=True)
 
@@ -42,9 +49,15 @@ def dbsession(request: Request) -> Session:
     """Return the request's Session; the database refuses the writes of a safe request's Session.
 
     Raises `transaction.interfaces.NoTransaction` before the request's transaction has begun and after it has ended.
+    The request of a script has one that may write, in each transaction that the script begins. Tests may put a Session
+    of their own into the environ, as those of Pyramid's starter do.
     """
-    is_safe = request.method in SAFE_METHODS
-    return get_tm_session(request.registry["dbsession_factory"], request.tm, read_only=is_safe)
+    if "app.dbsession" in request.environ:
+        return request.environ["app.dbsession"]
+    factory = request.registry["dbsession_factory"]
+    if is_of_script(request):
+        return get_rejoining_session(factory, request.tm)
+    return get_tm_session(factory, request.tm, read_only=request.method in SAFE_METHODS)
 
 
 def get_session_factory(engine: Engine) -> sessionmaker[Session]:
@@ -73,24 +86,56 @@ def get_tm_session(
     With `read_only`, the database refuses to write. Without `wait_for_locks`, a statement that meets a lock of
     somebody else fails at once (SQLite) or after 10 ms (PostgreSQL), as a lost race.
     """
-    owner = Owner(threading.get_ident())
-    options = {"owner": owner, "read_only": read_only, "wait_for_locks": wait_for_locks}
-    session = factory(execution_options=options, info={"owner": owner})
-    join_transaction(session, tm, read_only=read_only)
+    session = _make_session(factory, read_only=read_only, wait_for_locks=wait_for_locks)
+    _join_transaction(session, tm, read_only=read_only)
     return session
 
 
-def join_transaction(session: Session, tm: TransactionManager, *, read_only: bool = False) -> None:
-    """Begin `session`, one of `get_tm_session`, in the current transaction of `tm`; nothing if it has begun already."""
-    if session.in_transaction():
-        return
+def get_rejoining_session(factory: sessionmaker[Session], tm: TransactionManager) -> Session:
+    """Return a new Session that joins each transaction of `tm`: for a script or a shell, with several of them.
+
+    Between two transactions it refuses to be used. Only the thread that made it may use it.
+    """
+    session = _make_session(factory)
+    # The manager has only a weak reference to it, and calls it at once if a transaction has begun.
+    session.info["rejoin"] = rejoin = Rejoin(session, tm)
+    tm.registerSynch(rejoin)
+    return session
+
+
+class Rejoin:
+    """Joins a Session to each transaction that its manager begins."""
+
+    def __init__(self, session: Session, tm: TransactionManager) -> None:
+        """Take the Session and the manager of its transactions."""
+        self.session, self.tm = session, tm
+
+    def newTransaction(self, transaction: Any) -> None:
+        """Join the Session to the new transaction."""
+        _join_transaction(self.session, self.tm)
+
+    def beforeCompletion(self, transaction: Any) -> None:
+        """Do nothing: the Session has joined already."""
+
+    afterCompletion = beforeCompletion
+
+
+def _make_session(factory: sessionmaker[Session], **options: bool) -> Session:
+    owner = Owner(threading.get_ident())
+    return factory(execution_options={"owner": owner, **options}, info={"owner": owner})
+
+
+def _join_transaction(session: Session, tm: TransactionManager, *, read_only: bool = False) -> None:
     owner = session.info["owner"]
     owner.may_begin = True
     try:
         # Joined as changed, it commits whatever was written. zope.sqlalchemy's own listeners notice what the ORM
         # writes, but not a Core statement, a SELECT of a function that writes, or a raw cursor. A read-only Session
         # has nothing to commit: it is closed.
-        LastVoter(session, STATUS_READONLY if read_only else STATUS_CHANGED, tm)
+        if read_only:
+            Reader(session, STATUS_READONLY, tm)
+        else:
+            LastVoter(session, STATUS_CHANGED, tm)
     finally:
         owner.may_begin = False
 
@@ -116,6 +161,29 @@ class LastVoter(SessionDataManager):
     def savepoint(self) -> SessionSavepoint:
         """Return a savepoint, on SQLite too, which zope.sqlalchemy takes for a database without them."""
         return SessionSavepoint(self.session)
+
+
+class Reader(LastVoter):
+    """Closes a read-only Session with its transaction; a connection that breaks at its ROLLBACK loses nothing."""
+
+    def commit(self, trans: Any) -> None:
+        """Close the Session."""
+        with _ignoring_broken_connection():
+            super().commit(trans)
+
+    def abort(self, trans: Any) -> None:
+        """Close the Session."""
+        with _ignoring_broken_connection():
+            super().abort(trans)
+
+
+@contextlib.contextmanager
+def _ignoring_broken_connection() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
 
 
 def _refuse_begin(session: Session, transaction: SessionTransaction) -> None:

@@ -16,7 +16,7 @@ LOCK_TIMEOUT_SECONDS = 5
 INSTRUCTIONS_PER_DEADLINE_CHECK = 50_000
 
 
-def connect_args(_reading_seconds: int | None = None) -> dict[str, Any]:
+def connect_args() -> dict[str, Any]:
     """Return the driver's arguments for a new connection."""
     return {"timeout": LOCK_TIMEOUT_SECONDS}
 

@@ -9,6 +9,9 @@ from pyramid.tweens import EXCVIEW
 from sqlalchemy.exc import InvalidRequestError
 from transaction import TransactionManager
 
+from .failure import IDatabaseUnavailable
+from .retry import STARTED_KEY
+
 
 def includeme(config: Configurator) -> None:
     """Add `request.tm`, and the tween that begins its transaction and commits or aborts it."""
@@ -19,20 +22,28 @@ def includeme(config: Configurator) -> None:
     config.add_tween("pyramid_tm.tm_tween_factory", under=EXCVIEW)
 
 
+def is_of_script(request: Request) -> bool:
+    """Return whether a script has made `request`, by `pyramid.paster.bootstrap`, and no client has sent it."""
+    # pyramid_retry notes its attempts before a client's request meets the first tween; a subrequest has only ours.
+    return not {"retry.attempts", STARTED_KEY} & request.environ.keys()
+
+
 class RequestTransactionManager(TransactionManager):
-    """The manager of one request's only transaction."""
+    """The manager of one request's only transaction, or of those that a script begins and commits itself."""
 
     def __init__(self, request: Request) -> None:
         """Take the request, as pyramid_tm's hook does."""
         super().__init__(explicit=True)
-        self.is_answered = False
+        # Nobody waits for the answer to a script's request: the script itself says when to commit.
+        self.may_commit = is_of_script(request)
         self.is_completed = False
+        self.failed_rollback: Exception | None = None
         # Its own synchronizer, to learn when the transaction completes.
         self.registerSynch(self)
 
     def commit(self) -> None:
         """Commit once the view has answered. Raises `InvalidRequestError` before: the answer may be an error."""
-        if not self.is_answered:
+        if not self.may_commit:
             raise InvalidRequestError("Leave the commit to the request: it comes after the answer, and depends on it.")
         try:
             super().commit()
@@ -42,6 +53,18 @@ class RequestTransactionManager(TransactionManager):
             if not self.is_completed:
                 self.abort()
             raise
+
+    def abort(self) -> None:
+        """Abort. If the connection breaks at the ROLLBACK, set `failed_rollback`, which attempt_tween raises.
+
+        Raised here, pyramid_tm would ask the transaction, which has ended, whether the error can be retried.
+        """
+        try:
+            super().abort()
+        except Exception as error:
+            if not IDatabaseUnavailable.providedBy(error):
+                raise
+            self.failed_rollback = error
 
     def newTransaction(self, transaction: Any) -> None:
         """Do nothing: the transaction has only begun."""
@@ -58,7 +81,7 @@ def commit_veto(request: Request, response: Response) -> bool:
 
     A response with `X-Tm: commit` is committed whatever its status; one with any other `X-Tm` is aborted.
     """
-    request.tm.is_answered = True
+    request.tm.may_commit = True
     if request.exception is not None:
         return True
     if "X-Tm" in response.headers:

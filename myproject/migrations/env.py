@@ -24,7 +24,7 @@ def is_compared(item: Any, name: str | None, kind: str, *_: Any) -> bool:
     Only SQLite has tables for its triggers, only PostgreSQL has several kinds of indexes.
     """
     if kind == "table" and name is not None:
-        return not name.startswith(("users_administered", "users_trigrams"))
+        return not name.startswith(("users_administered", "users_trigrams")) and not name.endswith("_replaced")
     if kind == "index" and context.get_context().dialect.name == "sqlite":
         return not item.dialect_options["postgresql"]["using"]
     return True

@@ -13,6 +13,7 @@ from ..web.flash import flash
 from ..web.i18n import _
 from ..web.identity import identity_of
 from ..web.pagination import page_of
+from ..web.receipts import earlier_record
 from ..web.request import Request
 from .forms import PostForm
 from .models import Post
@@ -48,7 +49,7 @@ def create(request: Request) -> Any:
     """Add a post."""
     form, post = form_for(request), Post(author_id=identity_of(request).id)
     if not form.validate():
-        return form.invalid(request)
+        return form.invalid(request, earlier=earlier_record(request, Post, "posts.show"))
     form.populate_obj(post)
     request.dbsession.add(post)
     request.dbsession.flush()
@@ -66,8 +67,6 @@ def edit(post: Post, request: Request) -> dict[str, Any]:
 def update(post: Post, request: Request) -> Any:
     """Change a post."""
     form = form_for(request, post)
-    if form.is_outdated(post):
-        return form.outdated(request, post, post=post)
     if not form.validate():
         return form.invalid(request, post=post)
     form.populate_obj(post)
@@ -94,8 +93,9 @@ def form_for(request: Request, post: Post | None = None) -> PostForm:
     if not request.has_permission("add"):
         return PostForm(request, post, authors=None)
     preselected = request.GET.get("author_id", post.author_id if post else identity_of(request).id)
-    chosen = to_id(request.POST.get("author_id", preselected))
-    authors = possible_authors(request.dbsession, chosen, post.author_id if post else None)
+    submitted = request.submitted or {}
+    chosen, shown = to_id(submitted.get("author_id", preselected)), to_id(submitted.get("shown_author_id"))
+    authors = possible_authors(request.dbsession, chosen, shown, post.author_id if post else None)
     return PostForm(request, post, authors=authors, author_id=chosen if chosen in authors else None)
 
 

@@ -9,7 +9,7 @@ import transaction
 from pyramid.paster import get_appsettings
 from sqlalchemy import inspect
 
-from ..db import get_engine, get_session_factory, get_tm_session
+from ..db import engine_from_config, get_session_factory, get_tm_session
 from ..models import SignIn
 from ..settings import read_settings
 from ..signin.models import make_administrator
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if problem:
         raise SystemExit(problem.interpolate())
     password_hash = make_hasher(settings).hash(password)
-    engine = get_engine(settings["sqlalchemy.url"])
+    engine = engine_from_config(settings)
     try:
         with transaction.manager:
             dbsession = get_tm_session(get_session_factory(engine), transaction.manager)

@@ -26,6 +26,8 @@ class SignInForm(Form):
     )
     password = PasswordField(_("Password"), render_kw={"autocomplete": "current-password"})
     next = HiddenField()
+    # A form that was refused because nobody was signed in: web/typed.py.
+    typed = HiddenField()
 
 
 def new_password_field() -> PasswordField:

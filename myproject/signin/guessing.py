@@ -7,7 +7,6 @@ refused because of these limits are not counted.
 """
 
 import datetime
-import hmac
 import ipaddress
 import math
 
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session
 from ..db import read_rows
 from ..db.base import utcnow
 from ..web.events import log_event
+from ..web.keyed import keyed_digest
 from ..web.request import Request
 from .models import FailedSignIn
 
@@ -64,12 +64,12 @@ def count_failed_attempt(request: Request, email: str) -> None:
 
 def failure_keys(request: Request, email: str) -> tuple[str, str]:
     """Return the keyed digests of the account and of the request's address, under which failures are stored."""
-    return account_key(request, email), _keyed_digest(request, "address", network(request.remote_addr or ""))
+    return account_key(request, email), keyed_digest(request, "address", network(request.remote_addr or ""))
 
 
 def account_key(request: Request, email: str) -> str:
     """Return the keyed digest for the account with this email. Keyed, since people also type passwords as emails."""
-    return _keyed_digest(request, "account", email.strip().lower())
+    return keyed_digest(request, "account", email.strip().lower())
 
 
 def network(address: str) -> str:
@@ -88,8 +88,3 @@ def _seconds_until_free(now: datetime.datetime, failures: list[datetime.datetime
     if len(failures) < limit:
         return 0
     return math.ceil((failures[-limit] + MINUTE - now).total_seconds())
-
-
-def _keyed_digest(request: Request, purpose: str, text: str) -> str:
-    secret = request.registry.settings["myproject.secret"].encode()
-    return hmac.digest(secret, f"{purpose}:{text}".encode("utf-8", "surrogatepass"), "sha256").hex()

@@ -91,7 +91,7 @@ def edit_password(link: PasswordLink, request: Request) -> dict[str, Any]:
     return {"form": NewPasswordForm(request), "user": request.dbsession.get_one(User, link.user_id)}
 
 
-@view_config(**SET_PASSWORD_PAGE, request_method="POST")
+@view_config(**SET_PASSWORD_PAGE, request_method="POST", receipt=True)
 def update_password(link: PasswordLink, request: Request) -> dict[str, Any] | HTTPSeeOther:
     """Set the password of the link's user, which makes the link invalid."""
     user = request.dbsession.get_one(User, link.user_id)

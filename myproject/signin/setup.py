@@ -23,6 +23,8 @@ from .models import ANY_USER_WHO_CAN_SIGN_IN, can_anybody_sign_in, make_administ
 
 PAGE = {"route_name": "setup", "permission": NO_PERMISSION_REQUIRED, "renderer": "signin/setup.jinja2"}
 TOKEN_LENGTH = 32
+# The key in the registry under which a server notes that its log has the token.
+SETUP_LOGGED = "myproject.signin.setup_logged"
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +49,11 @@ def new(request: Request) -> dict[str, Any]:
     """Ask for the first administrator, and log the token that they have to enter."""
     refuse_after_setup(request)
     token = setup_token(request)
-    if token:
-        log.warning("nobody can sign in yet: open %s and enter this token: %s", request.route_path("setup"), token)
+    log_once(request, token)
     return {"form": SetupForm(request, expected_token=token)}
 
 
-@view_config(**PAGE, request_method="POST")
+@view_config(**PAGE, request_method="POST", receipt=True)
 def create(request: Request) -> dict[str, Any] | HTTPSeeOther:
     """Add the first administrator and sign them in. If two people do this at once, the second gets a 404."""
     refuse_after_setup(request)
@@ -73,6 +74,14 @@ def refuse_after_setup(request: Request) -> None:
     """Raise `HTTPNotFound` if anybody can sign in: then it is administrators who add users."""
     if can_anybody_sign_in(request.dbsession):
         raise HTTPNotFound()
+
+
+def log_once(request: Request, token: str | None) -> None:
+    """Log the token at the first visit since the server started: strangers who open the page again fill no log."""
+    visit = object()
+    # Of visits at the same time, one stores itself.
+    if token and request.registry.setdefault(SETUP_LOGGED, visit) is visit:
+        log.warning("nobody can sign in yet: open %s and enter this token: %s", request.route_path("setup"), token)
 
 
 def setup_token(request: Request) -> str | None:

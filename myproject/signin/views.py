@@ -3,6 +3,8 @@
 from typing import Any
 
 from pyramid.httpexceptions import HTTPForbidden, HTTPSeeOther
+from pyramid.renderers import render_to_response
+from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import forbidden_view_config, view_config
 from sqlalchemy import delete, func, select, update
@@ -15,6 +17,7 @@ from ..web.flash import flash
 from ..web.i18n import _
 from ..web.paths import is_own_path
 from ..web.request import Request
+from ..web.typed import carried, page_of_form, read_carried, typed_in
 from . import guessing
 from .forms import SignInForm
 from .hashing import hash_password, verify_password
@@ -26,22 +29,37 @@ SIGN_OUT_PAGE = {"route_name": "signout", "permission": NO_PERMISSION_REQUIRED, 
 
 
 @forbidden_view_config(renderer="errors/error.jinja2")
-def forbidden(error: HTTPForbidden, request: Request) -> dict[str, Any] | HTTPSeeOther:
-    """Redirect people who are not signed in to `/signin`; answer 403 to others."""
+def forbidden(error: HTTPForbidden, request: Request) -> dict[str, Any] | Response:
+    """Ask people who are not signed in to sign in; answer 403 to others."""
     if request.known_identity is None:
-        return HTTPSeeOther(request.route_path("signin", _query={"next": request.path_here}))
+        return ask_to_sign_in(request)
     log_event(request, "refused", page=page_of(request))
     return error_page(request, 403)
+
+
+def ask_to_sign_in(request: Request) -> Response:
+    """Redirect to `/signin`, or show it here if the request is a form, to keep what the person has typed."""
+    page, typed = page_of_form(request), typed_in(request)
+    text = carried(request, typed)
+    if typed is None or text is None:
+        return HTTPSeeOther(request.route_path("signin", _query={"next": page}))
+    # The page's own form is another one than the form that was sent.
+    request.submitted = None
+    form = sign_in_form(request, next=page, typed=text)
+    response = render_to_response("signin/signin.jinja2", {"form": form}, request=request)
+    response.status_int = 403
+    return response
 
 
 @view_config(**SIGN_IN_PAGE, request_method="GET")
 def show_sign_in(request: Request) -> dict[str, Any] | HTTPSeeOther:
     """Ask for email and password; on a new site, redirect to `/setup`."""
+    form = sign_in_form(request, next=request.GET.get("next", ""))
     if request.identity:
-        return HTTPSeeOther(next_page(request, request.GET.get("next", "")))
+        return go_on(request, form, request.identity.id)
     if not can_anybody_sign_in(request.dbsession):
         return HTTPSeeOther(request.route_path("setup"))
-    return {"form": SignInForm(request, next=request.GET.get("next", ""))}
+    return {"form": form}
 
 
 @view_config(**SIGN_IN_PAGE, request_method="POST", receipt=False)
@@ -50,7 +68,7 @@ def sign_in(request: Request) -> dict[str, Any] | HTTPSeeOther:
 
     Without a receipt, which would take SQLite's write lock before the password is verified.
     """
-    form = SignInForm(request)
+    form = sign_in_form(request)
     if not form.validate():
         return form.invalid(request)
     email, password = form.email.data or "", form.password.data or ""
@@ -63,7 +81,25 @@ def sign_in(request: Request) -> dict[str, Any] | HTTPSeeOther:
         form.password.errors = [_("Wrong email or password. Try again.")]
         return form.invalid(request)
     start_sign_in(request, user)
-    return HTTPSeeOther(next_page(request, form.next.data))
+    return go_on(request, form, user.id)
+
+
+def sign_in_form(request: Request, **values: Any) -> SignInForm:
+    """Return the form; a page that carries another form is marked as shown to the person whose form that is."""
+    form = SignInForm(request, **values)
+    typed = read_carried(request, form.typed.data)
+    if typed is not None:
+        request.shown_to = typed.person
+    return form
+
+
+def go_on(request: Request, form: SignInForm, user_id: int) -> dict[str, Any] | HTTPSeeOther:
+    """Redirect to the page that was asked for; if a form of the user was refused there, offer to go back to it."""
+    page, typed = next_page(request, form.next.data or ""), read_carried(request, form.typed.data)
+    if typed is None or typed.person != user_id:
+        return HTTPSeeOther(page)
+    request.shown_to = user_id
+    return {"form": form, "page": page}
 
 
 def too_many_attempts(request: Request, form: SignInForm, seconds: int) -> dict[str, Any]:
@@ -119,5 +155,4 @@ def sign_out(request: Request) -> HTTPSeeOther:
         request.after_commit(log_event, request, "signed out")
     request.session.invalidate()
     flash(request, _("You have signed out."))
-    # So that the next person at this computer cannot see pages by going back.
-    return HTTPSeeOther(request.route_path("signin"), headers=[("Clear-Site-Data", '"cache"')])
+    return HTTPSeeOther(request.route_path("signin"))

@@ -22,6 +22,7 @@ def includeme(config: Configurator) -> None:
     config.add_route("users.help", "/users/help")
     config.add_route("users.views.list", "/users/views")
     config.add_route("users.views.new", "/users/views/new")
+    config.add_route("users.views.show", "/users/views/{id}", factory=saved_view_in_url)
     config.add_route("users.views.edit", "/users/views/{id}/edit", factory=saved_view_in_url)
     config.add_route("users.views.delete", "/users/views/{id}/delete", factory=saved_view_in_url)
     config.add_route("users.show", "/users/{id}", factory=user_in_url)

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pyramid.authorization import Allow
+from pyramid.authorization import Allow, Deny
 from sqlalchemy import (
     CheckConstraint,
     Index,
@@ -25,6 +25,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, object_session, relat
 
 from ..db import Base
 from ..db.base import utcnow
+from ..db.version import Version, keep_version
 from ..security import SITE_ACL
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ OLDEST = 150
 FORMER_MEMBER_NAME = "Former member"
 
 
+# On PostgreSQL, lower() depends on the collation: in a Turkish database, lower('I') is 'ı'. With "C", as on SQLite, it
+# knows the letters of ASCII, which are the only ones that forms accept in an email.
+EmailText = String(EMAIL_LENGTH).with_variant(String(EMAIL_LENGTH, collation="C"), "postgresql")
 # PostgreSQL sorts by an ICU collation, SQLite by code points: both sort folded Korean and Latin as their alphabets do.
 SearchText = Text().with_variant(Text(collation="und-x-icu"), "postgresql")
 
@@ -48,12 +52,12 @@ class User(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))
-    email: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH))
+    email: Mapped[str | None] = mapped_column(EmailText)
     age: Mapped[int | None]
     role: Mapped[str] = mapped_column(String(20), default="member", server_default="member")
     active: Mapped[bool] = mapped_column(default=True, server_default=true())
     password_hash: Mapped[str | None] = mapped_column(String(255))
-    version: Mapped[int] = mapped_column(server_default="1")
+    version: Mapped[Version]
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, server_default=func.now())
     updated_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow, server_default=func.now())
     # Triggers of the database write both, whichever program changes the row: the folded name and the email, by which
@@ -115,10 +119,13 @@ class User(Base):
         dbsession.delete(self)
 
     def __acl__(self) -> list[tuple[str, str, list[str]]]:
-        """Return the permissions on the record: the user may edit it and manage their own account."""
-        return [*SITE_ACL, (Allow, f"user:{self.id}", ["edit", "account", "own"])]
+        """Return the permissions on the record: the user may edit it and manage their own account.
 
-    __mapper_args__ = {"version_id_col": version}
+        That of an administrator is closed to editors, who could otherwise take their rights, or their place.
+        """
+        for_editors = [(Deny, "role:editor", ["edit", "delete"])] if self.role == "admin" else []
+        return [*for_editors, *SITE_ACL, (Allow, f"user:{self.id}", ["edit", "account", "own"])]
+
     __table_args__ = (
         CheckConstraint(f"length(name) BETWEEN 1 AND {NAME_LENGTH}", name="name_length"),
         CheckConstraint(f"length(email) <= {EMAIL_LENGTH} AND email LIKE '_%@_%'", name="email_form"),
@@ -137,7 +144,7 @@ Index(
     sqlite_where=User.password_hash.is_not(None),
     postgresql_where=User.password_hash.is_not(None),
 )
-# Case-insensitive. The form accepts only ASCII, for which lower() is the same on both databases.
+# Case-insensitive: see EmailText.
 Index("uq_users_email", func.lower(User.email), unique=True)
 # The orders of the list: `id` is last, so that no two rows are equal, and missing values come first. Their defaults are
 # literals, because SQLite does not match a parameter with an expression of an index.
@@ -151,6 +158,7 @@ BY_JOINED = (users.c.created_at, users.c.id)
 BY_ADDED = (users.c.id,)
 # The columns that the list filters by equality; their values make twelve kinds of users.
 KINDS = (users.c.role, users.c.active, users.c.has_posts)
+keep_version(User, but_for={"password_hash", "search_text", "has_posts"})
 
 
 def end_sign_ins(dbsession: Session, user_ids: Collection[int], *, keep: int | None = None) -> None:

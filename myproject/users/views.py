@@ -8,10 +8,11 @@ from sqlalchemy.exc import IntegrityError
 
 from ..web.errors import error_page
 from ..web.events import log_event
-from ..web.flash import flash
+from ..web.flash import flash, forward
 from ..web.forms import try_write
 from ..web.i18n import _, translate
 from ..web.identity import identity_of
+from ..web.receipts import earlier_record
 from ..web.request import Request
 from .administrators import LAST_ADMINISTRATOR
 from .fields import FIELDS, LAST_ADMINISTRATOR_STAYS, ROLE_NAMES, explain
@@ -28,7 +29,7 @@ TEXTS_OF_LIST = {"columns": OPTIONAL_COLUMNS, "sizes": PAGE_SIZES, "role_names":
 @view_config(route_name="home", request_method="GET")
 def home(request: Request) -> HTTPSeeOther:
     """Redirect to the list of users."""
-    return HTTPSeeOther(request.route_path("users.list"))
+    return forward(request, request.route_path("users.list"))
 
 
 @view_config(route_name="users.list", request_method="GET", renderer="users/list.jinja2")
@@ -79,7 +80,7 @@ def create(request: Request) -> Any:
     """Add a user."""
     form, user = UserForm(request), User()
     if not (form.validate() and save(form, user)):
-        return form.invalid(request)
+        return form.invalid(request, earlier=earlier_record(request, User, "users.show"))
     flash(request, _("${name} was added.", mapping={"name": user.name}))
     return HTTPSeeOther(request.route_path("users.show", id=user.id))
 
@@ -94,8 +95,6 @@ def edit(user: User, request: Request) -> dict[str, Any]:
 def update(user: User, request: Request) -> Any:
     """Change a user's record."""
     form = UserForm(request, user)
-    if form.is_outdated(user):
-        return form.outdated(request, user, user=user)
     if not (form.validate() and save(form, user)):
         return form.invalid(request, user=user)
     flash(request, _("The changes to ${name} were saved.", mapping={"name": user.name}))

@@ -1,14 +1,18 @@
 """Cookies: the signed one of the session, and the preferences that a browser keeps for a year."""
 
+import re
+from collections import Counter
 from typing import Any
 
 from pyramid.config import Configurator
 from pyramid.response import Response
 from pyramid.session import JSONSerializer, SignedCookieSessionFactory
-from webob.request import BaseRequest
 
 from .headers import YEAR_SECONDS
 from .request import Request
+
+# A cookie as RFC 6265 (4.1.1) writes it, without the characters of a value at which WebOb would begin another cookie.
+COOKIE_PAIR = re.compile(r"""[\w!#$%&'*+.^`|~-]+=("?)[\w~!@#$%^&*()+=`.?|:/{}<>'-]*\1""", re.ASCII)
 
 
 def includeme(config: Configurator) -> None:
@@ -56,19 +60,15 @@ def get_preference(request: Request, name: str) -> str | None:
     return request.cookies.get(cookie_name(request.registry.settings, name))
 
 
-def drop_undecodable_cookies(environ: dict[str, Any]) -> None:
-    """Leave out of `environ` the cookies that are not UTF-8, for which WebOb would raise, and keep the others.
+def keep_exact_cookies(environ: dict[str, Any]) -> None:
+    r"""Leave in `environ` the cookies that can be read in one way only, and of those the names that occur once.
 
-    Another application on this host may have set them; they must not sign anybody out.
+    WebOb looks for `name=value` anywhere in the header, and takes the last of two equal names. So another host of the
+    same domain could replace the cookie `__Host-session`, by a cookie for all hosts named `\xa0__Host-session`. Of two
+    equal names nobody can say which is ours; browsers have at most one cookie with the prefix. Other applications'
+    cookies need not be readable: they must only not sign anybody out.
     """
-    if not _are_decodable(environ.get("HTTP_COOKIE", "")):
-        pairs = environ["HTTP_COOKIE"].split(";")
-        environ["HTTP_COOKIE"] = ";".join(pair for pair in pairs if _are_decodable(pair))
-
-
-def _are_decodable(header: str) -> bool:
-    try:
-        BaseRequest({"HTTP_COOKIE": header}).cookies.keys()
-    except UnicodeDecodeError:
-        return False
-    return True
+    pairs = [pair.strip(" \t") for pair in environ.get("HTTP_COOKIE", "").split(";")]
+    names = Counter(pair.partition("=")[0] for pair in pairs)
+    kept = [pair for pair in pairs if COOKIE_PAIR.fullmatch(pair) and names[pair.partition("=")[0]] == 1]
+    environ["HTTP_COOKIE"] = "; ".join(kept)

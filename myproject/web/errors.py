@@ -14,7 +14,7 @@ from pyramid.view import exception_view_config
 from pyramid_retry import IRetryableError
 
 from ..db import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong
-from .cookies import drop_undecodable_cookies
+from .cookies import keep_exact_cookies
 from .events import log_event, page_of
 from .headers import add_security_headers
 from .i18n import _
@@ -31,7 +31,7 @@ ERROR_TEXTS = {
     404: (_("Page not found"), _("It may have been deleted, or the address may be wrong.")),
     405: (_("This action is not available here"), _("Go back and use the buttons on the page.")),
     413: (_("Too much data"), _("Go back, shorten the text and try again.")),
-    409: (_("This record was changed by somebody else"), _("Go back, reload the page and try again.")),
+    409: (_("This form was already sent"), _("Go back, reload the page and try again.")),
     503: (_("The database is not available"), _("Nothing was saved. Try again in a moment.")),
     500: (
         _("Something went wrong"),
@@ -54,11 +54,11 @@ def request_id(request: Request) -> str:
 def refuse_undecodable_path(handler: Handler, registry: Registry) -> Handler:
     """Answer 400 to a path or query that is not UTF-8 (`/%ff`), before other tweens and the debug toolbar read them.
 
-    Cookies that are not UTF-8 are ignored.
+    Cookies that are not exactly a name and a value are ignored.
     """
 
     def tween(request: Request) -> Response:
-        drop_undecodable_cookies(request.environ)
+        keep_exact_cookies(request.environ)
         try:
             request.path_info  # noqa: B018
             request.GET  # noqa: B018
@@ -126,11 +126,16 @@ def server_error(error: Exception, request: Request) -> dict[str, Any]:
 
 def wrong_method(request: Request) -> dict[str, Any]:
     """Return the page of 405, and list in `Allow` the methods of the route."""
-    views = request.registry.introspector.get_category("views")
-    views = [entry["introspectable"] for entry in views]
-    methods = {view["request_methods"] for view in views if view["route_name"] == request.matched_route.name}
+    methods = methods_of_route(request)
     request.response.allow = sorted(methods | ({"HEAD"} if "GET" in methods else set()))
     return error_page(request, 405)
+
+
+def methods_of_route(request: Request) -> set[str]:
+    """Return the methods that the route of the request has views for."""
+    views = request.registry.introspector.get_category("views")
+    views = [entry["introspectable"] for entry in views]
+    return {view["request_methods"] for view in views if view["route_name"] == request.matched_route.name}
 
 
 def error_page(

@@ -15,48 +15,112 @@ from ..db.constraints import violated_constraint
 from .form_fields import PasswordAgainField, VersionField
 from .i18n import _
 from .identity import identity_of
+from .merging import Change, compare, normalised, text_of
 from .request import Request
 
 # Turns a violated constraint and the submitted values into the name of a field and the message on it.
 Explain = Callable[[str | None, Mapping[str, Any]], tuple[str, TranslationString] | None]
 
 
+MERGED = _(
+    "Somebody else changed this while you were editing. Nothing was saved yet. The changes of both of you are in the"
+    " fields below: check them, then save again."
+)
+CONFLICT = _(
+    "Somebody else changed this while you were editing. Nothing was saved yet. Where both of you changed a field,"
+    " choose which value to keep, then save again."
+)
+
+
 class Form(wtforms.Form):
-    """A form over the body of a POST, or before that over a record."""
+    """A form over the submitted fields, or before that over a record."""
+
+    # What the page says above the fields.
+    notice: TranslationString | None = None
 
     def __init__(self, request: Request, record: Base | None = None, **values: Any) -> None:
-        submitted = request.POST if request.method == "POST" else None
-        super().__init__(submitted, obj=record, **values)
+        super().__init__(request.submitted, obj=record, **values)
         self.request = request
 
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Return whether the values are valid, and the same form was not applied before with other ones."""
+        return super().validate(extra_validators) and self.request.earlier_location is None
+
     def invalid(self, request: Request, **names: Any) -> dict[str, Any]:
-        """Return what the template needs to show the form again as it was submitted, with status 422."""
-        request.response.status_int = 422
+        """Return what the template needs to show the form again as it was submitted.
+
+        The status is 422, or 409 if the same form was applied before with other values.
+        """
+        request.response.status_int = 409 if request.earlier_location else 422
         return {"form": self, **names}
 
 
 class RecordForm(Form):
-    """The form of a record that two people may change at once."""
+    """The form of a record that several people may change at once: changes of different fields are merged.
+
+    Beside each field, the form sends back the text that it showed, as `shown_name`. If something else has been saved
+    meanwhile, the form is not valid: it is shown again with both changes, and nothing is saved before the person has
+    seen them. For a field that both have changed, `choice_name=saved` takes the saved value. A program's form may leave
+    all that out and send the `version` that it has read.
+    """
 
     version = VersionField("")
 
-    def is_outdated(self, record: Any) -> bool:
-        """Return whether `record` was changed after the form was shown."""
-        return self.version.data != record.version
+    def __init__(self, request: Request, record: Any = None, **values: Any) -> None:
+        super().__init__(request, record, **values)
+        self.record = record
+        fields = {field.name: field for field in self if field is not self.version and hasattr(record, field.name)}
+        self.saved = {name: text_of(getattr(record, name)) for name in fields}
+        self.changes: dict[str, Change] = {}
+        if request.submitted is not None and record is not None:
+            submitted = {name: submitted_text(field) for name, field in fields.items()}
+            is_outdated = self.version.data != record.version
+            self.changes = compare(self.saved, submitted, request.submitted, is_outdated=is_outdated)
+        for name, change in self.changes.items():
+            if change.is_left_alone:
+                # The saved value stays, exactly as it is.
+                fields[name].process(None, getattr(record, name))
 
-    def outdated(self, request: Request, record: Any, **names: Any) -> dict[str, Any]:
-        """Return what the template needs to show the form again beside what was saved meanwhile, with status 409.
+    @property
+    def shown(self) -> dict[str, str]:
+        """What the page says that it showed, by names of fields: what it showed at first, until it shows the news."""
+        if self.notice is not None or not self.changes:
+            return self.saved
+        return {name: change.shown for name, change in self.changes.items() if change.shown is not None}
 
-        Submitted again, it overwrites what the person has now seen.
-        """
-        request.response.status_int = 409
-        for field in self:
-            saved = getattr(record, field.name, field.data)
-            # A value that could not be read leaves the record's own as the data of some fields.
-            if field.data != saved or field.process_errors:
-                field.saved_meanwhile = saved
-        self.version.process(None, record.version)
-        return {"form": self, **names}
+    @property
+    def is_outdated(self) -> bool:
+        """Whether something has been saved meanwhile that the person has not seen."""
+        return any(change.is_news for name, change in self.changes.items() if name in self)
+
+    @property
+    def has_conflict(self) -> bool:
+        """Whether the person has to choose between two values of a field."""
+        return any(change.is_conflict for name, change in self.changes.items() if name in self)
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Return whether the form can be saved: it is valid, and nothing else has been saved meanwhile."""
+        return not self.is_outdated and super().validate(extra_validators)
+
+    def invalid(self, request: Request, **names: Any) -> dict[str, Any]:
+        """Return what the template needs to show the form again: with status 409 beside what was saved meanwhile."""
+        answer = super().invalid(request, **names)
+        if self.is_outdated:
+            request.response.status_int = 409
+            self.notice = CONFLICT if self.has_conflict else MERGED
+            for name, change in self.changes.items():
+                if name in self:
+                    self[name].change = change
+            # Sent again, the form can save over what the person has now seen.
+            self.version.process(None, self.record.version)
+        return answer
+
+
+def submitted_text(field: wtforms.Field) -> str:
+    """Return the text that was sent for `field`, valid or not."""
+    if field.raw_data and not isinstance(field.data, bool):
+        return normalised(field.raw_data[0])
+    return text_of(field.data)
 
 
 class ConfirmForm(Form):

@@ -8,6 +8,7 @@ from pyramid.config import Configurator
 from pyramid.response import Response
 from sqlalchemy.orm import Session
 from transaction import TransactionManager
+from webob.multidict import MultiDict
 
 if TYPE_CHECKING:
     from ..signin.identity import Identity
@@ -22,9 +23,15 @@ class Request(pyramid.request.Request):
     after_commit: Callable[..., None]
     in_own_transaction: Callable[[Callable[[Session], Any]], None]
     after_answer: Callable[[Callable[[Session], Any]], None]
+    # Set by myproject.web: flash.py, receipts.py.
+    message: str | None = None
+    earlier_location: str | None = None
     # Added by myproject.web.
     id: str
     form_token: str
+    shown_to: int | None
+    submitted: MultiDict | None
+    is_restored: bool = False
     path_here: str
     languages: dict[str, str]
     pop_flash: Callable[[], str | None]

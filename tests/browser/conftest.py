@@ -34,7 +34,12 @@ def chromium():
         reason = "no chromium on this machine (Debian: apt install chromium)"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS.split())
+        browser = playwright.chromium.launch(
+            executable_path=path,
+            args=FLAGS.split(),
+            # With the page cache, as people have it: a form gone back to holds its token and what was typed.
+            ignore_default_args=["--disable-back-forward-cache"],
+        )
         yield browser
         browser.close()
 

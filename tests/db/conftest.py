@@ -10,6 +10,8 @@ from sqlalchemy import event, func, select
 from myproject.db.sqlite import prepare_for_triggers
 from myproject.models import User
 
+from .proxy import Proxy
+
 
 @pytest.fixture
 def engine(wsgi):
@@ -93,3 +95,18 @@ def writing_function(outside):
             "$$ INSERT INTO users (name) VALUES ('Jane Doe') RETURNING id $$"
         )
     return select(func.add_jane())
+
+
+@pytest.fixture
+def proxy(settings, postgresql):
+    """A Proxy between the application and the PostgreSQL server; request it before `wsgi`, `app` or `probe`."""
+    proxy = Proxy(postgresql.port)
+    settings["sqlalchemy.url"] = settings["sqlalchemy.url"].replace(str(postgresql.port), str(proxy.port))
+    yield proxy
+    proxy.refuse()
+
+
+@pytest.fixture
+def connected(proxy, engine):
+    """The engine has connected once before: SQLAlchemy's own first statements end in a ROLLBACK too."""
+    engine.connect().close()

@@ -1,10 +1,7 @@
 """The database is away, full or read-only: the answer is a 503 page, nothing is partially written, and it recovers."""
 
 import contextlib
-import select as sockets
-import socket
 import sqlite3
-import threading
 
 import psycopg
 import pytest
@@ -340,46 +337,6 @@ def test_a_missing_file_is_answered_by_503_until_it_is_back(app, probe, engine, 
 # The connection breaks while the server commits.
 
 
-class Proxy:
-    """A proxy of the server. When `armed`, it forwards a COMMIT, and breaks the connection before the reply.
-
-    `lost` is what it waits for, and `count` how often that has been sent.
-    """
-
-    def __init__(self, port):
-        self.server, self.armed, self.lost, self.count = port, False, b"COMMIT", 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _address = self.listener.accept()
-                threading.Thread(target=self.relay, args=[client], daemon=True).start()
-
-    def relay(self, client):
-        with client, socket.create_connection(("127.0.0.1", self.server)) as server, contextlib.suppress(OSError):
-            other, losing = {client: server, server: client}, False
-            while True:
-                for sender in sockets.select([client, server], [], [])[0]:
-                    data = sender.recv(65536)
-                    if not data or (losing and sender is server):
-                        return
-                    is_lost = sender is client and self.lost in data
-                    losing, self.count = losing or (self.armed and is_lost), self.count + is_lost
-                    other[sender].sendall(data)
-
-
-@pytest.fixture
-def proxy(settings, postgresql):
-    """A Proxy between the application and the server."""
-    proxy = Proxy(postgresql.port)
-    settings["sqlalchemy.url"] = settings["sqlalchemy.url"].replace(str(postgresql.port), str(proxy.port))
-    yield proxy
-    proxy.listener.close()
-
-
 def assert_unknown(page):
     page.mustcontain("The connection was lost while saving. Send the form again. It will not be saved twice.", "</nav>")
     assert (page.status_int, page.headers["Retry-After"]) == (503, "5")
@@ -395,11 +352,9 @@ def form(app):
 
 @POSTGRESQL
 def test_a_form_sent_again_after_a_lost_commit_reply_is_saved_once(proxy, form, names):
-    # The page with the form had a COMMIT too.
-    proxy.armed, proxy.count = True, 0
+    proxy.lose(b"COMMIT")
     assert_unknown(form.submit(status=503))
-    assert (proxy.count, names()) == (1, ["Jane Doe"])
-    proxy.armed = False
+    assert (proxy.seen, names()) == (1, ["Jane Doe"])
     form.submit(status=303).follow().mustcontain("This was already done.", "Jane Doe")
     assert names() == ["Jane Doe"]
 
@@ -435,38 +390,30 @@ def unmarked(monkeypatch):
 
 @POSTGRESQL
 def test_retrying_every_broken_connection_would_store_the_row_twice(proxy, unmarked, probe, names):
-    proxy.armed = True
-    probe(disarmed_in_the_second_attempt(proxy), status=200)
+    proxy.lose(b"COMMIT")
+    probe(add_jane, status=200)
     assert names() == ["Jane Doe", "Jane Doe"]
 
 
 @POSTGRESQL
 def test_a_lost_commit_reply_is_not_retried(proxy, probe, names):
-    proxy.armed = True
-    assert_unknown(probe(disarmed_in_the_second_attempt(proxy), status=503))
+    proxy.lose(b"COMMIT")
+    assert_unknown(probe(add_jane, status=503))
     assert names() == ["Jane Doe"]
-
-
-def disarmed_in_the_second_attempt(proxy):
-    def view(request):
-        proxy.armed = request.environ["retry.attempt"] == 0
-        add_jane(request)
-
-    return view
 
 
 @POSTGRESQL
 def test_a_page_whose_query_was_not_answered_is_read_again(proxy, probe, make_user):
     make_user("Jane Doe")
-    proxy.lost, attempts = b"Jane Doe", []
+    attempts = []
+    proxy.lose(b"Jane Doe")
 
     def view(request):
         attempts.append(1)
-        proxy.armed = len(attempts) == 1
         return str(request.dbsession.scalars(select(User.name).where(text("name = 'Jane Doe'"))).all())
 
     probe(view, method="GET", status=200).mustcontain("Jane Doe")
-    assert (len(attempts), proxy.count) == (2, 2)
+    assert (len(attempts), proxy.seen) == (2, 2)
 
 
 @POSTGRESQL
@@ -474,10 +421,10 @@ def test_a_page_whose_query_was_not_answered_is_read_again(proxy, probe, make_us
 def test_a_lost_commit_reply_leaves_nothing_unknown_if_nothing_was_written(is_read_only, proxy, engine):
     with engine.connect().execution_options(read_only=is_read_only) as connection:
         connection.execute(select(User.id))
-        proxy.armed, proxy.count = True, 0
+        proxy.lose(b"COMMIT")
         with pytest.raises(OperationalError) as raised:
             connection.commit()
-    assert proxy.count == 1
+    assert proxy.seen == 1
     assert IOutcomeUnknown.providedBy(raised.value) != is_read_only
     assert IRetryableError.providedBy(raised.value) == is_read_only
 

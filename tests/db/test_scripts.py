@@ -7,7 +7,6 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.orm import Session, sessionmaker
 
 from myproject.db import get_engine, get_session_factory, get_tm_session
-from myproject.db.session import join_transaction
 from myproject.models import User
 
 
@@ -96,14 +95,6 @@ def test_a_session_cannot_commit_by_itself(factory, names):
 def test_a_session_without_a_transaction_manager_cannot_begin(use, factory):
     with factory() as session, pytest.raises(InvalidRequestError):
         getattr(session, use)()
-
-
-def test_a_session_that_joined_twice_ends_with_its_transaction(factory):
-    with transaction.manager:
-        session = get_tm_session(factory, transaction.manager)
-        join_transaction(session, transaction.manager)
-    with pytest.raises(InvalidRequestError, match="transaction manager"):
-        session.begin()
 
 
 def test_a_session_without_a_transaction_manager_says_so(factory, names):

@@ -15,6 +15,7 @@ from pyramid.response import Response
 from pyramid_retry import RetryableException
 from sqlalchemy import DateTime, insert, inspect, select, text, type_coerce, update
 from sqlalchemy.exc import DBAPIError, OperationalError, PendingRollbackError
+from sqlalchemy.orm import DeclarativeBase
 from transaction.interfaces import NoTransaction
 from zope.sqlalchemy import mark_changed
 
@@ -73,13 +74,24 @@ def without_error_pages(monkeypatch):
     monkeypatch.setattr("myproject.tweens.ORDER", stock_wiring.TWEENS[1:])
 
 
+class VersionedBase(DeclarativeBase):
+    """Of the model below."""
+
+
+class VersionedUser(VersionedBase):
+    """A user whose version SQLAlchemy counts and compares, as its documentation has it."""
+
+    __table__ = User.__table__
+    __mapper_args__ = {"version_id_col": User.__table__.c.version}
+
+
 @pytest.fixture
 def overtaken(make_user, outside):
     """A view that renames John Doe; somebody else renames him after its first attempt has read his row."""
     make_user("John Doe")
 
     def view(request):
-        user = request.dbsession.get(User, 1)
+        user = request.dbsession.get(VersionedUser, 1)
         if request.environ["retry.attempt"] == 0:
             with outside.begin() as connection:
                 connection.execute(update(User.__table__).values(name="Johnny Doe", version=2))

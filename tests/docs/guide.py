@@ -5,7 +5,8 @@ A guide is a section of numbered steps with these instructions, each before an i
 - "In `FILE`, below `LINE`": insert the block after the one line that contains LINE, with its indentation. Likewise
   "above" and "in place of". "In `FILE`, at the end of `NAME`": insert it before the closing bracket of NAME's value.
 - "In `FILE`, fill in": the block is a message of a .po file and its translation.
-- "In the file that it names, replace `upgrade` and `downgrade`": the functions in the newest migration.
+- "In the file that it names, replace `upgrade` and `downgrade`": the functions in the newest migration; "In the file
+  that it names, below `LINE`": insert the block there.
 - A block indented by four spaces: commands to run.
 """
 
@@ -26,7 +27,8 @@ PLACES = {"below": "{line}\n{block}", "above": "{block}\n{line}", "in place of":
 
 BLOCK = re.compile(r"^```\w+\n(?P<fenced>.*?)^```$|^(?P<commands>(?: {4}\S[^\n]*\n)+)", re.DOTALL | re.MULTILINE)
 EDIT = re.compile(
-    r"In `(?P<file>[^`]+)`, (?P<place>below|above|in place of|at the end of|fill in)(?: `(?P<line>[^`]+)`)?"
+    r"In (?:`(?P<file>[^`]+)`|the file that it names), "
+    r"(?P<place>below|above|in place of|at the end of|fill in)(?: `(?P<line>[^`]+)`)?"
 )
 
 
@@ -59,13 +61,14 @@ def follow(step, folder):
     if step.is_command:
         for command in step.block.splitlines():
             run(command, folder)
-    elif "replace `upgrade` and `downgrade`" in step.text:
-        migration = max((folder / "myproject/migrations/versions").glob("[0-9]*.py"))
+        return
+    migration = max((folder / "myproject/migrations/versions").glob("[0-9]*.py"))
+    if "replace `upgrade` and `downgrade`" in step.text:
         head = migration.read_text(encoding="utf-8").partition("def upgrade")[0]
         migration.write_text(head + step.block, encoding="utf-8")
     else:
         [edit] = EDIT.finditer(step.text)
-        path = folder / edit["file"]
+        path = folder / edit["file"] if edit["file"] else migration
         change = {"at the end of": append, "fill in": translate}.get(edit["place"], insert)
         path.write_text(change(path.read_text(encoding="utf-8"), edit, step.block), encoding="utf-8")
 

@@ -8,7 +8,7 @@ import sqlalchemy
 from webtest import TestApp
 
 from myproject.db.base import utcnow
-from tests.signed_in import HASHER, PASSWORD
+from tests.signed_in import ENVIRON, HASHER, PASSWORD
 from tests.web.test_layout import statements_of
 
 
@@ -41,7 +41,7 @@ def visitor(wsgi):
     """Call `visitor(address)`: return a new browser at this network address."""
 
     def open_browser(address="192.0.2.1", **environ):
-        return TestApp(wsgi, extra_environ={"HTTP_ACCEPT_LANGUAGE": "en", "REMOTE_ADDR": address, **environ})
+        return TestApp(wsgi, extra_environ={**ENVIRON, "REMOTE_ADDR": address, **environ})
 
     return open_browser
 

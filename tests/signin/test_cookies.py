@@ -125,7 +125,7 @@ def test_a_forged_cookie_redirects_to_the_sign_in(enter, ada, with_cookie, subte
 
 
 @pytest.mark.parametrize(
-    "header", ["{}", '"{}"', " {} ", "{}; other=1", "{};", "; a", '{}; b="c;d', "{}; e=f=g", "{}; h=\xff"]
+    "header", ["{}", '"{}"', "{} ", "{}; other=1", "{};", "; a", '{}; b="c;d', "{}; e=f=g", "{}; h=\xff"]
 )
 def test_the_cookie_is_found_among_others(enter, ada, with_cookie, header):
     good = enter(ada).cookies["session"]
@@ -165,7 +165,7 @@ def test_a_form_after_the_sign_in_ended_writes_nothing(enter, ada, outside, rows
     with outside.begin() as connection:
         connection.execute(SignIn.__table__.delete())
     form["name"] = "Changed"
-    assert form.submit(status=303).location.startswith("http://localhost/signin?next=")
+    assert form.submit(status=403).html.h1.text == "Sign in"
     assert rows(User)[0].name == "Ada Lovelace"
 
 

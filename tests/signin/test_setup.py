@@ -216,6 +216,16 @@ def test_the_token_depends_only_on_the_secret(settings, secure_visitor, printed)
 
 
 @pytest.mark.usefixtures("in_production", "nobody")
+def test_the_token_is_logged_once_for_a_start(secure_visitor, printed):
+    form = filled_in(secure_visitor())
+    for browser in secure_visitor(), secure_visitor():
+        browser.get("/setup", status=200)
+    form["token"] = "wrong"
+    form.submit(status=422)
+    assert len(printed()) == 1
+
+
+@pytest.mark.usefixtures("in_production", "nobody")
 def test_a_used_token_is_worth_nothing(secure_visitor, printed, rows):
     first, second = filled_in(secure_visitor()), filled_in(secure_visitor(), email="eve@example.com")
     first["token"] = second["token"] = printed()[0]

@@ -98,20 +98,18 @@ def change(app, user, **fields):
     return form.submit(expect_errors=True)
 
 
-WAYS = [("admin", way) for way in (demote, deactivate, remove_email, delete, erase)]
-WAYS += [("editor", way) for way in (deactivate, remove_email, delete)]
-each_way = pytest.mark.parametrize(("role", "way"), WAYS, ids=[f"{way.__name__} by {role}" for role, way in WAYS])
+each_way = pytest.mark.parametrize("way", [demote, deactivate, remove_email, delete, erase])
 
 
-def remove_administrator(person, role, way):
-    """Do it to the only administrator, by themself or by an editor; return the answer."""
-    administrator, own = person("admin")
-    return way(own if role == "admin" else person(role)[1], administrator)
+def leave(person, way):
+    """Let the only administrator do it to themself; return the answer."""
+    administrator, app = person("admin")
+    return way(app, administrator)
 
 
 @each_way
-def test_no_page_removes_the_last_administrator(person, left, role, way):
-    answer = remove_administrator(person, role, way)
+def test_no_page_removes_the_last_administrator(person, left, way):
+    answer = leave(person, way)
     assert left() == 1
     assert answer.status_int == (422 if way in (demote, deactivate, remove_email) else 409)
     answer.mustcontain("This is the last administrator who can sign in.")
@@ -119,15 +117,15 @@ def test_no_page_removes_the_last_administrator(person, left, role, way):
 
 @each_way
 @pytest.mark.usefixtures("unchecked")
-def test_without_the_triggers_the_pages_remove_the_last_administrator(person, left, role, way):
-    assert remove_administrator(person, role, way).status_int == 303
+def test_without_the_triggers_the_pages_remove_the_last_administrator(person, left, way):
+    assert leave(person, way).status_int == 303
     assert left() == 0
 
 
-@pytest.mark.parametrize(("role", "way"), [("admin", demote), ("editor", delete)])
-def test_one_of_two_administrators_can_be_removed(person, left, role, way):
+@pytest.mark.parametrize("way", [demote, delete])
+def test_one_of_two_administrators_can_be_removed(person, left, way):
     person("admin")
-    assert remove_administrator(person, role, way).status_int == 303
+    assert leave(person, way).status_int == 303
     assert left() == 1
 
 
@@ -139,7 +137,7 @@ def test_one_of_two_administrators_can_be_removed(person, left, role, way):
 @pytest.mark.parametrize("way", [demote, delete])
 def test_an_administrator_who_cannot_sign_in_does_not_count(outside, person, left, values, way):
     add_person(outside, "Another", **{"role": "admin", **values})
-    assert remove_administrator(person, "admin", way).status_int in (409, 422)
+    assert leave(person, way).status_int in (409, 422)
     assert left() == 1
 
 
@@ -160,7 +158,7 @@ def test_other_fields_of_the_last_administrator_can_be_changed(person, rows):
 
 
 def test_users_can_be_changed_and_deleted_when_there_is_no_administrator(make_user, person):
-    first, second = make_user(role="admin"), make_user()
+    first, second = make_user(), make_user()
     _editor, app = person("editor")
     assert [deactivate(app, first).status_int, delete(app, first).status_int, delete(app, second).status_int] == [
         303
@@ -462,30 +460,27 @@ def form_to(act, app, user):
 
 
 def forms_of(act, whom, person):
-    """Return two forms, which two administrators, or two editors, are about to send."""
+    """Return two forms, which two administrators are about to send."""
     (first, first_browser), (second, second_browser) = person("admin"), person("admin")
     if whom == "themselves":
         return [form_to(act, first_browser, first), form_to(act, second_browser, second)]
-    if whom == "each other":
-        return [form_to(act, first_browser, second), form_to(act, second_browser, first)]
-    return [form_to(act, person("editor")[1], user) for user in (first, second)]
+    return [form_to(act, first_browser, second), form_to(act, second_browser, first)]
 
 
 ACTS = ["demote", "deactivate", "delete", "erase"]
-RACES = [(act, "themselves") for act in ACTS] + [(act, "by editors") for act in ("deactivate", "delete")]
 
 
-@pytest.mark.parametrize(("act", "whom"), RACES)
-def test_of_two_administrators_who_leave_at_once_one_stays(together, person, left, act, whom):
-    answers = together(forms_of(act, whom, person))
+@pytest.mark.parametrize("act", ACTS)
+def test_of_two_administrators_who_leave_at_once_one_stays(together, person, left, act):
+    answers = together(forms_of(act, "themselves", person))
     assert left() == 1
     assert answers == [303, 422 if act in ("demote", "deactivate") else 409]
 
 
-@pytest.mark.parametrize(("act", "whom"), RACES)
+@pytest.mark.parametrize("act", ACTS)
 @pytest.mark.usefixtures("unchecked")
-def test_without_the_triggers_both_leave_at_once(together, person, left, act, whom):
-    assert together(forms_of(act, whom, person)) == [303, 303]
+def test_without_the_triggers_both_leave_at_once(together, person, left, act):
+    assert together(forms_of(act, "themselves", person)) == [303, 303]
     assert left() == 0
 
 

@@ -6,7 +6,6 @@ import pytest
 import sqlalchemy
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
-from sqlalchemy.orm.exc import StaleDataError
 
 from myproject.models import User
 
@@ -94,21 +93,6 @@ def test_every_change_raises_the_version(outside, make_user):
             user.age = age
             session.commit()
         assert user.version == 3
-
-
-def test_a_concurrent_change_is_refused(outside, make_user, rows):
-    user_id = make_user(age=30).id
-    with Session(outside) as session:
-        user = session.get(User, user_id)
-        session.rollback()
-        user.age = 31
-        with outside.begin() as connection:
-            connection.execute(users.update().values(age=40, version=2))
-        # As if the row was read before the other change, in its old version.
-        sqlalchemy.orm.attributes.set_committed_value(user, "version", 1)
-        with pytest.raises(StaleDataError):
-            session.commit()
-    assert rows(User)[0].age == 40
 
 
 def test_datetimes_are_aware_and_in_utc(make_user, rows):

@@ -16,7 +16,7 @@ from tests import sqlite_only
         (httpexceptions.HTTPNotFound, 404, "Page not found"),
         (httpexceptions.HTTPMethodNotAllowed, 405, "This action is not available here"),
         (httpexceptions.HTTPRequestEntityTooLarge, 413, "Too much data"),
-        (httpexceptions.HTTPConflict, 409, "This record was changed by somebody else"),
+        (httpexceptions.HTTPConflict, 409, "This form was already sent"),
         (RuntimeError, 500, "Something went wrong"),
         (ZeroDivisionError, 500, "Something went wrong"),
     ],

@@ -1,8 +1,11 @@
-"""The message that the next page shows once."""
+"""The message that the page behind a redirect shows once."""
 
+import time
+
+from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.i18n import TranslationString
 
-from myproject.web.flash import MAX_LENGTH, flash
+from myproject.web.flash import MAX_AGE_SECONDS, MAX_LENGTH, flash
 
 
 def message(page):
@@ -12,8 +15,13 @@ def message(page):
 
 
 def leave(probe, text):
-    """Leave `text` for the next page."""
-    probe(lambda request: flash(request, TranslationString(text)), status=200)
+    """Leave `text` for the list of users."""
+
+    def view(request):
+        flash(request, TranslationString(text))
+        return HTTPSeeOther("/users")
+
+    probe(view, status=303)
 
 
 def test_a_message_is_shown_once(app, probe):
@@ -39,3 +47,10 @@ def test_the_last_of_several_messages_is_shown(app, probe):
 def test_a_long_message_is_cut_to_fit_into_the_cookie(app, probe):
     leave(probe, "가" * 5000)
     assert message(app.get("/users")) == "가" * (MAX_LENGTH - 1) + "…"
+
+
+def test_a_message_whose_page_was_not_opened_in_time_is_not_shown(app, probe, monkeypatch):
+    leave(probe, "Saved.")
+    later = time.time() + MAX_AGE_SECONDS + 1
+    monkeypatch.setattr("time.time", lambda: later)
+    assert message(app.get("/users")) is None

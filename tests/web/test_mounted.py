@@ -30,7 +30,7 @@ def mounted(wsgi):
 @pytest.fixture
 def staff(wsgi):
     """The administrator's browser."""
-    app = TestApp(mounted(wsgi), extra_environ={"HTTP_ACCEPT_LANGUAGE": "en"})
+    app = TestApp(mounted(wsgi), extra_environ=signed_in.ENVIRON)
     app.set_cookie("session", signed_in.cookie())
     return app
 

@@ -7,11 +7,13 @@ from threading import Barrier, BrokenBarrierError, Thread
 import pytest
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from sqlalchemy import delete, insert, inspect, select, text
+from sqlalchemy.orm import Session
 
 from myproject.db.base import utcnow
 from myproject.models import Post, User
 from myproject.users import views
-from myproject.web.receipts import TOKEN_FIELD, Receipt
+from myproject.web.receipts import TOKEN_FIELD, Receipt, digest_of
+from myproject.web.request import Request
 
 ALREADY = "This was already done."
 TOKEN = "0123456789abcdef" * 2
@@ -40,16 +42,11 @@ def tokens(outside):
 def keep(outside):
     """Call `keep(token, created_at)`: store a receipt."""
 
-    def write(token, created_at):
+    def store(token, created_at):
         with outside.begin() as connection:
-            store(connection, token, created_at)
+            connection.execute(insert(RECEIPTS).values(token=token, location="/users", created_at=created_at))
 
-    return write
-
-
-def store(connection, token, created_at):
-    """Insert a receipt."""
-    connection.execute(insert(RECEIPTS).values(token=token, location="/users", created_at=created_at))
+    return store
 
 
 def form_of(app, name="John Doe"):
@@ -74,12 +71,87 @@ def test_the_message_of_a_repeated_form_is_translated(app, names):
     assert names() == ["김철수"]
 
 
-def test_a_form_changed_after_going_back_is_not_applied_again(app, names):
+def test_a_form_changed_after_going_back_can_add_another_user(app, names):
     form = form_of(app)
     form.submit(status=303)
     form["name"] = "Jane Doe"
-    form.submit(status=303).follow().mustcontain("John Doe", ALREADY, no="Jane Doe")
-    assert names() == ["John Doe"]
+    page = form.submit(status=409)
+    page.mustcontain("<bdi>John Doe</bdi> was added already.")
+    page.forms["record"].submit(status=303)
+    assert names() == ["John Doe", "Jane Doe"]
+
+
+def test_a_form_changed_after_going_back_can_change_the_user_that_it_added(app, names):
+    form = form_of(app)
+    form.submit(status=303)
+    form["name"] = "Jane Doe"
+    again = form.submit(status=409).forms["record"]
+    again.action = button(again, "Change").attrs["formaction"]
+    again.submit(status=303).follow().mustcontain("The changes to Jane Doe were saved.")
+    assert names() == ["Jane Doe"]
+
+
+def test_a_change_of_the_added_user_notices_that_somebody_else_changed_it_since(app, names, outside):
+    form = form_of(app)
+    form.submit(status=303)
+    form["name"] = "Jane Doe"
+    again = form.submit(status=409).forms["record"]
+    again.action = button(again, "Change").attrs["formaction"]
+    with Session(outside) as session:
+        session.scalars(select(User).where(User.id > 0)).one().name = "Jack Doe"
+        session.commit()
+    again.submit(status=409).mustcontain("Jane Doe", "Jack Doe")
+    assert names() == ["Jack Doe"]
+
+
+def test_a_changed_form_whose_user_was_deleted_since_is_shown_again(app, names, outside):
+    form = form_of(app)
+    form.submit(status=303)
+    with outside.begin() as connection:
+        connection.execute(delete(User).where(User.id > 0))
+    form["name"] = "Jane Doe"
+    form.submit(status=409).forms["record"].submit(status=303)
+    assert names() == ["Jane Doe"]
+
+
+def test_the_token_of_one_form_says_nothing_about_another_page(app, make_post, rows):
+    form, post = form_of(app), make_post()
+    form.submit(status=303)
+    other = app.get(f"/posts/{post.id}/edit").forms["record"]
+    other[TOKEN_FIELD].force_value(form[TOKEN_FIELD].value)
+    other["title"] = "Changed"
+    other.submit(status=409).forms["record"].submit(status=303)
+    assert [post.title for post in rows(Post)] == ["Changed"]
+
+
+def test_a_view_that_writes_other_content_all_the_same_is_refused(probe, app, names):
+    def view(request):
+        request.dbsession.add(User(name=request.POST["name"]))
+        return HTTPSeeOther("/users")
+
+    probe(view, body=SENT + b"&name=Anna", content_type=FORM, status=303)
+    probe(view, body=SENT + b"&name=Berta", content_type=FORM, status=409).mustcontain("This form was already sent")
+    assert names() == ["Anna"]
+
+
+def test_the_digest_of_a_form_depends_on_the_secret(wsgi, monkeypatch):
+    request = Request.blank("/users/new", POST={"name": "John Doe", "csrf_token": "1"})
+    request.registry, request.path_here, digests = wsgi.registry, "/users/new", set()
+    for secret in ("one secret", "another secret"):
+        monkeypatch.setitem(wsgi.registry.settings, "myproject.secret", secret)
+        digests.add(digest_of(request))
+    assert [len(digest) for digest in digests] == [64, 64]
+
+
+def test_strangers_leave_no_receipts(stranger, probe, tokens, wsgi):
+    wsgi.registry["probe"] = lambda request: HTTPSeeOther("/users")
+    stranger.post("/probe", SENT, content_type=FORM, status=303)
+    assert tokens() == []
+
+
+def button(form, text):
+    """Return the button of `form` that begins with `text`."""
+    return next(button for button in form.html.find_all("button") if button.text.startswith(text))
 
 
 @pytest.mark.parametrize("times", [2, 5])
@@ -101,13 +173,18 @@ def test_a_form_sent_several_times_at_once_is_applied_once(times, app, names, mo
 
 def test_a_form_that_waits_while_its_receipt_is_committed_is_not_applied(app, names, outside):
     form, answers = form_of(app), []
+    location = form.submit(status=303).location
+    with outside.begin() as connection:
+        receipt = connection.execute(select(RECEIPTS)).mappings().one()
+        connection.execute(delete(RECEIPTS))
+        connection.execute(delete(User).where(User.id > 0))
     waiting = Thread(target=lambda: answers.append(form.submit(expect_errors=True)))
     with outside.begin() as connection:
-        store(connection, form[TOKEN_FIELD].value, utcnow())
+        connection.execute(insert(RECEIPTS).values(**receipt))
         waiting.start()
         wait_until_blocked(outside)
     waiting.join()
-    assert [(answer.status_int, answer.location) for answer in answers] == [(303, "http://localhost/users")]
+    assert [(answer.status_int, answer.location) for answer in answers] == [(303, location)]
     assert names() == []
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pyramid.request
 from pyramid.interfaces import IRequestExtensions, IRequestFactory
 
 from myproject.web.request import Request
@@ -13,7 +12,7 @@ def test_every_attribute_that_is_added_is_declared_and_the_other_way_round(wsgi)
     added = {*extensions.descriptors, *extensions.methods}
     declared = Request.__annotations__.keys()
     assert sorted(added - declared) == []
-    assert sorted(name for name in declared - added if not hasattr(pyramid.request.Request, name)) == []
+    assert sorted(name for name in declared - added if not hasattr(Request, name)) == []
 
 
 def test_every_request_is_of_this_class(wsgi, probe):

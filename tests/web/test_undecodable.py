@@ -41,7 +41,7 @@ def test_a_form_that_is_not_utf8_is_a_bad_request(send, body):
     assert_error_page(page, 400)
 
 
-@pytest.mark.parametrize("cookie", ['stranger="\\377"', "\xff=1", "session=\xff", 'session="\\377"'])
+@pytest.mark.parametrize("cookie", ['stranger="\\377"', "\xff=1", "stranger=\xff"])
 def test_a_cookie_that_is_not_utf8_is_ignored(send, cookie):
     assert send("/users", cookie=cookie).location == "http://localhost/signin?next=%2Fusers"
     assert send("/users", cookie=f"{cookie}; {COOKIE}").status_int == 200

@@ -51,11 +51,14 @@ class NewSavedViewForm(SavedViewForm):
     offered = HiddenField()
 
     def invalid(self, request: Request, **names: Any) -> dict[str, Any]:
-        """Return what the template needs; if the name is taken, the form offers to replace the view of that name."""
+        """Return what the template needs; if the name is taken, the form offers to replace the view of that name.
+
+        Not to a former editor, for a view that they once shared.
+        """
         same_name = None
         if NAME_TAKEN in self.name.errors:
             same_name = request.dbsession.scalar(select_by_name(identity_of(request).id, self.name.data))
-        if same_name is None:
+        if same_name is None or not request.has_permission("edit", same_name):
             del self.replace
         else:
             self.name.errors = [NAME_TAKEN_REPLACEABLE]
@@ -65,8 +68,9 @@ class NewSavedViewForm(SavedViewForm):
         return super().invalid(request, **names)
 
     def replaces(self, saved_view: SavedView) -> bool:
-        """Return whether the person has agreed to replace this view, as it is now."""
-        return self.replace.data and self.offered.data == replacement_token(saved_view)
+        """Return whether the person may replace this view, and has agreed to replace it as it is now."""
+        is_agreed = self.replace.data and self.offered.data == replacement_token(saved_view)
+        return is_agreed and bool(self.request.has_permission("edit", saved_view))
 
 
 def replacement_token(saved_view: SavedView) -> str:

@@ -24,6 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ...db import Base
 from ...db.base import utcnow
+from ...db.version import Version, keep_version
 from ...security import SITE_ACL
 from ..listing.view import View, read_view
 from ..models import User
@@ -33,7 +34,10 @@ QUERY_LENGTH = 2000
 
 
 class SavedView(Base):
-    """The query string of a list of users, by name. It is deleted with its owner, even if it is for everybody."""
+    """The query string of a list of users, by name. It is deleted with its owner, even if it is for everybody.
+
+    `user` is `None` only after another program has deleted the owner with foreign keys off.
+    """
 
     __tablename__ = "saved_views"
 
@@ -42,11 +46,11 @@ class SavedView(Base):
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     query: Mapped[str] = mapped_column(Text)
     for_all: Mapped[bool] = mapped_column(default=False, server_default=false(), index=True)
-    version: Mapped[int] = mapped_column(server_default="1")
+    version: Mapped[Version]
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, server_default=func.now())
     updated_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow, server_default=func.now())
 
-    user: Mapped[User] = relationship()
+    user: Mapped[User | None] = relationship()
 
     @property
     def view(self) -> View | None:
@@ -59,19 +63,31 @@ class SavedView(Base):
         return view if view.values == parameters else None
 
     def __acl__(self) -> list[tuple[str, str, list[str]]]:
-        """Return the permissions on the view: its owner may do everything, others may see it if it is for everybody."""
+        """Return the permissions on the view: its owner may do everything, others may see it if it is for everybody.
+
+        An owner who has become a member can no longer change what everybody sees.
+        """
         owner = (Allow, f"user:{self.user_id}", ["view", "edit", "delete"])
         if not self.for_all:
             return [owner, (Deny, Everyone, ["view", "edit", "delete"]), *SITE_ACL]
-        return [owner, (Allow, "role:admin", ["edit", "delete"]), (Deny, Everyone, ["edit", "delete"]), *SITE_ACL]
+        changing = ["edit", "delete"]
+        return [
+            (Allow, "role:admin", changing),
+            (Deny, "role:member", changing),
+            owner,
+            (Deny, Everyone, changing),
+            *SITE_ACL,
+        ]
 
-    __mapper_args__ = {"version_id_col": version}
     __table_args__ = (
         CheckConstraint(f"length(name) BETWEEN 1 AND {NAME_LENGTH}", name="name_length"),
         CheckConstraint(f"length(query) <= {QUERY_LENGTH}", name="query_length"),
         # SQLite must not give the id of a deleted view to another one.
         {"sqlite_autoincrement": True},
     )
+
+
+keep_version(SavedView)
 
 
 def name_key(name: Any) -> ColumnElement[str]:

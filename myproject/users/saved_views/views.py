@@ -7,11 +7,12 @@ from pyramid.view import view_config
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
-from ...web.flash import flash
+from ...web.flash import flash, forward
 from ...web.forms import try_write
 from ...web.i18n import _
 from ...web.identity import identity_of
 from ...web.pagination import page_of
+from ...web.receipts import earlier_record
 from ...web.request import Request
 from ..fields import ROLE_NAMES
 from ..listing.display import OPTIONAL_COLUMNS
@@ -47,10 +48,20 @@ def create(request: Request) -> Any:
     """Save a view, new or in place of the one with its name, and go back to it."""
     form = NewSavedViewForm(request)
     view = read_query(form.query.data)
-    if not (form.validate() and save_new(form)):
-        return form.invalid(request, view=view, **TEMPLATE_NAMES)
-    flash(request, _("“${name}” was saved. Open it from “Saved views”.", mapping={"name": form.name.data}))
-    return HTTPSeeOther(request.route_path("users.list", _query=view.parameters))
+    saved = save_new(form) if form.validate() else None
+    if saved is None:
+        earlier = earlier_record(request, SavedView, "users.views.show")
+        return form.invalid(request, view=view, earlier=earlier, **TEMPLATE_NAMES)
+    flash(request, _("“${name}” was saved. Open it from “Saved views”.", mapping={"name": saved.name}))
+    return HTTPSeeOther(request.route_path("users.views.show", id=saved.id))
+
+
+@view_config(route_name="users.views.show", request_method="GET")
+def show(saved: SavedView, request: Request) -> HTTPSeeOther:
+    """Redirect to the list of users as the view describes it, or to the saved views if it is not understood."""
+    if saved.view is None:
+        return forward(request, request.route_path("users.views.list"))
+    return forward(request, request.route_path("users.list", _query=saved.view.parameters))
 
 
 @view_config(**EDIT, request_method="GET")
@@ -63,8 +74,6 @@ def edit(saved: SavedView, request: Request) -> dict[str, Any]:
 def update(saved: SavedView, request: Request) -> Any:
     """Change a saved view."""
     form = SavedViewForm(request, saved)
-    if form.is_outdated(saved):
-        return form.outdated(request, saved, saved=saved, **TEMPLATE_NAMES)
     if not (form.validate() and save(form, saved)):
         return form.invalid(request, saved=saved, **TEMPLATE_NAMES)
     flash(request, _("“${name}” was saved.", mapping={"name": saved.name}))
@@ -85,19 +94,16 @@ def delete(saved: SavedView, request: Request) -> HTTPSeeOther:
     return HTTPSeeOther(request.route_path("users.views.list"))
 
 
-def save_new(form: NewSavedViewForm) -> bool:
-    """Save a view, new or in place of the one with its name; return `False`, with a message on the name, if refused."""
+def save_new(form: NewSavedViewForm) -> SavedView | None:
+    """Save a view, new or in place of the one with its name, and return it; `None`, with a message, if refused."""
     dbsession, user_id = form.request.dbsession, identity_of(form.request).id
     saved = dbsession.scalar(select_by_name(user_id, form.name.data))
     if saved is None and not has_room(form, dbsession, user_id):
-        return False
+        return None
     if saved is None or not form.replaces(saved):
         # If the name is taken, the database refuses the new view.
         saved = SavedView(user_id=user_id)
-    if not form.for_all:
-        # A former editor's view for everybody becomes private when they replace it.
-        saved.for_all = False
-    return save(form, saved)
+    return saved if save(form, saved) else None
 
 
 def has_room(form: NewSavedViewForm, dbsession: Session, user_id: int) -> bool:

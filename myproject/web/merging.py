@@ -1,0 +1,72 @@
+"""Merges two people's changes of one record, field by field: what a form showed, what it sent, and what is saved now.
+
+All three are texts as a form sends them. So a field that a person left alone is recognised, whatever a rule would make
+of its text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of one field while its form was open; `shown` is `None` if the form does not say what it showed."""
+
+    shown: str | None
+    submitted: str
+    saved: str
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether the person of this form did not change the field: the saved value counts."""
+        return self.submitted == self.shown
+
+    @property
+    def is_own(self) -> bool:
+        """Whether only the person of this form changed the field: their value counts."""
+        return self.saved == self.shown != self.submitted
+
+    @property
+    def is_of_others(self) -> bool:
+        """Whether only somebody else changed the field."""
+        return self.is_left_alone and self.saved != self.shown
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether both changed the field, to different values: the person has to choose."""
+        return self.shown not in (self.submitted, self.saved) and self.submitted != self.saved
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the saved value is one that the person has neither seen nor entered."""
+        return self.is_of_others or self.is_conflict
+
+
+def compare(
+    saved: Mapping[str, str], submitted: Mapping[str, str], sent: Mapping[str, str], *, is_outdated: bool
+) -> dict[str, Change]:
+    """Return the Change of each field, by the names of `saved`.
+
+    `sent` has `shown_name` for each field of a page, and `choice_name=saved` where the person chose the saved value.
+    The form of a program has neither; `is_outdated` says that the record is no longer in the version of such a form.
+    """
+    shown = {key.removeprefix("shown_"): normalised(text) for key, text in sent.items() if key.startswith("shown_")}
+    if not shown:
+        return {name: Change(None if is_outdated else text, submitted[name], text) for name, text in saved.items()}
+    # A field that the page did not have, since the person could not change it then, is left alone as well.
+    left = saved.keys() - shown.keys() | {name for name in saved if sent.get(f"choice_{name}") == "saved"}
+    before = {**saved, **shown}
+    return {name: Change(before[name], (before if name in left else submitted)[name], saved[name]) for name in saved}
+
+
+def text_of(value: Any) -> str:
+    """Return the text by which a form sends `value`; a checkbox that is not ticked sends none."""
+    if isinstance(value, bool):
+        return "y" if value else ""
+    return "" if value is None else normalised(str(value))
+
+
+def normalised(text: str) -> str:
+    """Return `text` as it would come back from a browser, which sends any line ending as CR LF, and no NUL."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")

@@ -1,0 +1,140 @@
+"""Keeps what a person typed into a form that was refused because their sign-in had ended.
+
+If nobody is signed in any more, the sign-in page carries the fields of the form in a hidden input, and sends them back
+to the form's page once the same person has signed in (signin/views.py). If the person has signed in again already, in
+another tab, the form comes with the CSRF token of the session before.
+
+In both cases the page of the form is shown as on a GET, but filled in, with a valid CSRF token and a new form token.
+The view of the POST does not run, so nothing is applied before the person sends the form again. A stranger's site
+cannot fill in a form in this way: it would need the mark of the person (csrf.py).
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import quote_plus
+
+from pyramid.config import Configurator
+from pyramid.exceptions import BadCSRFToken
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.response import Response
+from pyramid.view import render_view_to_response
+from webob.multidict import MultiDict
+from zope.interface import alsoProvides
+
+from .body import is_utf8
+from .csrf import person_of
+from .errors import methods_of_route
+from .flash import flash
+from .i18n import _
+from .keyed import is_keyed_digest, keyed_digest
+from .limits import MAX_BODY_BYTES, MAX_FIELDS, is_readable_form
+from .origin import is_from_this_site
+from .paths import is_own_path
+from .receipts import TOKEN_FIELDS
+from .request import Request
+
+# The field in which the sign-in page sends a form back.
+RESTORED_FIELD = "restored"
+# As a form sends it, together with the other fields of the sign-in page.
+MAX_CARRIED_BYTES = MAX_BODY_BYTES * 3 // 4
+
+
+@dataclass(frozen=True)
+class Typed:
+    """The id of the person to whom a form was shown, and the fields that they sent, without tokens and passwords."""
+
+    person: int
+    fields: dict[str, str]
+
+
+def includeme(config: Configurator) -> None:
+    """Show forms again that come with the token of an older session, and add what forms are filled in from."""
+    config.add_request_method(submitted, reify=True)
+    config.add_view_deriver(restoring_view, under="limited_view", over="csrf_view")
+
+
+def submitted(request: Request) -> MultiDict | None:
+    """Return the fields that the page's form is filled in from, or `None` for a form that nobody has filled in."""
+    return request.POST if request.method == "POST" else None
+
+
+def restoring_view(view: Callable[..., Response], info: Any) -> Callable[..., Response]:
+    """Show a form as it was typed if its CSRF token is that of an older session of the same person: a view deriver."""
+    if info.exception_only:
+        return view
+
+    def wrapped(context: Any, request: Request) -> Response:
+        if request.method == "POST" and RESTORED_FIELD in request.POST:
+            return show_again(context, request, read_carried(request, request.POST[RESTORED_FIELD]))
+        try:
+            return view(context, request)
+        except BadCSRFToken:
+            return show_again(context, request, typed_in(request))
+
+    return wrapped
+
+
+def show_again(context: Any, request: Request, typed: Typed | None) -> Response:
+    """Return the page of the form, filled in with what was typed; the page it was on if it has none of its own.
+
+    Raises `BadCSRFToken` unless the form was shown to the person who is signed in, or nobody is.
+    """
+    identity = request.identity
+    if typed is None or (identity is not None and identity.id != typed.person):
+        raise BadCSRFToken("Not a form of this person.")
+    if "GET" not in methods_of_route(request):
+        if identity is not None:
+            flash(request, _("Nothing was changed, because you have signed in again meanwhile. Please try again."))
+        return HTTPSeeOther(page_of_form(request))
+    request.submitted, request.is_restored = MultiDict(typed.fields), True
+    request.response.status_int = 422
+    # The view is looked up by what the request provides, and its predicates ask for the method.
+    alsoProvides(request, request.request_iface)
+    request.method = "GET"
+    try:
+        return render_view_to_response(context, request)
+    finally:
+        request.method = "POST"
+
+
+def typed_in(request: Request) -> Typed | None:
+    """Return what was typed into the form that was sent, or `None` unless it is a form that this site has shown.
+
+    No check of a view need have run before.
+    """
+    if not (request.method == "POST" and is_from_this_site(request) and is_readable_form(request) and is_utf8(request)):
+        return None
+    person, fields = person_of(request, request.POST), dict(request.POST)
+    if person is None or len(request.POST) > MAX_FIELDS or len(fields) != len(request.POST):
+        return None
+    return Typed(person, {name: text for name, text in fields.items() if is_kept(name)})
+
+
+def is_kept(name: str) -> bool:
+    """Return whether a field may pass through another page: no token, and no password, by the names of the fields."""
+    return name not in TOKEN_FIELDS and "password" not in name
+
+
+def carried(request: Request, typed: Typed | None) -> str | None:
+    """Return `typed` as text for a hidden input, which only this site can have made; `None` if empty or too long."""
+    if typed is None or not typed.fields:
+        return None
+    content = json.dumps(asdict(typed), ensure_ascii=False)
+    text = f"{keyed_digest(request, RESTORED_FIELD, content)}.{content}"
+    return text if len(quote_plus(text)) <= MAX_CARRIED_BYTES else None
+
+
+def read_carried(request: Request, text: str | None) -> Typed | None:
+    """Return what `carried` has made `text` of, or `None` for any other text."""
+    digest, _dot, content = (text or "").partition(".")
+    return Typed(**json.loads(content)) if is_keyed_digest(request, digest, RESTORED_FIELD, content) else None
+
+
+def page_of_form(request: Request) -> str:
+    """Return the path of this page; for a form that is sent to an address without a page, of the one that it is on."""
+    if request.method != "POST" or "GET" in methods_of_route(request):
+        return request.path_here
+    page = request.POST.get("page", "") if is_readable_form(request) else ""
+    return page if is_own_path(request, page) else request.route_path("home")

@@ -1,0 +1,147 @@
+"""House rules for every route that takes a POST: each is in `FORMS`, or in `EXCEPTIONS` with its reason."""
+
+import dataclasses
+
+import pytest
+from webtest import Form as FilledIn
+
+from myproject.web.receipts import TOKEN_FIELD
+from tests.people import add_person, browser_of, everything_stored
+from tests.signed_in import PASSWORD
+
+FIRST_PASSWORD, SECOND_PASSWORD = "seven quiet llamas sing", "eight loud camels whisper"
+ALREADY = "This was already done."
+
+
+@dataclasses.dataclass
+class Form:
+    """A form: its page, the values of its fields, and one field with what a person changes after going back."""
+
+    path: str
+    values: dict = dataclasses.field(default_factory=dict)
+    change: tuple[str, str] | None = None
+
+
+FORMS = {
+    "users.new": Form("/users/new", {"name": "Anna"}, ("name", "Berta")),
+    "users.edit": Form("/users/{ada}/edit", {"name": "Anna"}, ("name", "Berta")),
+    "users.delete": Form("/users/{ada}/delete"),
+    "users.erase": Form("/users/{ada}/erase"),
+    "users.password": Form("/users/{me}/password", {"password": FIRST_PASSWORD}, ("password", SECOND_PASSWORD)),
+    "users.views.new": Form("/users/views/new?q=a", {"name": "Anna"}, ("name", "Berta")),
+    "users.views.edit": Form("/users/views/{view}/edit", {"name": "Anna"}, ("name", "Berta")),
+    "users.views.delete": Form("/users/views/{view}/delete"),
+    "posts.new": Form("/posts/new", {"title": "Anna", "body": "Hello"}, ("title", "Berta")),
+    "posts.edit": Form("/posts/{post}/edit", {"title": "Anna"}, ("title", "Berta")),
+    "posts.delete": Form("/posts/{post}/delete"),
+}
+EXCEPTIONS = {
+    "signin": "does the same each time",
+    "signout": "does the same each time",
+    "language": "does the same each time",
+    "users.display": "does the same each time",
+    "users.sign_ins": "does the same each time",
+    "setup": "exists once: tests/signin/test_setup.py",
+    "set_password": "a link is used once: tests/signin/test_passwords_pages.py",
+    "users.password_link": "shows a new link each time, which replaces the one before",
+    "probe": "a page of the tests",
+}
+CHANGED = [route for route, form in FORMS.items() if form.change]
+
+
+@pytest.fixture
+def me(wsgi, outside):
+    """A browser in which an administrator, `me.user`, is signed in."""
+    user = add_person(outside, "Grace Hopper", "admin")
+    app = browser_of(wsgi, outside, user)
+    app.user = user
+    return app
+
+
+@pytest.fixture
+def fill_in(me, outside, make_post, make_view):
+    """Call `fill_in(route)`: return the form of a route, filled in."""
+    ada = add_person(outside, "Ada Lovelace")
+    ids = {"me": me.user.id, "ada": ada.id, "post": make_post(author=ada).id, "view": make_view(me.user).id}
+
+    def fill(route):
+        form = me.get(FORMS[route].path.format(**ids)).forms["record"]
+        for name, value in FORMS[route].values.items():
+            form[name] = value
+        if "your_password" in form.fields:
+            form["your_password"] = PASSWORD
+        return form
+
+    return fill
+
+
+def change(form: FilledIn, route: str) -> str:
+    """Change the form of `route` as a person does who has gone back to it; return what they typed."""
+    name, value = FORMS[route].change
+    form[name] = value
+    if route == "users.password":
+        form["your_password"] = FIRST_PASSWORD
+    return value
+
+
+def test_every_route_that_takes_a_post_is_listed(wsgi):
+    views = (entry["introspectable"] for entry in wsgi.registry.introspector.get_category("views"))
+    taking = {view["route_name"] for view in views if view["request_methods"] in ("POST", None)}
+    assert taking - {None, "__static/", "static/"} == FORMS.keys() | EXCEPTIONS.keys()
+
+
+@pytest.mark.parametrize("route", FORMS)
+def test_the_same_content_again_leads_to_the_first_result(route, fill_in, outside):
+    form = fill_in(route)
+    first, stored = form.submit(status=303), everything_stored(outside)
+    again = form.submit(status=303)
+    assert (again.location, everything_stored(outside)) == (first.location, stored)
+    page = again.follow()
+    (page if page.status_int == 200 else page.follow()).mustcontain(ALREADY)
+
+
+@pytest.mark.parametrize("route", CHANGED)
+def test_other_content_after_going_back_is_shown_and_not_saved(route, fill_in, outside):
+    form = fill_in(route)
+    form.submit(status=303)
+    stored, typed = everything_stored(outside), change(form, route)
+    page = form.submit(status=409)
+    assert everything_stored(outside) == stored
+    page.mustcontain("already")
+    again = page.forms["record"]
+    assert again[TOKEN_FIELD].value != form[TOKEN_FIELD].value
+    assert again[FORMS[route].change[0]].value == ("" if route == "users.password" else typed)
+
+
+@pytest.mark.parametrize("route", CHANGED)
+def test_other_content_is_saved_when_it_is_sent_again(route, fill_in, outside):
+    form = fill_in(route)
+    form.submit(status=303)
+    stored, _typed = everything_stored(outside), change(form, route)
+    again = form.submit(status=409).forms["record"]
+    change(again, route)
+    again.submit(status=303).follow()
+    assert everything_stored(outside) != stored
+
+
+@pytest.mark.parametrize("route", FORMS)
+def test_a_message_waits_for_its_page(route, fill_in, me):
+    answer = fill_in(route).submit(status=303)
+    page = answer.location.partition("?")[0]
+    me.head(page)
+    me.get("/favicon.ico", status=404)
+    me.get("/overview")
+    me.get(page, headers={"Sec-Fetch-Dest": "empty"})
+    me.get(page, headers={"Sec-Purpose": "prefetch"})
+    shown = me.get(answer.location)
+    shown = shown.follow() if shown.status_int == 303 else shown
+    assert shown.html.find(role="status") is not None
+    assert me.get(shown.request.path_qs).html.find(role="status") is None
+
+
+@pytest.mark.parametrize("route", FORMS)
+def test_receipts_keep_no_query_and_nothing_typed(route, fill_in, outside):
+    form = fill_in(route)
+    form.action = f"{form.action or ''}?q=canary"
+    form.submit(status=303)
+    assert not [row for row in everything_stored(outside)["receipts"] if "canary" in row or "q=" in row]
