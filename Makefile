@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve test check fuzz stress scan bench demo migration messages lock format clean .venv
+.PHONY: help serve test check fuzz stress scan mutants bench demo migration messages lock format clean .venv
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ stress: .venv/testing.stamp ## Kill servers while clients write, about 5 minutes
 scan: .venv/testing.stamp .venv/scan/stamp ## Attack the signed-in site with a security scanner, about a minute (ARGS="--seconds 600")
 	@$(BIN)/python -m tests.scan $(ARGS)
 
+mutants: .venv/testing.stamp .venv/mutants/stamp ## Change critical code in small ways; tests should fail; hours (ARGS="--limit 20 signin/views.py")
+	@.venv/mutants/bin/python tests/mutants/run.py $(ARGS)
+
 bench: .venv/testing.stamp ## Measure speed and memory, several minutes (ROWS=100000 ARGS="--only lists")
 	@$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
@@ -64,6 +67,7 @@ format: .venv/testing.stamp ## Format the code, and fix what the linter can fix
 
 # The last release that checks headers and cookies; it runs on Python 3.11 and 3.12.
 SCANNER = wapiti3 == 3.2.3; python_version < '3.13'
+MUTATOR = cosmic-ray
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
@@ -72,6 +76,7 @@ lock: .venv/testing.stamp ## Write requirements/ from setup.py (UPGRADE=1 takes 
 	@$(COMPILE) setup.py --extra development --output-file requirements/development.txt
 	@$(COMPILE) setup.py --extra postgresql --extra development --extra testing --output-file requirements/testing.txt
 	@echo "$(SCANNER)" | $(COMPILE) - --output-file requirements/scan.txt
+	@echo "$(MUTATOR)" | $(COMPILE) - --output-file requirements/mutants.txt
 
 clean: ## Remove .venv and the files of all tools; the database stays
 	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -87,18 +92,18 @@ clean: ## Remove .venv and the files of all tools; the database stays
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch .venv/development.stamp $@
 
-# The scanner has its own environment: it pins an old SQLAlchemy.
-.venv/scan/stamp: requirements/scan.txt | .venv/testing.stamp
-	@echo "Installing requirements/scan.txt into .venv/scan; this takes about a minute."
-	@rm -rf .venv/scan
-	@$(BIN)/python -m venv .venv/scan
-	@.venv/scan/bin/python -m pip install --quiet --require-hashes -r requirements/scan.txt
+# The scanner and the mutation tool have their own environments: one pins an old SQLAlchemy, both need many packages.
+.venv/%/stamp: requirements/%.txt | .venv/testing.stamp
+	@echo "Installing requirements/$*.txt into .venv/$*; this takes about a minute."
+	@rm -rf .venv/$*
+	@$(BIN)/python -m venv .venv/$*
+	@.venv/$*/bin/python -m pip install --quiet --require-hashes -r requirements/$*.txt
 	@touch $@
 
 # Created again if it is missing, incomplete, was moved, or its Python was removed or changed.
 ifneq ($(shell { [ ! -e .venv/unfinished ] && grep -F ' $(CURDIR)/.venv' .venv/pyvenv.cfg && \
 	$(BIN)/python -c 'import pip'; } >/dev/null 2>&1 && echo sound),sound)
-.venv/development.stamp .venv/testing.stamp .venv/scan/stamp: .venv
+.venv/development.stamp .venv/testing.stamp .venv/scan/stamp .venv/mutants/stamp: .venv
 endif
 
 .venv:

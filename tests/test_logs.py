@@ -30,7 +30,6 @@ QUERY = {"q": EMAIL, "next": f"/set-password/{MARK}", MARK: MARK}
 NAMES = ["User-Agent", "Accept-Language", "Authorization", "X-Request-Id", "If-None-Match", "Via", "Forwarded"]
 HEADERS = dict.fromkeys(NAMES, f"{MARK}/5.0")
 COOKIES = {"theme": MARK, "__Host-language": MARK}
-# What else a request may have: by it the site refuses, and logs that.
 # What else a request may have, for which the site refuses it, and the line that tells so.
 VARIANTS = {
     "a valid form": ({}, "sqlalchemy.engine"),

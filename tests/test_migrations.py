@@ -6,7 +6,9 @@ import re
 import subprocess
 import sysconfig
 import textwrap
+import threading
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import alembic.command
@@ -176,30 +178,72 @@ def test_rows_survive_a_migration_that_rebuilds_the_table(outside, config, add_m
     assert [(kept.title, kept.author_id) for kept in rows(Post)] == [("Hello", post.author_id)]
 
 
-@pytest.mark.parametrize(
-    "stops_at", ["UPDATE users SET has_posts", "ix_users_by_age", "ix_users_name", "alembic_version"]
-)
-def test_an_interrupted_migration_of_the_search_can_be_resumed(empty, config, monkeypatch, stops_at):
+# The beginning of a statement, and before which of those that begin so the migration of the search stops.
+STOPS = {
+    "before the first batch": ("UPDATE users SET has_posts", 1),
+    "between two batches": ("UPDATE users SET has_posts", 2),
+    "in the indexes": ("CREATE INDEX", 3),
+    "after the indexes": ("DROP INDEX", 1),
+    "at its end": ("UPDATE alembic_version", 1),
+}
+
+
+@pytest.mark.parametrize("place", STOPS)
+def test_an_interrupted_migration_of_the_search_can_be_resumed(empty, config, place):
     alembic.command.upgrade(config(empty), "0004")
+    store_two_batches(empty)
+    with before_statement(*STOPS[place], stop), pytest.raises(RuntimeError, match="stopped"):
+        alembic.command.upgrade(config(empty), "0005")
     with empty.begin() as connection:
-        for number in (0, 1, 2, 3, 700):
-            connection.exec_driver_sql(f"INSERT INTO users (id, name) VALUES ({number}, 'José {number}')")
-        connection.exec_driver_sql("INSERT INTO posts (title, body, author_id) VALUES ('Hello', 'World', 2)")
-    with stopping_at(stops_at), pytest.raises(RuntimeError, match="stopped"):
-        alembic.command.upgrade(config(empty), "head")
-    with empty.begin() as connection:
-        connection.exec_driver_sql("UPDATE users SET name = 'Jane 3' WHERE id = 3")
+        connection.exec_driver_sql("UPDATE users SET name = 'Jane' || id WHERE id IN (2, 3)")
         connection.exec_driver_sql("INSERT INTO posts (title, body, author_id) VALUES ('Hello', 'World', 3)")
         connection.exec_driver_sql("DELETE FROM users WHERE id = 1")
     alembic.command.upgrade(config(empty), "head")
-    found = stored(empty, "SELECT id, search_text, has_posts FROM users ORDER BY id")
-    names = {0: "jose 0", 2: "jose 2", 3: "jane 3", 700: "jose 700"}
-    assert found == [(number, f"{name}\n\n\n", number in (2, 3)) for number, name in names.items()]
-    if empty.dialect.name == "sqlite":
-        with empty.begin() as connection:
+    assert_filled(empty, {"jose ": ROWS - 3, "jane2": 1, "jane3": 1}, with_posts=[2, 3, ROWS])
+    assert differences(empty) == []
+
+
+def test_a_migration_of_the_search_waits_for_a_locked_row(empty, config, monkeypatch):
+    alembic.command.upgrade(config(empty), "0004")
+    store_two_batches(empty)
+    monkeypatch.setattr("myproject.db.postgresql.SESSION_SETTINGS", "-c timezone=UTC -c lock_timeout=50ms")
+    with empty.connect() as connection:
+
+        def lock_for_a_while():
+            connection.exec_driver_sql("UPDATE users SET name = 'Jane' WHERE id = 4000")
+            threading.Timer(0.5, connection.commit).start()
+
+        with before_statement("UPDATE users SET has_posts", 1, lock_for_a_while) as executed:
+            alembic.command.upgrade(config(empty), "head")
+    # Each of the two batches once, and on PostgreSQL the first one again while the row was locked.
+    assert len(executed) == 2 if empty.dialect.name == "sqlite" else len(executed) > 2
+    assert_filled(empty, {"jose ": ROWS - 1, "jane\n": 1}, with_posts=[2, ROWS])
+    assert differences(empty) == []
+
+
+ROWS = 5001
+
+
+def store_two_batches(engine):
+    """Store users, one more than a batch of the migration has, and posts of the second and the last one."""
+    numbers = f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS}) "
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"INSERT INTO users (id, name) {numbers} SELECT i, 'José ' || i FROM n")
+        for number in (2, ROWS):
+            connection.exec_driver_sql(
+                f"INSERT INTO posts (title, body, author_id) VALUES ('Hello', 'World', {number})"
+            )
+
+
+def assert_filled(engine, numbers, with_posts):
+    """Check how many users are found by the beginning of their name, and who has posts."""
+    starts = Counter(text[:5] for (text,) in stored(engine, "SELECT search_text FROM users"))
+    assert starts == numbers
+    assert [number for (number,) in stored(engine, "SELECT id FROM users WHERE has_posts ORDER BY id")] == with_posts
+    if engine.dialect.name == "sqlite":
+        with engine.begin() as connection:
             check = "INSERT INTO users_trigrams (users_trigrams, rank) VALUES ('integrity-check', 1)"
             connection.exec_driver_sql(check)
-    assert differences(empty) == []
 
 
 @pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)
@@ -256,18 +300,26 @@ def test_equal_names_of_existing_saved_views_are_numbered(empty, config):
 
 
 @contextlib.contextmanager
-def stopping_at(words):
-    """Raise an error before the first statement in the block that contains `words` and is not a SELECT."""
+def before_statement(start, number, act):
+    """Call `act()` before the `number`th statement in the block that begins with `start`; yield those, as a list."""
+    executed = []
 
-    def stop(_connection, _cursor, statement, *_):
-        if words in statement and "SELECT" not in statement.split()[:1]:
-            raise RuntimeError("stopped")
+    def count(_connection, _cursor, statement, *_):
+        if statement.lstrip().startswith(start):
+            executed.append(statement)
+            if len(executed) == number:
+                act()
 
-    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", stop)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", count)
     try:
-        yield
+        yield executed
     finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", stop)
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", count)
+
+
+def stop():
+    """Interrupt the migration."""
+    raise RuntimeError("stopped")
 
 
 def test_the_guide_adds_a_column_and_changes_nothing_else(outside, config, add_migration):

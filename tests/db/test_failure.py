@@ -5,9 +5,11 @@ import sqlite3
 
 import psycopg
 import pytest
+from pyramid_retry import IRetryableError
 from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.exc import OperationalError
 
+from myproject.db import IOutcomeUnknown
 from myproject.models import User
 
 from ..conftest import migrate
@@ -105,8 +107,11 @@ def test_a_missing_server_is_logged_as_one_error(app, server, caplog):
 
 
 @POSTGRESQL
-def test_a_connection_that_breaks_before_the_commit_is_retried_on_another(probe, outside, names):
+@pytest.mark.parametrize("has_committed_before", [False, True])
+def test_a_connection_that_breaks_before_the_commit_is_retried_on_another(has_committed_before, probe, outside, names):
     attempts = []
+    if has_committed_before:
+        probe(lambda request: request.dbsession.execute(JANE) and None, status=200)
 
     def view(request):
         attempts.append(1)
@@ -116,7 +121,33 @@ def test_a_connection_that_breaks_before_the_commit_is_retried_on_another(probe,
             request.dbsession.execute(JANE)
 
     probe(view, status=200)
-    assert (len(attempts), names()) == (2, ["Jane Doe"])
+    assert (len(attempts), names()) == (2, ["Jane Doe"] * (2 if has_committed_before else 1))
+
+
+@POSTGRESQL
+@pytest.mark.parametrize("state", ["57P01", "57P02"])
+def test_a_request_that_meets_a_server_about_to_stop_is_retried(state, probe, names):
+    attempts = []
+
+    def view(request):
+        attempts.append(request.dbsession.scalar(select(func.pg_backend_pid())))
+        add_jane(request)
+        if len(attempts) == 1:
+            request.dbsession.execute(text(f"DO $$ BEGIN RAISE 'stopping' USING ERRCODE = '{state}'; END $$"))
+
+    probe(view, status=200)
+    assert (len(set(attempts)), names()) == (2, ["Jane Doe"])
+
+
+@POSTGRESQL
+@pytest.mark.parametrize("state", ["57P01", "57P02"])
+def test_the_outcome_is_unknown_if_the_server_announces_its_end_during_the_commit(state, form, outside, names):
+    announce = DIE.replace("PERFORM pg_terminate_backend(pg_backend_pid())", f"RAISE SQLSTATE '{state}'")
+    with outside.begin() as connection:
+        connection.execute(text(announce))
+        connection.execute(text(DIE_AT_COMMIT))
+    assert_unknown(form.submit(status=503))
+    assert names() == []
 
 
 def end_session(outside, pid):
@@ -369,6 +400,50 @@ def test_a_lost_commit_reply_is_not_retried(proxy, probe, names):
     proxy.lose(b"COMMIT")
     assert_unknown(probe(add_jane, status=503))
     assert names() == ["Jane Doe"]
+
+
+@POSTGRESQL
+def test_a_page_whose_query_was_not_answered_is_read_again(proxy, probe, make_user):
+    make_user("Jane Doe")
+    attempts = []
+    proxy.lose(b"Jane Doe")
+
+    def view(request):
+        attempts.append(1)
+        return str(request.dbsession.scalars(select(User.name).where(text("name = 'Jane Doe'"))).all())
+
+    probe(view, method="GET", status=200).mustcontain("Jane Doe")
+    assert (len(attempts), proxy.seen) == (2, 2)
+
+
+@POSTGRESQL
+@pytest.mark.parametrize("is_read_only", [True, False])
+def test_a_lost_commit_reply_leaves_nothing_unknown_if_nothing_was_written(is_read_only, proxy, engine):
+    with engine.connect().execution_options(read_only=is_read_only) as connection:
+        connection.execute(select(User.id))
+        proxy.lose(b"COMMIT")
+        with pytest.raises(OperationalError) as raised:
+            connection.commit()
+    assert proxy.seen == 1
+    assert IOutcomeUnknown.providedBy(raised.value) != is_read_only
+    assert IRetryableError.providedBy(raised.value) == is_read_only
+
+
+# The settings of a connection.
+
+
+@POSTGRESQL
+def test_sessions_are_in_utc_and_wait_for_locks_for_5_seconds_whatever_the_server_says(probe, outside):
+    with outside.begin() as connection:
+        for setting in ("timezone = 'Asia/Seoul'", "lock_timeout = '1h'"):
+            connection.execute(text(f"ALTER DATABASE {outside.url.database} SET {setting}"))
+
+    def view(request):
+        shown = [request.dbsession.scalar(text(f"SHOW {name}")) for name in ("timezone", "lock_timeout")]
+        return ", ".join(shown)
+
+    # The second request gets the connection of the first one, which was reset.
+    assert [probe(view, method=method).text for method in ("GET", "POST", "GET")] == ["UTC, 5s"] * 3
 
 
 # What a request leaves on its connection.

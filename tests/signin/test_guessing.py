@@ -133,6 +133,13 @@ def test_an_attacked_account_has_one_attempt_a_minute_per_address(visitor, later
     assert sign_in(browser).status_int == 303
 
 
+@pytest.mark.parametrize(("failures", "next_answer"), [(18, 422), (19, 429)])
+def test_the_twentieth_wrong_password_slows_its_own_address_down(failures, next_answer, visitor):
+    for number in range(failures):
+        assert guess(visitor(f"198.51.100.{number}"), 1) == [422]
+    assert guess(visitor(MINE), 2) == [422, next_answer]
+
+
 def test_after_an_hour_there_are_five_attempts_again(visitor, age):
     guess_from_everywhere(visitor)
     age(FailedSignIn.failed_at, minutes=61)
@@ -147,6 +154,13 @@ def test_an_address_has_twenty_attempts_a_minute_at_all_accounts(visitor, later)
     assert (page.status_int, 40 <= int(page.headers["Retry-After"]) <= 60) == (429, True)
     assert sign_in(visitor(MINE)).status_int == 303
     later(seconds=61)
+    assert sign_in(browser).status_int == 303
+
+
+def test_the_twentieth_password_of_an_address_may_be_the_right_one(visitor):
+    browser = visitor(MALLORYS)
+    for number in range(19):
+        assert guess(browser, 1, f"user{number}@example.com") == [422]
     assert sign_in(browser).status_int == 303
 
 

@@ -228,6 +228,48 @@ def test_a_password_changed_in_between_is_compared_with_the_new_hash(enter, ada,
     assert rows(User)[0].password_hash == other_hash
 
 
+CHANGES = {
+    "deactivated": {"active": False},
+    "given another password": {"password_hash": HASHER.hash("a password set in between")},
+    "left without a password": {"password_hash": None},
+}
+
+
+@pytest.mark.parametrize("changed", CHANGES)
+def test_a_person_changed_while_the_password_is_verified_is_not_signed_in(
+    changed, visitor, ada, change, rows, meanwhile
+):
+    meanwhile(lambda: change(ada, **CHANGES[changed]))
+    answer = sign_in(visitor())
+    assert (answer.status_int, rows(SignIn)) == (422, [])
+    answer.mustcontain("Wrong email or password.")
+
+
+def test_a_person_deleted_while_the_password_is_verified_is_not_signed_in(visitor, ada, outside, rows, meanwhile):
+    def delete():
+        with outside.begin() as connection:
+            connection.execute(sqlalchemy.delete(User).where(User.id == ada.id))
+
+    meanwhile(delete)
+    assert (sign_in(visitor()).status_int, rows(SignIn)) == (422, [])
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Call `meanwhile(work)`: do `work()` right after the next password was verified."""
+    verify = argon2.low_level.verify_secret
+
+    def patch(work):
+        def verify_then_work(*args, **kwargs):
+            result = verify(*args, **kwargs)
+            work()
+            return result
+
+        monkeypatch.setattr("argon2._password_hasher.verify_secret", verify_then_work)
+
+    return patch
+
+
 # Who can make the server compute a hash
 
 

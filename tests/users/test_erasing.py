@@ -149,6 +149,32 @@ def test_a_user_named_former_member_gets_no_posts(app, person, make_user, rows):
     assert len(rows(User)) == 2
 
 
+NAMESAKES = {
+    "active": {},
+    "with a password": {"active": False, "password_hash": "x"},
+    "with an email": {"active": False, "email": "former@example.com"},
+    "with another name": {"name": "Former Member", "active": False},
+}
+
+
+@pytest.mark.parametrize("namesake", NAMESAKES)
+def test_posts_go_to_no_namesake_of_former_member(namesake, app, person, make_user, rows):
+    other = make_user(**{"name": "Former member", **NAMESAKES[namesake]})
+    erase(app, person)
+    [post] = rows(Post)
+    [former] = [user for user in rows(User) if user.id == post.author_id]
+    assert former.id != other.id
+    assert (former.name, former.active, former.email, former.password_hash) == ("Former member", False, None, None)
+
+
+def test_the_button_pressed_twice_erases_once(app, person, make_user, rows):
+    form = app.get(f"/users/{person.id}/erase").forms["record"]
+    first = form.submit(status=303).location
+    before = [user.id for user in rows(User)], [post.author_id for post in rows(Post)]
+    assert form.submit(status=303).location == first
+    assert ([user.id for user in rows(User)], [post.author_id for post in rows(Post)]) == before
+
+
 def test_chosen_posts_are_deleted_and_no_others(app, person, make_post, rows):
     other = make_post("Another's")
     erase(app, person, "delete")

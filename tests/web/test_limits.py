@@ -269,6 +269,14 @@ def test_a_form_has_at_most_100_fields(send, app, rows):
     assert len(rows(User)) == 1
 
 
+def test_a_form_of_exactly_the_largest_size_is_accepted(app, rows):
+    start = f"csrf_token={token_of(app)}&name=John&more="
+    body = start + "x" * (512 * 1024 - len(start))
+    app.post("/users/new", body + "x", status=413)
+    app.post("/users/new", body, status=303)
+    assert [user.name for user in rows(User)] == ["John"]
+
+
 def test_a_repeated_key_is_refused(app, outside, subtests):
     token, before = token_of(app), everything_stored(outside)
     good = [("csrf_token", token), ("name", "John Doe"), ("role", "member")]

@@ -1,11 +1,12 @@
 """A form that is sent twice is applied once and redirects to the same page both times."""
 
 import datetime
+import time
 from threading import Barrier, BrokenBarrierError, Thread
 
 import pytest
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
-from sqlalchemy import delete, insert, inspect, select
+from sqlalchemy import delete, insert, inspect, select, text
 from sqlalchemy.orm import Session
 
 from myproject.db.base import utcnow
@@ -170,6 +171,23 @@ def test_a_form_sent_several_times_at_once_is_applied_once(times, app, names, mo
     assert (len(locations), len(set(locations)), names()) == (times, 1, ["John Doe"])
 
 
+def test_a_form_that_waits_while_its_receipt_is_committed_is_not_applied(app, names, outside):
+    form, answers = form_of(app), []
+    location = form.submit(status=303).location
+    with outside.begin() as connection:
+        receipt = connection.execute(select(RECEIPTS)).mappings().one()
+        connection.execute(delete(RECEIPTS))
+        connection.execute(delete(User).where(User.id > 0))
+    waiting = Thread(target=lambda: answers.append(form.submit(expect_errors=True)))
+    with outside.begin() as connection:
+        connection.execute(insert(RECEIPTS).values(**receipt))
+        waiting.start()
+        wait_until_blocked(outside)
+    waiting.join()
+    assert [(answer.status_int, answer.location) for answer in answers] == [(303, location)]
+    assert names() == []
+
+
 def test_a_repeated_edit_is_no_conflict_with_itself(app, make_user, rows):
     form = app.get(f"/users/{make_user().id}/edit").forms["record"]
     form["name"] = "Jack Doe"
@@ -201,6 +219,14 @@ def test_another_delete_form_for_a_deleted_row_is_404(app, make_user):
 def test_an_unreadable_body_is_not_parsed_if_the_row_is_missing(body, content_type, app, keep):
     keep(TOKEN, utcnow())
     app.post("/users/99/delete", body, content_type=content_type, status=404)
+
+
+def test_a_form_of_exactly_the_largest_size_is_answered_again_if_its_row_is_gone(app, make_user):
+    form = app.get(f"/users/{make_user().id}/delete").forms["record"]
+    body = "&".join(f"{name}={value}" for name, value in form.submit_fields())
+    body += "&more=" + "x" * (512 * 1024 - len(body) - len("&more="))
+    locations = [app.post(form.response.request.path, body, status=303).location for _ in range(2)]
+    assert locations[0] == locations[1]
 
 
 def test_a_post_sent_twice_is_one_post(app, make_user, rows):
@@ -324,6 +350,19 @@ def test_control_without_receipts_a_form_sent_twice_is_applied_twice(app, names,
         connection.execute(delete(RECEIPTS))
     form.submit(status=303)
     assert names() == ["John Doe", "John Doe"]
+
+
+def wait_until_blocked(engine):
+    """Return when a transaction waits for a lock. On SQLite that cannot be seen: return after 0.3 seconds."""
+    if engine.dialect.name == "sqlite":
+        time.sleep(0.3)
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for _ in range(500):
+            if connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                return
+            time.sleep(0.01)
+    raise AssertionError("nobody waits")
 
 
 def together_or_alone(barrier):

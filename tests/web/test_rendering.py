@@ -1,6 +1,8 @@
 """Templates: addresses below the root of the application, and the language of each request."""
 
 import pytest
+from markupsafe import escape
+from pyramid_jinja2 import IJinja2Environment
 
 
 @pytest.mark.parametrize("root", ["", "/staff", "/직원"])
@@ -26,3 +28,15 @@ def test_values_in_translated_texts_are_escaped(app, make_user, language):
     page = app.get(f"/users/{user.id}/delete", headers={"Accept-Language": language})
     assert name in page.html.h1.text
     assert not page.html.select("h1 b")
+
+
+@pytest.mark.parametrize(("number", "text"), [(1, "1 post by <b>Ann & {{ 100 %"), (2, "2 posts by <b>Ann & {{ 100 %")])
+def test_values_in_texts_with_a_plural_are_escaped(probe, number, text):
+    def view(request):
+        environment = request.registry.getUtility(IJinja2Environment, ".jinja2")
+        source = (
+            "{{ ngettext('%(count)s post by %(name)s', '%(count)s posts by %(name)s', count, count=count, name=name) }}"
+        )
+        return environment.from_string(source).render(count=number, name="<b>Ann & {{ 100 %")
+
+    assert probe(view).text == escape(text)

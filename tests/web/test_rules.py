@@ -60,6 +60,7 @@ def test_a_valid_text_has_a_value(rule, text, value):
         (LINE, "123456", "Enter at most 5 characters."),
         (LINE, "a\nb", "Remove the invisible control characters from this field."),
         (LINE, "a\u2028b", "Remove the invisible control characters from this field."),
+        (LINE, "a\u2029b", "Remove the invisible control characters from this field."),
         (PROSE, "a\0b", "Remove the invisible control characters from this field."),
         (LONG, "e" + "\u0301" * 5, "Use at most 4 accents on one letter."),
         (LONG, "e" + "\u0301" * 198, "Use at most 4 accents on one letter."),

@@ -305,3 +305,20 @@ def test_a_row_is_escaped_and_its_email_may_break_after_the_at(app, make_user):
     row = app.get("/users?q=ann").html.select_one("#users tbody tr")
     assert row.select_one("th bdi").text == name
     assert "<mark>ann</mark>@<wbr/>example.com" in str(row)
+
+
+@pytest.mark.parametrize("query", ["", "q=ann", "q=email:ann", "sort=email"])
+def test_every_column_of_a_row_is_escaped(app, make_user, query):
+    make_user("<u>Ann</u>", email="<i>&ann</i>@<i>example</i>.com")
+    row = next(row for row in app.get(f"/users?{query}").html.select("#users tbody tr") if "Ann" in row.text)
+    assert row.select("u, i") == []
+    assert row.select_one("th bdi").text == "<u>Ann</u>"
+    assert row.select_one("td").text == "<i>&ann</i>@<i>example</i>.com"
+
+
+@pytest.mark.parametrize(("typed", "found"), [("and/or", "and/or"), ("d/o", "and/or"), ("a/_%", "a/_%"), ("/", None)])
+def test_a_slash_is_searched_for_as_typed(app, make_user, typed, found):
+    for name in ("and/or", "andor", "and//or", "a/_%", "a_%", "a/bc"):
+        make_user(name)
+    expected = [found] if found else ["a/bc", "a/_%", "and//or", "and/or"]
+    assert names(search(app.get("/users"), typed)) == expected

@@ -1,11 +1,12 @@
 """No page of the list reads all rows where an index can serve: each operation reads a bounded number of rows.
 
-One database of 100,000 people for each kind of database: all operations on it are subtests.
+One database of 100,000 people for each kind of database, stored once; all operations on it are subtests.
 """
 
 import itertools
 import random
 import re
+import shutil
 import zlib
 from datetime import timedelta
 
@@ -202,16 +203,24 @@ def fill(engine, rows):
             connection.exec_driver_sql(sql)
 
 
-@pytest.fixture
-def filled(database_url):
-    """An engine of a database with MANY people, as it is after some use."""
-    engine = create_engine(database_url)
-    fill(engine, people(1, MANY))
-    if engine.dialect.name == "postgresql":
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def filled(request, tmp_path_factory):
+    """An engine of a database with MANY people, as it is after some use: stored once, since no test changes it."""
+    if request.param == "sqlite":
+        path = shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path_factory.mktemp("filled"))
+        engine = create_engine(f"sqlite:///{path}")
+        fill(engine, people(1, MANY))
+    else:
+        server = request.getfixturevalue("postgresql")
+        server.execute("CREATE DATABASE filled TEMPLATE migrated STRATEGY file_copy")
+        engine = create_engine(server.url("filled"))
+        fill(engine, people(1, MANY))
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE users")
     yield engine
     engine.dispose()
+    if request.param == "postgresql":
+        server.execute("DROP DATABASE filled")
 
 
 def statements_of(engine, work):
@@ -283,7 +292,7 @@ def steps_of(session, work):
     return len(thousands), plans
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("filled", ["sqlite"], indirect=True)
 def test_no_operation_of_the_list_reads_all_users_on_sqlite(filled, subtests, monkeypatch):
     monkeypatch.setattr(listing_page, "LARGEST_EXACT_COUNT", LARGEST_COUNT)
     used = set()
@@ -304,7 +313,7 @@ def test_no_operation_of_the_list_reads_all_users_on_sqlite(filled, subtests, mo
     assert index_names(filled) <= used
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("filled", ["postgresql"], indirect=True)
 def test_no_operation_of_the_list_reads_all_users_on_postgresql(filled, subtests, monkeypatch):
     monkeypatch.setattr(listing_page, "LARGEST_EXACT_COUNT", LARGEST_COUNT)
     used = set()
@@ -334,7 +343,7 @@ def test_hits_are_sorted_without_an_index_of_the_order_on_sqlite(outside, monkey
     assert "USE TEMP B-TREE FOR ORDER BY" in plans
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("filled", ["sqlite"], indirect=True)
 def test_no_count_of_a_filtered_view_reads_much_more_than_its_limit_on_sqlite(filled, subtests):
     with Session(filled) as session:
         # Two ranges have no index together: the users in one of them are checked for the other.
@@ -350,7 +359,7 @@ def test_no_count_of_a_filtered_view_reads_much_more_than_its_limit_on_sqlite(fi
                 assert steps <= 3 * STEPS_OF_ROW * LARGEST_EXACT_COUNT // 1000
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("filled", ["sqlite"], indirect=True)
 def test_no_page_turn_reads_more_than_two_pages_on_sqlite(filled, subtests, monkeypatch):
     # Without the count, which is the same for all pages.
     monkeypatch.setattr(listing_page, "LARGEST_EXACT_COUNT", 0)
@@ -362,7 +371,7 @@ def test_no_page_turn_reads_more_than_two_pages_on_sqlite(filled, subtests, monk
                 assert "added" in name or "SCAN users" not in plans
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("filled", ["postgresql"], indirect=True)
 def test_no_page_turn_reads_more_than_two_pages_on_postgresql(filled, subtests, monkeypatch):
     # Without the count, which is the same for all pages.
     monkeypatch.setattr(listing_page, "LARGEST_EXACT_COUNT", 0)

@@ -109,6 +109,11 @@ def test_only_the_beginning_of_a_long_search_is_read():
     ]
 
 
+def test_a_search_of_400_characters_is_read_as_a_whole():
+    terms, notes = parse("a" * 398 + " b")
+    assert ([term.value for term in terms], notes) == (["a" * 398, "b"], ())
+
+
 def test_only_the_first_of_many_words_are_read():
     terms, notes = parse(" ".join(f"{number:x}" for number in range(100)))
     assert len(terms) == MOST_TERMS
