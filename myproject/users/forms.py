@@ -63,8 +63,9 @@ class UserForm(FieldsForm):
 
     @property
     def values(self) -> dict[str, Any]:
-        """The values for `User.change`, by the names of the fields."""
-        return {field.name: self[field.name].data for field in FIELDS if field.name in self}
+        """The values for `User.change`, by the names of the fields, without those that are not valid."""
+        shown = [self[field.name] for field in FIELDS if field.name in self]
+        return {field.name: field.data for field in shown if not field.errors}
 
     def is_risky(self, user: User | None) -> bool:
         """Return whether the form changes a role, or the email of a user who has a password."""

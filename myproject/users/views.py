@@ -78,8 +78,9 @@ def new(request: Request) -> dict[str, Any]:
 @view_config(route_name="users.new", request_method="POST", renderer="users/new.jinja2", permission="add")
 def create(request: Request) -> Any:
     """Add a user."""
-    form, user = UserForm(request), User()
-    if not (form.validate() and save(form, user)):
+    # With a name, so that the database can check the other fields of a form without one.
+    form, user = UserForm(request), User(name="?")
+    if not save(form, user):
         return form.invalid(request, earlier=earlier_record(request, User, "users.show"))
     flash(request, _("${name} was added.", mapping={"name": user.name}))
     return HTTPSeeOther(request.route_path("users.show", id=user.id))
@@ -95,7 +96,7 @@ def edit(user: User, request: Request) -> dict[str, Any]:
 def update(user: User, request: Request) -> Any:
     """Change a user's record."""
     form = UserForm(request, user)
-    if not (form.validate() and save(form, user)):
+    if not save(form, user):
         return form.invalid(request, user=user)
     flash(request, _("The changes to ${name} were saved.", mapping={"name": user.name}))
     return HTTPSeeOther(request.route_path("users.show", id=user.id))
@@ -117,7 +118,7 @@ def delete(user: User, request: Request) -> HTTPSeeOther:
 
 
 def save(form: UserForm, user: User) -> bool:
-    """Write the values of a valid form to `user`; return `False`, with a message on a field, if they are refused."""
+    """Write the values of the form to `user`; return `False`, with messages on the fields, if they are refused."""
     request, before = form.request, sign_in_facts(user)
 
     def write() -> None:

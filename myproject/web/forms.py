@@ -46,6 +46,12 @@ class Form(wtforms.Form):
         """Return whether the values are valid, and the same form was not applied before with other ones."""
         return super().validate(extra_validators) and self.request.earlier_location is None
 
+    def populate_obj(self, obj: Any) -> None:
+        """Write the values of the valid fields to the record."""
+        for field in self:
+            if not field.errors:
+                field.populate_obj(obj, field.name)
+
     def invalid(self, request: Request, **names: Any) -> dict[str, Any]:
         """Return what the template needs to show the form again as it was submitted.
 
@@ -135,20 +141,30 @@ class ConfirmForm(Form):
 
 
 def try_write(form: Form, write: Callable[[], object], explain: Explain) -> bool:
-    """Call `write()` in a savepoint, and return whether the database accepted it.
+    """Validate `form`, call `write()` in a savepoint, and return whether the form and the database accept the values.
 
     The database decides, since another request may take an email between a look for it and the write. If a constraint
     refuses the write, the message that `explain` gives for it is shown on its field. An error without an explanation
     is raised.
+
+    An invalid form is tried too, with the values of its valid fields, so that all mistakes are told at once; then the
+    savepoint is rolled back.
     """
+    is_valid = form.validate()
+    if not is_valid and not form.errors:
+        return False
     try:
-        with form.request.dbsession.begin_nested():
+        with form.request.dbsession.begin_nested() as savepoint:
             write()
+            if not is_valid:
+                form.request.dbsession.flush()
+                savepoint.rollback()
     except IntegrityError as error:
         explanation = explain(violated_constraint(error), form.data)
-        if explanation is None:
+        if explanation is None and is_valid:
             raise
-        name, message = explanation
-        form[name].errors = [message]
+        if explanation is not None:
+            name, message = explanation
+            form[name].errors = form[name].errors or [message]
         return False
-    return True
+    return is_valid

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyramid.request
 from pyramid.config import Configurator
+from pyramid.decorator import reify
 from pyramid.response import Response
 from sqlalchemy.orm import Session
 from transaction import TransactionManager
@@ -25,15 +26,14 @@ class Request(pyramid.request.Request):
     after_commit: Callable[..., None]
     in_own_transaction: Callable[[Callable[[Session], Any]], None]
     after_answer: Callable[[Callable[[Session], Any]], None]
-    # Set by myproject.web: flash.py, receipts.py.
+    # Set by myproject.web: flash.py, receipts.py, typed.py.
     message: str | None = None
     earlier_location: str | None = None
+    is_restored: bool = False
     # Added by myproject.web.
     id: str
     form_token: str
     shown_to: int | None
-    submitted: MultiDict | None
-    is_restored: bool = False
     path_here: str
     languages: dict[str, str]
     pop_flash: Callable[[], str | None]
@@ -42,6 +42,11 @@ class Request(pyramid.request.Request):
     known_identity: "Identity | None"
     confirm: Callable[[str], bool]
     open_password_link: "Callable[[User], PasswordLink | None]"
+
+    @reify
+    def submitted(self) -> MultiDict | None:
+        """Return the fields that the page's form is filled in from, or `None` for a form that nobody has filled in."""
+        return self.POST if self.method == "POST" else None
 
 
 # What a tween wraps: the next tween, or the router.

@@ -50,14 +50,8 @@ class Typed:
 
 
 def includeme(config: Configurator) -> None:
-    """Show forms again that come with the token of an older session, and add what forms are filled in from."""
-    config.add_request_method(submitted, reify=True)
+    """Show forms again that come with the token of an older session."""
     config.add_view_deriver(restoring_view, under="limited_view", over="csrf_view")
-
-
-def submitted(request: Request) -> MultiDict | None:
-    """Return the fields that the page's form is filled in from, or `None` for a form that nobody has filled in."""
-    return request.POST if request.method == "POST" else None
 
 
 def restoring_view(view: Callable[..., Response], info: Any) -> Callable[..., Response]:

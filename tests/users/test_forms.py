@@ -1,12 +1,12 @@
 """The form of a user: which values it accepts, and how it parses them."""
 
 import pytest
-from pyramid.request import Request
 
 from myproject.db.base import utcnow
 from myproject.signin.identity import Identity
 from myproject.users.forms import UserForm
 from myproject.users.models import ROLES
+from myproject.web.request import Request
 from tests import signed_in
 
 

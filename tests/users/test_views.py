@@ -4,10 +4,11 @@ import unicodedata
 from threading import Barrier, Thread
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from myproject.models import Post, User
 from tests import signed_in
+from tests.people import add_person
 
 # Real names, attacks, and texts with a meaning in HTML, in templates or in formatting.
 TEXTS = {
@@ -173,6 +174,32 @@ def test_a_taken_email_gets_a_message_on_the_field(app, rows):
     assert page.html.find(id="email-error").text == "Another user already has this address. Enter a different one."
     assert (page.forms["record"]["name"].value, page.forms["record"]["email"].value) == ("John Doe", "ADA@Example.com")
     assert [user.name for user in rows(User)] == ["Ada Lovelace"]
+
+
+@pytest.mark.usefixtures("taken")
+@pytest.mark.parametrize(("field", "wrong"), [("name", ""), ("age", "x"), ("age", "151"), ("name", "x" * 201)])
+def test_a_taken_email_is_told_beside_another_mistake(app, make_user, rows, field, wrong):
+    for path in "/users/new", f"/users/{make_user('John Doe').id}/edit":
+        form = app.get(path).forms["record"]
+        form["name"], form["email"] = "Johnny", "ADA@example.com"
+        form[field] = wrong
+        page = form.submit(status=422)
+        assert [error["id"] for error in page.html.select(".invalid-feedback")] == sorted(
+            [f"{field}-error", "email-error"], key=["name-error", "email-error", "age-error"].index
+        )
+        assert (page.forms["record"]["email"].value, page.forms["record"][field].value) == ("ADA@example.com", wrong)
+    assert [(user.name, user.email) for user in rows(User)] == [("Ada Lovelace", "ada@example.com"), ("John Doe", None)]
+
+
+def test_the_last_administrator_is_told_beside_another_mistake(app, outside, rows):
+    admin = add_person(outside, "Grace Hopper", "admin")
+    with outside.begin() as connection:
+        connection.execute(update(User).where(User.id == 0).values(password_hash=None))
+    form = app.get(f"/users/{admin.id}/edit").forms["record"]
+    form["role"], form["age"] = "member", "x"
+    page = form.submit(status=422)
+    assert [error["id"] for error in page.html.select(".invalid-feedback")] == ["age-error", "role-error"]
+    assert (rows(User)[0].role, rows(User)[0].age) == ("admin", None)
 
 
 @pytest.mark.usefixtures("taken")

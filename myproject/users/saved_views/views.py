@@ -48,7 +48,7 @@ def create(request: Request) -> Any:
     """Save a view, new or in place of the one with its name, and go back to it."""
     form = NewSavedViewForm(request)
     view = read_query(form.query.data)
-    saved = save_new(form) if form.validate() else None
+    saved = save_new(form)
     if saved is None:
         earlier = earlier_record(request, SavedView, "users.views.show")
         return form.invalid(request, view=view, earlier=earlier, **TEMPLATE_NAMES)
@@ -74,7 +74,7 @@ def edit(saved: SavedView, request: Request) -> dict[str, Any]:
 def update(saved: SavedView, request: Request) -> Any:
     """Change a saved view."""
     form = SavedViewForm(request, saved)
-    if not (form.validate() and save(form, saved)):
+    if not save(form, saved):
         return form.invalid(request, saved=saved, **TEMPLATE_NAMES)
     flash(request, _("“${name}” was saved.", mapping={"name": saved.name}))
     return HTTPSeeOther(request.route_path("users.views.list"))
@@ -102,7 +102,7 @@ def save_new(form: NewSavedViewForm) -> SavedView | None:
         return None
     if saved is None or not form.replaces(saved):
         # If the name is taken, the database refuses the new view.
-        saved = SavedView(user_id=user_id)
+        saved = SavedView(user_id=user_id, query="")
     return saved if save(form, saved) else None
 
 
@@ -111,6 +111,7 @@ def has_room(form: NewSavedViewForm, dbsession: Session, user_id: int) -> bool:
     views_of_user = select(func.count()).select_from(SavedView).where(SavedView.user_id == user_id)
     if dbsession.execute(views_of_user).scalar_one() < MOST_VIEWS_OF_A_USER:
         return True
+    form.validate()
     counted = {"count": MOST_VIEWS_OF_A_USER}
     form.name.errors = [
         _("You already have ${count} saved views, the most allowed. Delete one first.", mapping=counted)
@@ -119,7 +120,7 @@ def has_room(form: NewSavedViewForm, dbsession: Session, user_id: int) -> bool:
 
 
 def save(form: SavedViewForm, saved: SavedView) -> bool:
-    """Write a valid form to `saved`; return `False`, with a message on the name, if another view has this name."""
+    """Write the form to `saved`; return `False`, with messages on the fields, if it is refused."""
 
     def write() -> None:
         form.populate_obj(saved)

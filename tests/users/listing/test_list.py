@@ -224,6 +224,13 @@ def test_ranges_of_ages_and_days_narrow_the_list(app):
 
 
 @pytest.mark.usefixtures("people")
+def test_ages_and_days_are_applied_by_one_button(app):
+    form = next(form for form in app.get("/users?panel=filters").forms.values() if "age_from" in form.fields)
+    form["age_from"], form["joined_to"] = "31", "2001-01-01"
+    assert chips(form.submit()) == ["Age: from 31", "Joined: up to Jan 1, 2001"]
+
+
+@pytest.mark.usefixtures("people")
 def test_a_search_keeps_the_filters_and_the_order(app):
     page = search(app.get("/users?role=member&age_from=30&sort=-age&cursor=&panel=filters&count=exact"), "a")
     kept = {"role": "member", "age_from": "30", "sort": "-age"}
