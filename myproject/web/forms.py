@@ -24,11 +24,11 @@ Explain = Callable[[str | None, Mapping[str, Any]], tuple[str, TranslationString
 
 
 MERGED = _(
-    "Somebody else changed this while you were editing. Nothing was saved yet. The changes of both of you are in the"
-    " fields below: check them, then save again."
+    "Somebody else changed this while you were editing. Nothing has been saved yet. The changes of both of you are in"
+    " the fields below: check them, then save again."
 )
 CONFLICT = _(
-    "Somebody else changed this while you were editing. Nothing was saved yet. Where both of you changed a field,"
+    "Somebody else changed this while you were editing. Nothing has been saved yet. Where both of you changed a field,"
     " choose which value to keep, then save again."
 )
 CHANGED_BEFORE_DELETION = _(
