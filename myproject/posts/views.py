@@ -5,11 +5,12 @@ from typing import Any
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, defer, joinedload
 
 from ..db import to_id
 from ..users.models import BY_NAME, User
 from ..web.flash import flash
+from ..web.forms import DeleteForm
 from ..web.i18n import _
 from ..web.identity import identity_of
 from ..web.pagination import page_of
@@ -25,7 +26,7 @@ MOST_AUTHORS_OFFERED = 500
 @view_config(route_name="posts.list", request_method="GET", renderer="posts/list.jinja2")
 def index(request: Request) -> dict[str, Any]:
     """List the posts, newest first."""
-    posts = select(Post).options(joinedload(Post.author))
+    posts = select(Post).options(joinedload(Post.author), defer(Post.body))
     return {
         "page": page_of(request.dbsession, posts, [Post.id], request.GET.get("cursor"), descending=True),
         "total": request.dbsession.scalar(select(func.count()).select_from(Post)),
@@ -77,12 +78,15 @@ def update(post: Post, request: Request) -> Any:
 @view_config(route_name="posts.delete", request_method="GET", renderer="posts/delete.jinja2", permission="delete")
 def confirm(post: Post, request: Request) -> dict[str, Any]:
     """Ask before a post is deleted."""
-    return {"post": post}
+    return {"form": DeleteForm(request, post), "post": post}
 
 
-@view_config(route_name="posts.delete", request_method="POST", permission="delete")
-def delete(post: Post, request: Request) -> HTTPSeeOther:
+@view_config(route_name="posts.delete", request_method="POST", renderer="posts/delete.jinja2", permission="delete")
+def delete(post: Post, request: Request) -> Any:
     """Delete a post."""
+    form = DeleteForm(request, post)
+    if not form.validate():
+        return form.invalid(request, post=post)
     request.dbsession.delete(post)
     flash(request, _("“${title}” was deleted.", mapping={"title": post.title}))
     return HTTPSeeOther(request.route_path("posts.list"))

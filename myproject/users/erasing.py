@@ -12,12 +12,13 @@ from ..web.forms import ConfirmForm
 from ..web.i18n import _
 from ..web.request import Request
 from .fields import FIELDS
+from .forms import DeleteUserForm
 from .models import User
 
 PAGE = {"route_name": "users.erase", "renderer": "users/erase.jinja2", "permission": "administer"}
 
 
-class EraseForm(ConfirmForm):
+class EraseForm(DeleteUserForm, ConfirmForm):
     """The choice between keeping and deleting the person's posts."""
 
     posts = ChoiceField(
@@ -30,13 +31,13 @@ class EraseForm(ConfirmForm):
 @view_config(**PAGE, request_method="GET")
 def confirm(user: User, request: Request) -> dict[str, Any]:
     """Ask before a user is erased, and list what is deleted."""
-    return {"user": user, "fields": FIELDS, "form": EraseForm(request)}
+    return {"user": user, "fields": FIELDS, "form": EraseForm(request, user)}
 
 
 @view_config(**PAGE, request_method="POST")
 def erase(user: User, request: Request) -> Any:
     """Erase a user."""
-    form, user_id = EraseForm(request), user.id
+    form, user_id = EraseForm(request, user), user.id
     if not form.validate():
         return form.invalid(request, user=user, fields=FIELDS)
     user.erase(keep_posts=form.posts.data == "keep")

@@ -5,13 +5,17 @@ from typing import Any
 import wtforms
 
 from ..web.form_fields import ChoiceField, ParsedField, PasswordAgainField
-from ..web.forms import RecordForm
+from ..web.forms import DeleteForm, RecordForm
 from ..web.i18n import _
 from ..web.identity import identity_of
 from ..web.request import Request
 from ..web.rules import required as as_required
+from .belongings import Belongings, belongings_of, newest_posts
 from .fields import FIELDS, Field, parse_email
 from .models import EMAIL_LENGTH, User
+
+# Titles of posts on the page that asks before a user is deleted.
+MOST_TITLES_NAMED = 10
 
 
 class EmailField(ParsedField):
@@ -72,3 +76,14 @@ class UserForm(FieldsForm):
         if "role" in self and self.role.data != (user.role if user else "member"):
             return True
         return user is not None and user.password_hash is not None and self.email.data != user.email
+
+
+class DeleteUserForm(DeleteForm):
+    """Asks before a user is deleted, with their posts and saved views."""
+
+    def __init__(self, request: Request, user: User) -> None:
+        self.belongings = belongings_of(request.dbsession, user)
+        self.posts_named = newest_posts(request.dbsession, user, MOST_TITLES_NAMED)
+        super().__init__(request, user, named=str(self.belongings))
+        # What the page has named when it was opened.
+        self.before = Belongings.parse(self.named.data or "") or self.belongings

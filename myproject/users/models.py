@@ -19,9 +19,11 @@ from sqlalchemy import (
     select,
     text,
     true,
+    update,
 )
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Mapped, Session, mapped_column, object_session, relationship
+from sqlalchemy.orm.attributes import set_committed_value
 
 from ..db import Base
 from ..db.base import utcnow
@@ -104,16 +106,31 @@ class User(Base):
         if dbsession is not None and inspect(self).persistent:
             end_sign_ins(dbsession, [self.id], keep=keep)
 
+    def delete(self) -> None:
+        """Delete the record, and the user's posts with it, however many: they are not loaded."""
+        dbsession = self._session()
+        posts = User.metadata.tables["posts"]
+        dbsession.execute(delete(posts).where(posts.c.author_id == self.id))
+        # Otherwise the cascade would load them.
+        set_committed_value(self, "posts", [])
+        dbsession.delete(self)
+
     def erase(self, *, keep_posts: bool) -> None:
         """Delete the record for good, and the user's posts with it, or `keep_posts` under the name "Former member"."""
+        dbsession = self._session()
+        posts = User.metadata.tables["posts"]
+        of_user = posts.c.author_id == self.id
+        if keep_posts and dbsession.scalar(select(posts.c.id).where(of_user).limit(1)):
+            former_member = get_former_member(dbsession, other_than=self)
+            dbsession.execute(update(posts).where(of_user).values(author_id=former_member.id))
+        self.delete()
+
+    def _session(self) -> Session:
         dbsession = object_session(self)
         if dbsession is None:
-            raise InvalidRequestError("Only a stored user can be erased.")
-        if keep_posts and self.posts:
-            former_member = get_former_member(dbsession, other_than=self)
-            for post in list(self.posts):
-                post.author = former_member
-        dbsession.delete(self)
+            raise InvalidRequestError("Only a stored user can be deleted.")
+        dbsession.flush()
+        return dbsession
 
     def __acl__(self) -> list[tuple[str, str, list[str]]]:
         """Return the permissions on the record: the user may edit it and manage their own account.
@@ -176,4 +193,5 @@ def get_former_member(dbsession: Session, *, other_than: User) -> User:
     if former_member is None:
         former_member = User(name=FORMER_MEMBER_NAME, active=False)
         dbsession.add(former_member)
+        dbsession.flush()
     return former_member

@@ -15,8 +15,9 @@ from ..web.identity import identity_of
 from ..web.receipts import earlier_record
 from ..web.request import Request
 from .administrators import LAST_ADMINISTRATOR
+from .belongings import MOST_TITLES, count_posts, newest_posts
 from .fields import FIELDS, LAST_ADMINISTRATOR_STAYS, ROLE_NAMES, explain
-from .forms import UserForm
+from .forms import DeleteUserForm, UserForm
 from .listing.display import OPTIONAL_COLUMNS, PAGE_SIZES, display_of
 from .listing.marking import mark
 from .listing.page import count_choices, read_list
@@ -66,7 +67,8 @@ def help_page(request: Request) -> dict[str, Any]:
 @view_config(route_name="users.show", request_method="GET", renderer="users/show.jinja2")
 def show(user: User, request: Request) -> dict[str, Any]:
     """Show one user and their posts."""
-    return {"user": user, "fields": FIELDS}
+    posts, total = newest_posts(request.dbsession, user, MOST_TITLES), count_posts(request.dbsession, user)
+    return {"user": user, "fields": FIELDS, "posts": posts, "total": total}
 
 
 @view_config(route_name="users.new", request_method="GET", renderer="users/new.jinja2", permission="add")
@@ -104,14 +106,17 @@ def update(user: User, request: Request) -> Any:
 
 @view_config(route_name="users.delete", request_method="GET", renderer="users/delete.jinja2", permission="delete")
 def confirm(user: User, request: Request) -> dict[str, Any]:
-    """Ask before a user is deleted, and list what is deleted with them."""
-    return {"user": user}
+    """Ask before a user is deleted, and name what is deleted with them."""
+    return {"form": DeleteUserForm(request, user), "user": user}
 
 
-@view_config(route_name="users.delete", request_method="POST", permission="delete")
-def delete(user: User, request: Request) -> HTTPSeeOther:
-    """Delete a user and their posts."""
-    request.dbsession.delete(user)
+@view_config(route_name="users.delete", request_method="POST", renderer="users/delete.jinja2", permission="delete")
+def delete(user: User, request: Request) -> Any:
+    """Delete a user, their posts and their saved views."""
+    form = DeleteUserForm(request, user)
+    if not form.validate():
+        return form.invalid(request, user=user)
+    user.delete()
     request.after_commit(log_event, request, "user deleted", user=user.id)
     flash(request, _("${name} was deleted.", mapping={"name": user.name}))
     return HTTPSeeOther(request.route_path("users.list"))

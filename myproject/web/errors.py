@@ -18,6 +18,8 @@ from .cookies import keep_exact_cookies
 from .events import log_event, page_of
 from .headers import add_security_headers
 from .i18n import _
+from .limits import is_readable_form
+from .origin import is_from_this_site
 from .request import Handler, Request
 
 RETRY_AFTER_SECONDS = 5
@@ -38,6 +40,10 @@ ERROR_TEXTS = {
         _("Nothing was saved. Try again. If the problem persists, tell an administrator when it happened."),
     ),
 }
+
+
+DELETED = _("This record was deleted by somebody else")
+DELETED_ADVICE = _("Your changes were not saved. Copy what you still need before you leave this page.")
 
 
 def includeme(config: Configurator) -> None:
@@ -75,6 +81,9 @@ def http_error(error: HTTPException, request: Request) -> dict[str, Any]:
     """Show the page of a status that a view or Pyramid raised."""
     if isinstance(error, PredicateMismatch) and request.matched_route:
         return wrong_method(request)
+    changed = changed_texts(request) if error.code == 404 else []
+    if changed:
+        return {**error_page(request, 404, DELETED_ADVICE, DELETED), "changed": changed}
     return error_page(request, error.code, error.detail)
 
 
@@ -148,4 +157,15 @@ def error_page(
     usual_title, usual_advice = ERROR_TEXTS.get(status, ERROR_TEXTS[500 if status >= 500 else 400])
     request.response.status_int = status
     advice = advice if isinstance(advice, TranslationString) else usual_advice
-    return {"title": title or usual_title, "advice": advice}
+    return {"title": title or usual_title, "advice": advice, "changed": []}
+
+
+def changed_texts(request: Request) -> list[str]:
+    """Return the texts that a person has changed in the form of a record (forms.py), which may be lost otherwise.
+
+    No check of a view has run, since there is no record to check it for.
+    """
+    if request.method != "POST" or not (is_readable_form(request) and is_from_this_site(request)):
+        return []
+    before = {key.removeprefix("shown_"): text for key, text in request.POST.items() if key.startswith("shown_")}
+    return [text for name, text in request.POST.items() if text and before.get(name, text) != text]

@@ -9,6 +9,7 @@ from typing import Any
 import wtforms
 from pyramid.i18n import TranslationString
 from sqlalchemy.exc import IntegrityError
+from wtforms import HiddenField
 
 from ..db import Base
 from ..db.constraints import violated_constraint
@@ -23,12 +24,15 @@ Explain = Callable[[str | None, Mapping[str, Any]], tuple[str, TranslationString
 
 
 MERGED = _(
-    "Somebody else changed this while you were editing. Nothing was saved yet. The changes of both of you are in the"
-    " fields below: check them, then save again."
+    "Somebody else changed this while you were editing. Nothing has been saved yet. The changes of both of you are in"
+    " the fields below: check them, then save again."
 )
 CONFLICT = _(
-    "Somebody else changed this while you were editing. Nothing was saved yet. Where both of you changed a field,"
+    "Somebody else changed this while you were editing. Nothing has been saved yet. Where both of you changed a field,"
     " choose which value to keep, then save again."
+)
+CHANGED_BEFORE_DELETION = _(
+    "This has changed since you opened the page. Nothing was deleted. Check what will be deleted, then confirm again."
 )
 
 
@@ -127,6 +131,37 @@ def submitted_text(field: wtforms.Field) -> str:
     if field.raw_data and not isinstance(field.data, bool):
         return normalised(field.raw_data[0])
     return text_of(field.data)
+
+
+class DeleteForm(Form):
+    """Asks before a record is deleted. `named` says what the page named: the record's version, and what goes with it.
+
+    If that has changed meanwhile, the form is not valid: it asks again, with status 409. A program may leave it out.
+    """
+
+    named = HiddenField()
+
+    def __init__(self, request: Request, record: Any, *, named: str | None = None) -> None:
+        self.named_now = str(record.version) if named is None else named
+        super().__init__(request, named=self.named_now)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the page has named something else."""
+        return self.named.data != self.named_now
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Return whether the form is valid, and names what would be deleted now."""
+        return not self.is_outdated and super().validate(extra_validators)
+
+    def invalid(self, request: Request, **names: Any) -> dict[str, Any]:
+        """Return what the template needs to ask again: with status 409 if what the page has named has changed."""
+        answer = super().invalid(request, **names)
+        if self.is_outdated:
+            request.response.status_int = 409
+            self.notice = CHANGED_BEFORE_DELETION
+            self.named.data = self.named_now
+        return answer
 
 
 class ConfirmForm(Form):

@@ -24,15 +24,25 @@ CLIPPED_TEXT = (Path(__file__).parent / "clipped_text.js").read_text(encoding="u
 
 @dataclass(frozen=True)
 class Visit:
-    """How to reach a page: open `path`, fill in `fields`, click `press`. `status` is that of the last page."""
+    """How to reach a page: open `path`, fill in `fields`, click `press`. `status` is that of the last page.
+
+    `meanwhile` is SQL that another program executes while the page is open.
+    """
 
     path: str
     fields: dict = field(default_factory=dict)
     press: str | None = None
     status: int = 200
     session: str | None = ADMINISTRATOR
+    meanwhile: str | None = None
 
 
+def changed_meanwhile(path, fields, statement):
+    """Return the Visit of a form whose record was changed by `statement` before it was sent."""
+    return Visit(path, fields, press="main .actions button", status=409, meanwhile=statement)
+
+
+WRITE_A_POST = "INSERT INTO posts (title, body, author_id) VALUES ('Minutes of the last meeting', 'No cake.', 1)"
 WRONG = {"email": "nobody@example.com", "password": "correct horse battery staple"}
 PAGES = {
     "users": Visit("/users"),
@@ -47,6 +57,17 @@ PAGES = {
     "users-show": Visit("/users/1"),
     "users-show-without-posts": Visit("/users/2"),
     "users-edit": Visit("/users/1/edit"),
+    "users-merged": changed_meanwhile(
+        "/users/1/edit",
+        {"email": "ada@example.com"},
+        "UPDATE users SET age = age + 1, active = NOT active WHERE id = 1",
+    ),
+    "users-conflict": changed_meanwhile(
+        "/users/1/edit",
+        {"name": "Ada King", "age": "36"},
+        "UPDATE users SET name = name || ' Noel', email = 'a' || email, active = NOT active WHERE id = 1",
+    ),
+    "users-delete-changed": changed_meanwhile("/users/1/delete", {}, WRITE_A_POST),
     "users-delete": Visit("/users/1/delete"),
     "users-delete-without-posts": Visit("/users/2/delete"),
     "users-saved": Visit("/users/1/edit", press="main .actions button"),
@@ -58,6 +79,14 @@ PAGES = {
     ),
     "saved-views-too-long": Visit("/users/views/new?q=" + "%EA%B0%80" * 300),
     "saved-views-edit": Visit("/users/views/2/edit"),
+    "saved-views-conflict": changed_meanwhile(
+        "/users/views/1/edit",
+        {"name": "Left"},
+        "UPDATE saved_views SET name = name || '!', for_all = NOT for_all WHERE id = 1",
+    ),
+    "saved-views-delete-changed": changed_meanwhile(
+        "/users/views/4/delete", {}, "UPDATE saved_views SET name = name || '!' WHERE id = 4"
+    ),
     "saved-views-delete": Visit("/users/views/4/delete"),
     "posts": Visit("/posts"),
     "posts-new": Visit("/posts/new?author_id=1"),
@@ -65,6 +94,14 @@ PAGES = {
     "posts-show": Visit("/posts/1"),
     "posts-edit": Visit("/posts/1/edit"),
     "posts-delete": Visit("/posts/1/delete"),
+    "posts-conflict": changed_meanwhile(
+        "/posts/1/edit",
+        {"title": "Minutes", "body": "We met.\n\nThere was cake."},
+        "UPDATE posts SET title = title || '!', body = body || ' And tea.' WHERE id = 1",
+    ),
+    "posts-delete-changed": changed_meanwhile(
+        "/posts/1/delete", {}, "UPDATE posts SET body = body || '!' WHERE id = 1"
+    ),
     "overview": Visit("/overview"),
     "signin": Visit("/signin", session=None),
     "signin-refused": Visit("/signin", WRONG, press="main .actions button", status=422, session=None),
@@ -82,6 +119,7 @@ PAGES = {
         "/set-password/link", {"password": "short"}, press="main .actions button", status=422, session=None
     ),
     "erase": Visit("/users/1/erase"),
+    "erase-changed": changed_meanwhile("/users/1/erase", {}, WRITE_A_POST),
     "error-403": Visit("/users/new", status=403, session=MEMBER),
     "error-400": Visit("/users?cursor=broken", status=400),
     "error-404": Visit("/nowhere", status=404),
@@ -100,19 +138,19 @@ LONG_PAGES = [
 
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.usefixtures("member", "saved_views")
-def test_a_page_has_no_defect_in_any_window(browse, complaints, name):
-    in_every_window(browse, complaints, name, PAGES[name])
+def test_a_page_has_no_defect_in_any_window(browse, complaints, outside, name):
+    in_every_window(browse, complaints, outside, name, PAGES[name])
 
 
 @pytest.mark.parametrize("name", EMPTY_PAGES)
-def test_an_empty_page_has_no_defect_in_any_window(browse, complaints, name):
-    in_every_window(browse, complaints, name, EMPTY_PAGES[name])
+def test_an_empty_page_has_no_defect_in_any_window(browse, complaints, outside, name):
+    in_every_window(browse, complaints, outside, name, EMPTY_PAGES[name])
 
 
 @pytest.mark.parametrize("name", FIRST_PAGES)
 @pytest.mark.usefixtures("nobody")
-def test_the_setup_page_has_no_defect_in_any_window(browse, complaints, name):
-    in_every_window(browse, complaints, name, FIRST_PAGES[name])
+def test_the_setup_page_has_no_defect_in_any_window(browse, complaints, outside, name):
+    in_every_window(browse, complaints, outside, name, FIRST_PAGES[name])
 
 
 def test_long_text_fits_into_a_narrow_window(browse, make_user, make_post, make_view, outside):
@@ -152,11 +190,11 @@ def test_clipped_text_is_found(chromium, reason):
     page.close()
 
 
-def in_every_window(browse, complaints, name, visit):
+def in_every_window(browse, complaints, outside, name, visit):
     """Open the page once in each language, and check it in each width and colour scheme."""
     for language in LANGUAGES:
         page = browse(locale=language, session=visit.session)
-        assert arrive(page, visit) == visit.status
+        assert arrive(page, visit, outside) == visit.status
         assert page.locator("html").get_attribute("lang") == language
         page.evaluate(AXE_SCRIPT)
         for width, scheme in itertools.product(WIDTHS, SCHEMES):
@@ -182,9 +220,12 @@ def violations(page):
     return found.generate_report() if found.violations_count else ""
 
 
-def arrive(page, visit):
+def arrive(page, visit, outside):
     """Reach the page as `visit` describes; return its status."""
     response = page.goto(visit.path)
+    if visit.meanwhile:
+        with outside.begin() as connection:
+            connection.exec_driver_sql(visit.meanwhile)
     for name, value in visit.fields.items():
         page.locator(f"[name={name}]").fill(value)
     if visit.press:

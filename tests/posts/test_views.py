@@ -195,3 +195,17 @@ def test_every_page_of_a_post_shows_its_texts_exactly(app, make_user, make_post,
             assert [text in heading.text for heading in [*headings, edited.html.h1]] == [True] * 5
             assert (edited.forms["record"]["title"].value, edited.forms["record"]["body"].value) == (text, text)
             assert edited.html.select_one("option[selected]").text == text
+
+
+@pytest.mark.parametrize("change", [{"title": "Bye"}, {"body": "All"}])
+def test_a_post_that_changed_since_the_page_was_opened_is_shown_before_it_is_deleted(
+    app, make_post, outside, rows, change
+):
+    form = app.get(f"/posts/{make_post('Hello', 'World').id}/delete").forms["record"]
+    with outside.begin() as connection:
+        connection.execute(update(Post).values(change))
+    page = form.submit(status=409)
+    page.mustcontain("This has changed since you opened the page.", *change.values())
+    assert len(rows(Post)) == 1
+    page.forms["record"].submit(status=303)
+    assert rows(Post) == []

@@ -113,3 +113,18 @@ def test_the_repr_of_a_record_shows_its_key_and_none_of_its_values(outside, peop
         assert repr(session.get(User, people[0].id)) == f"<User {people[0].id}>"
         assert repr(session.get(PasswordLink, people[0].id)) == f"<PasswordLink {people[0].id}>"
     assert repr(User(name="John Doe")) == "<User new>"
+
+
+def test_delete_takes_loaded_and_new_posts_along(outside, make_post, rows):
+    author_id = make_post("Hello").author_id
+    with Session(outside) as session:
+        user = session.get(User, author_id)
+        user.posts.append(Post(title="New", body="World"))
+        user.delete()
+        session.commit()
+    assert (rows(User), rows(Post)) == ([], [])
+
+
+def test_a_user_who_is_not_stored_cannot_be_deleted():
+    with pytest.raises(sqlalchemy.exc.InvalidRequestError, match="stored user"):
+        User(name="John Doe").delete()

@@ -338,13 +338,29 @@ def test_an_unchanged_form_causes_no_conflict(app, other, make_user):
     form.submit(status=303)
 
 
-@pytest.mark.parametrize("path", ["/users", "/posts"])
-def test_a_deleted_record_is_not_found(path, app, other, make_post):
-    post = make_post()
-    record = post if path == "/posts" else User(id=post.author_id)
+@pytest.mark.parametrize("path", ["/users", "/posts", "/users/views"])
+def test_what_was_entered_for_a_deleted_record_is_kept_on_the_page(path, app, other, make_post, make_view, rows):
+    post, view = make_post(), make_view(User(id=0))
+    record = {"/users": User(id=post.author_id), "/posts": post, "/users/views": view}[path]
     form = edit(app, record)
     other.get(f"{path}/{record.id}/delete").forms["record"].submit(status=303)
+    changed = "title" if path == "/posts" else "name"
+    form[changed] = "</textarea><b>Typed with care"
+    page = form.submit(status=404)
+    assert page.html.h1.text == "This record was deleted by somebody else"
+    assert page.html.textarea.text.strip() == "</textarea><b>Typed with care"
+
+
+def test_an_unchanged_form_of_a_deleted_record_is_not_found(app, other, make_user):
+    form = edit(app, user := make_user())
+    other.get(f"/users/{user.id}/delete").forms["record"].submit(status=303)
     form.submit(status=404).mustcontain("Page not found")
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
+def test_the_page_shows_nothing_of_another_site(app, headers):
+    fields = {"shown_name": "John", "name": "Call this number"}
+    app.post("/users/99/edit", fields, headers=headers, status=404).mustcontain("Page not found", no="Call this")
 
 
 # Posts and saved views

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from ...web.flash import flash, forward
-from ...web.forms import try_write
+from ...web.forms import DeleteForm, try_write
 from ...web.i18n import _
 from ...web.identity import identity_of
 from ...web.pagination import page_of
@@ -83,12 +83,15 @@ def update(saved: SavedView, request: Request) -> Any:
 @view_config(**DELETE, request_method="GET")
 def confirm(saved: SavedView, request: Request) -> dict[str, Any]:
     """Ask before a saved view is deleted."""
-    return {"saved": saved, **TEMPLATE_NAMES}
+    return {"form": DeleteForm(request, saved), "saved": saved, **TEMPLATE_NAMES}
 
 
 @view_config(**DELETE, request_method="POST")
-def delete(saved: SavedView, request: Request) -> HTTPSeeOther:
+def delete(saved: SavedView, request: Request) -> Any:
     """Delete a saved view, but none of the users in it."""
+    form = DeleteForm(request, saved)
+    if not form.validate():
+        return form.invalid(request, saved=saved, **TEMPLATE_NAMES)
     request.dbsession.delete(saved)
     flash(request, _("“${name}” was deleted.", mapping={"name": saved.name}))
     return HTTPSeeOther(request.route_path("users.views.list"))

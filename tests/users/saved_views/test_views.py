@@ -456,3 +456,15 @@ def test_views_are_deleted_with_their_owner(app, ada, bob, make_view, rows, way)
 def test_the_table_refuses_what_the_form_refuses(ada, make_view, values):
     with pytest.raises((sqlalchemy.exc.IntegrityError, sqlalchemy.exc.DataError)):
         make_view(ada, **values)
+
+
+def test_a_view_that_changed_since_the_page_was_opened_is_asked_about_again(app, ada, make_view, outside, rows):
+    view = make_view(ada, for_all=True)
+    form = app.get(f"{PLACE}/{view.id}/delete").forms["record"]
+    with outside.begin() as connection:
+        connection.execute(sqlalchemy.update(SavedView).values(query="role=editor"))
+    page = form.submit(status=409)
+    page.mustcontain("This has changed since you opened the page.", "Editor")
+    assert len(rows(SavedView)) == 1
+    page.forms["record"].submit(status=303)
+    assert rows(SavedView) == []
