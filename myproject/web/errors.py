@@ -19,7 +19,7 @@ from .events import log_event, page_of
 from .headers import add_security_headers
 from .i18n import _
 from .limits import is_readable_form
-from .origin import is_from_this_site
+from .origin import is_from_this_site, is_without_cookies
 from .request import Handler, Request
 
 RETRY_AFTER_SECONDS = 5
@@ -90,6 +90,11 @@ def http_error(error: HTTPException, request: Request) -> dict[str, Any]:
 @exception_view_config(BadCSRFToken, renderer="errors/error.jinja2")
 def bad_csrf_token(error: BadCSRFToken, request: Request) -> dict[str, Any]:
     """Refuse a form whose CSRF token is not the one in the session of this browser."""
+    if is_without_cookies(request):
+        log_event(request, "form refused", why="over plain http, where there are no cookies", page=page_of(request))
+        return error_page(
+            request, 400, _("Open this site with https:// at the beginning of its address."), _("This site needs HTTPS")
+        )
     log_event(request, "form refused", why="without its token", page=page_of(request))
     return error_page(
         request,

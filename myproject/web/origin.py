@@ -2,29 +2,56 @@
 
 The CSRF token is compared as well:
 https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
+
+This takes the place of Pyramid's own check (`check_origin`), which compares the port with that of the `Host` header: a
+proxy may have left it out.
 """
 
 import re
 from urllib.parse import urlsplit
 
+from .cookies import cookie_name
 from .request import Request
 
-# https://developer.mozilla.org/docs/Web/HTTP/Headers/Sec-Fetch-Site; old browsers do not send it.
-ALLOWED_FETCH_SITES = {None, "same-origin", "none"}
+# https://developer.mozilla.org/docs/Web/HTTP/Headers/Sec-Fetch-Site; old browsers do not send it, nor does any browser
+# over plain http.
+SAME_ORIGIN = "same-origin"
+ALLOWED_FETCH_SITES = {None, SAME_ORIGIN, "none"}
 DEFAULT_PORT = re.compile(":(80|443)$")
 
 
 def is_from_this_site(request: Request) -> bool:
     """Return whether no header of the browser says that the form is one of another site."""
-    if request.headers.get("Sec-Fetch-Site") not in ALLOWED_FETCH_SITES:
+    fetch_site, origin = request.headers.get("Sec-Fetch-Site"), _origin_of(request)
+    if fetch_site not in ALLOWED_FETCH_SITES:
         return False
-    origin = request.headers.get("Origin") or request.headers.get("Referer")
-    return origin is None or _has_same_host(request, origin)
-
-
-def _has_same_host(request: Request, url: str) -> bool:
+    if origin is None:
+        # Over https, browsers name at least one of the two.
+        return request.scheme != "https"
     try:
-        netloc = urlsplit(url).netloc
+        # The browser has compared scheme, host and port itself, and no page can set this header.
+        return _has_same_name(request, origin) if fetch_site == SAME_ORIGIN else _has_same_origin(request, origin)
     except ValueError:
         return False
-    return DEFAULT_PORT.sub("", netloc) == DEFAULT_PORT.sub("", request.host)
+
+
+def is_without_cookies(request: Request) -> bool:
+    """Return whether the form came from a page over plain http, where browsers send no cookie of this site."""
+    settings, origin = request.registry.settings, _origin_of(request) or ""
+    has_cookie = cookie_name(settings, "session") in request.cookies
+    return not settings["myproject.development"] and not has_cookie and origin.startswith("http://")
+
+
+def _origin_of(request: Request) -> str | None:
+    return request.headers.get("Origin") or request.headers.get("Referer")
+
+
+def _has_same_name(request: Request, url: str) -> bool:
+    return urlsplit(url).hostname == urlsplit(f"//{request.host}").hostname
+
+
+def _has_same_origin(request: Request, url: str) -> bool:
+    scheme, netloc = urlsplit(url)[:2]
+    # A proxy may terminate TLS without saying so; but a page over plain http may be anybody's on the way.
+    is_secure = scheme == "https" or request.scheme != "https"
+    return is_secure and DEFAULT_PORT.sub("", netloc) == DEFAULT_PORT.sub("", request.host)

@@ -229,6 +229,37 @@ def test_https_forms_need_an_origin_or_referer(app, rows):
     app.post("/users/new", fields, extra_environ={**https, "HTTP_REFERER": "https://localhost/users/new"}, status=303)
 
 
+def test_the_word_of_the_browser_counts_where_a_proxy_has_lost_the_port(app, rows, subtests):
+    fields = {"csrf_token": token_of(app), "name": "John Doe"}
+    same = {"Sec-Fetch-Site": "same-origin"}
+    for scheme in ("http", "https"):
+        environ = {"wsgi.url_scheme": scheme, "HTTP_HOST": "localhost"}
+        for origin in ("http://localhost:8443", "https://localhost:8443"):
+            with subtests.test(scheme, origin=origin):
+                app.post("/users/new", fields, {**same, "Origin": origin}, extra_environ=environ, status=303)
+        for foreign in ("https://evil.example", "https://localhost.evil.example:8443", "null", "https://[", "x"):
+            with subtests.test(scheme, origin=foreign):
+                app.post("/users/new", fields, {**same, "Origin": foreign}, extra_environ=environ, status=400)
+    assert len(rows(User)) == 4
+
+
+def test_a_page_over_http_cannot_send_a_form_to_https(app, rows):
+    fields = {"csrf_token": token_of(app), "name": "John Doe"}
+    https = {"wsgi.url_scheme": "https", "HTTP_HOST": "localhost"}
+    for headers in ({"Origin": "http://localhost"}, {"Referer": "http://localhost/users/new"}):
+        app.post("/users/new", fields, headers, extra_environ=https, status=400)
+    assert rows(User) == []
+
+
+@pytest.mark.usefixtures("production")
+def test_a_form_over_plain_http_is_told_that_the_site_needs_https(stranger, caplog):
+    page = stranger.post("/signin", {"email": "x"}, {"Origin": "http://localhost"}, status=400)
+    page.mustcontain("This site needs HTTPS", "https://", no="open for too long")
+    assert "over plain http" in caplog.text
+    for origin in ({"Origin": "https://localhost"}, {}):
+        stranger.post("/signin", {"email": "x"}, origin, status=400).mustcontain("open for too long")
+
+
 # Method overrides
 
 
