@@ -1,5 +1,4 @@
-// Lets the browser ask before a person leaves a form with entries that are not saved:
-// https://developer.mozilla.org/docs/Web/API/Window/beforeunload_event
+// Lets the browser ask before a person leaves a form with entries that are not saved (the event `beforeunload`).
 const form = document.getElementById("record");
 
 const ask = (event) => event.preventDefault();

@@ -1,11 +1,11 @@
 """The class of the requests, with the attributes that the includes add."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyramid.request
 from pyramid.config import Configurator
-from pyramid.decorator import reify
 from pyramid.response import Response
 from sqlalchemy.orm import Session
 from transaction import TransactionManager
@@ -43,7 +43,7 @@ class Request(pyramid.request.Request):
     confirm: Callable[[str], bool]
     open_password_link: "Callable[[User], PasswordLink | None]"
 
-    @reify
+    @cached_property
     def submitted(self) -> MultiDict | None:
         """Return the fields that the page's form is filled in from, or `None` for a form that nobody has filled in."""
         return self.POST if self.method == "POST" else None

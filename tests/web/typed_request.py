@@ -5,7 +5,9 @@ from typing import Any, assert_type
 
 from sqlalchemy.orm import Session
 from transaction import TransactionManager
+from webob.multidict import MultiDict
 
+from myproject.models import PasswordLink, User
 from myproject.signin.identity import Identity
 from myproject.web.request import Request
 
@@ -19,6 +21,7 @@ def attributes_have_types(request: Request) -> None:
     assert_type(request.after_answer, Callable[[Callable[[Session], Any]], None])
     assert_type(request.message, str | None)
     assert_type(request.earlier_location, str | None)
+    assert_type(request.submitted, MultiDict | None)
     assert_type(request.shown_to, int | None)
     assert_type(request.is_restored, bool)
     assert_type(request.id, str)
@@ -29,6 +32,7 @@ def attributes_have_types(request: Request) -> None:
     assert_type(request.identity, Identity | None)
     assert_type(request.known_identity, Identity | None)
     assert_type(request.confirm("password"), bool)
+    assert_type(request.open_password_link(User()), PasswordLink | None)
 
 
 def an_identity_has_types(request: Request) -> None:
