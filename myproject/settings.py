@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy
@@ -65,7 +66,15 @@ def database_url(settings: Settings, environ: Environ = os.environ) -> str:
     if driver not in DRIVERS:
         # Without the URL: it may contain a password, and this sentence may get into a log.
         raise SettingsError("sqlalchemy.url (DATABASE_URL) is not a URL like sqlite:///… or postgresql+psycopg://…")
+    _require_folder(sqlalchemy.make_url(url))
     return url
+
+
+def _require_folder(url: sqlalchemy.URL) -> None:
+    if url.get_backend_name() == "sqlite" and url.database and "uri" not in url.query:
+        folder = Path(url.database).absolute().parent
+        if not folder.is_dir():
+            raise SettingsError(f"sqlalchemy.url (DATABASE_URL) names a file in {folder}, which is not a folder")
 
 
 def _secret(settings: Settings, environ: Environ) -> str:

@@ -49,6 +49,11 @@ def test_a_setting_of_the_engine_that_cannot_be_honoured_is_named(name, value):
     assert f"sqlalchemy.{name}" in refusal(**{f"sqlalchemy.{name}": value})
 
 
+def test_a_missing_folder_of_the_database_is_named(tmp_path):
+    sentence = refusal(**{"sqlalchemy.url": f"sqlite:///{tmp_path}/missing/users.sqlite"})
+    assert f"{tmp_path}/missing, which is not a folder" in sentence
+
+
 @pytest.mark.parametrize("secret", [None, "", "short", "x" * 31])
 def test_a_secret_of_32_characters_is_required(secret):
     sentence = refusal(**{"myproject.secret": secret})

@@ -1,6 +1,9 @@
 """SQLite's part of the Engine: what its connections need for transactions that commit or roll back as a whole."""
 
+import contextlib
+import os
 import sqlite3
+import stat
 import time
 from functools import partial
 from typing import Any
@@ -23,6 +26,7 @@ def connect_args() -> dict[str, Any]:
 
 def set_up(engine: Engine, reading_seconds: int | None = None) -> None:
     """Listen to the events of `engine`; read-only transactions are interrupted after `reading_seconds`."""
+    event.listen(engine, "do_connect", _create_private_file)
     event.listen(engine, "connect", _open)
     event.listen(engine, "begin", partial(_begin, reading_seconds=reading_seconds))
     event.listen(engine, "handle_error", _note_rollback_by_sqlite)
@@ -43,6 +47,24 @@ def prepare_for_triggers(connection: Any, _record: ConnectionPoolEntry | None = 
         connection.create_function("folded", 1, fold, deterministic=True)
         # Without it, REPLACE deletes a row without firing its DELETE triggers.
         connection.execute("PRAGMA recursive_triggers = ON")
+
+
+def close_to_others(database: str) -> None:
+    """Let the owner alone read the file `database` and those beside it, if now everybody can.
+
+    A file that only a group can read besides, for instance to back it up, stays as it is.
+    """
+    for path in (database, f"{database}-wal", f"{database}-shm"):
+        with contextlib.suppress(OSError):
+            if os.stat(path).st_mode & stat.S_IROTH:
+                os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
+
+
+def _create_private_file(_dialect: Any, _record: Any, arguments: list[str], options: dict[str, Any]) -> None:
+    # SQLite would create a file that everybody can read. The files beside it get the same mode.
+    if arguments[0] != ":memory:" and not options.get("uri"):
+        with contextlib.suppress(OSError):
+            os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR))
 
 
 def _open(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:

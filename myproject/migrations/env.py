@@ -9,6 +9,7 @@ from pyramid.paster import get_appsettings, setup_logging
 from sqlalchemy.pool import NullPool
 
 from myproject.db import UTCDateTime, get_engine
+from myproject.db.sqlite import close_to_others
 from myproject.models import Base
 from myproject.settings import database_url
 
@@ -46,6 +47,7 @@ def run_migrations() -> None:
     engine = get_engine(database_url(get_appsettings(ini)), poolclass=NullPool)
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
+            close_to_others(engine.url.database or "")
             # SQLite changes a table by making a new one and dropping the old one. With foreign keys on, that would
             # delete the rows that refer to it, or be refused. Without legacy_alter_table, SQLite would check the
             # triggers that name the table while it does not exist. Both can be set only outside a transaction.

@@ -18,6 +18,7 @@ from ..signin.passwords import make_hasher
 from ..users.fields import is_email
 from ..users.models import NAME_LENGTH
 from ..web.rules import Invalid, parse_line
+from . import explained
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     password_hash = make_hasher(settings).hash(password)
     engine = engine_from_config(settings)
     try:
-        with transaction.manager:
+        with explained(arguments.ini), transaction.manager:
             dbsession = get_tm_session(get_session_factory(engine), transaction.manager)
             if not inspect(dbsession.connection()).has_table(SignIn.__tablename__):
                 raise SystemExit(

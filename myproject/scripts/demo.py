@@ -12,6 +12,7 @@ from ..db.base import utcnow
 from ..demo import add_demo_people
 from ..posts.models import Post
 from ..settings import database_url
+from . import explained
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -21,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ini = parser.parse_args(argv).ini
     engine = get_engine(database_url(get_appsettings(ini)))
     try:
-        with transaction.manager:
+        with explained(ini), transaction.manager:
             dbsession = get_tm_session(get_session_factory(engine), transaction.manager)
             if not inspect(dbsession.connection()).has_table(Post.__tablename__):
                 raise SystemExit(f"The database of {ini} has no tables yet; run `initialize_db {ini}` first.")

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 import alembic.command
 import alembic.config
 
+from . import explained
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run every migration that the database has not had yet; none if it is up to date."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("ini", help="the ini file, for instance development.ini")
-    upgrade(parser.parse_args(argv).ini)
+    ini = parser.parse_args(argv).ini
+    with explained(ini):
+        upgrade(ini)
 
 
 def upgrade(ini: str) -> None:

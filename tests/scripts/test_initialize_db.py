@@ -9,6 +9,7 @@ import alembic.config
 import pytest
 import sqlalchemy
 
+from myproject.db import get_engine
 from myproject.models import Base, User
 from myproject.scripts import initialize_db
 from tests.conftest import INI
@@ -35,6 +36,24 @@ def test_a_new_database_has_every_table(new_database):
     engine = sqlalchemy.create_engine(new_database)
     assert tables_of(engine) == TABLES
     engine.dispose()
+
+
+def test_only_the_owner_can_read_a_new_database(new_database, tmp_path):
+    initialize_db.main([INI])
+    engine = get_engine(new_database)
+    with engine.connect():
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("new.sqlite*")}
+    engine.dispose()
+    assert modes == dict.fromkeys(["new.sqlite", "new.sqlite-wal", "new.sqlite-shm"], 0o600)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o644, 0o600), (0o666, 0o600), (0o640, 0o640)])
+def test_a_database_that_everybody_can_read_is_closed_to_others(new_database, tmp_path, before, after):
+    path = tmp_path / "new.sqlite"
+    path.touch()
+    path.chmod(before)
+    initialize_db.main([INI])
+    assert path.stat().st_mode & 0o777 == after
 
 
 def test_the_command_is_installed_and_prints_nothing(new_database, tmp_path):

@@ -1,0 +1,79 @@
+"""A database that cannot be used ends `initialize_db` and `create_admin` with one sentence, without a traceback."""
+
+import io
+
+import pytest
+import sqlalchemy
+
+from myproject.scripts import create_admin, initialize_db
+from tests.conftest import INI
+from tests.postgresql import free_port
+from tests.signed_in import PASSWORD
+
+COMMANDS = {
+    "initialize_db": lambda: initialize_db.main([INI]),
+    "create_admin": lambda: create_admin.main([INI, "ada@example.com", "--password-stdin"]),
+}
+
+
+@pytest.fixture(params=COMMANDS)
+def refusal(request, monkeypatch):
+    """Call `refusal(url)`: run a command on this database; return the sentence with which it ends."""
+
+    def run(url):
+        monkeypatch.setenv("DATABASE_URL", url)
+        monkeypatch.setenv("MYPROJECT_SECRET", "x" * 32)
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
+        with pytest.raises(SystemExit) as stop:
+            COMMANDS[request.param]()
+        sentence = str(stop.value)
+        assert ("\n" in sentence, sentence[-1]) == (False, ".")
+        return sentence
+
+    return run
+
+
+@pytest.fixture
+def guest(postgresql):
+    """A role of PostgreSQL that has to say its password, and has no rights in any database."""
+    rules = postgresql.folder / "data" / "pg_hba.conf"
+    before = rules.read_text()
+    rules.write_text(f"host all guest 127.0.0.1/32 scram-sha-256\n{before}")
+    postgresql.execute("CREATE ROLE guest LOGIN PASSWORD 'right'")
+    postgresql.execute("SELECT pg_reload_conf()")
+    yield sqlalchemy.make_url(postgresql.url("migrated")).set(username="guest", password="right")
+    rules.write_text(before)
+    postgresql.execute("DROP ROLE guest")
+    postgresql.execute("SELECT pg_reload_conf()")
+
+
+def text_of(url):
+    return url.render_as_string(hide_password=False)
+
+
+def test_a_wrong_password_is_one_sentence(refusal, guest):
+    sentence = refusal(text_of(guest.set(password="wrong")))
+    assert "password authentication failed" in sentence
+    assert "wrong" not in sentence
+
+
+def test_a_role_without_rights_is_one_sentence(refusal, guest):
+    assert "permission denied" in refusal(text_of(guest))
+
+
+def test_a_database_that_does_not_exist_is_one_sentence(refusal, guest):
+    assert "does not exist" in refusal(text_of(guest.set(database="nosuch")))
+
+
+def test_a_server_that_is_away_is_one_sentence(refusal):
+    pytest.importorskip("psycopg")
+    assert "refused" in refusal(f"postgresql+psycopg://postgres@127.0.0.1:{free_port()}/users")
+
+
+def test_a_missing_folder_is_one_sentence(refusal, tmp_path):
+    assert f"{tmp_path / 'missing'}, which is not a folder" in refusal(f"sqlite:///{tmp_path}/missing/users.sqlite")
+
+
+def test_a_file_that_is_no_database_is_one_sentence(refusal, tmp_path):
+    (tmp_path / "folder.sqlite").mkdir()
+    assert "unable to open database file" in refusal(f"sqlite:///{tmp_path}/folder.sqlite")
