@@ -165,7 +165,7 @@ def is_caught(mutant: WorkItem, seconds: float) -> bool:
 
 def is_named(module: str, difference: str) -> bool:
     """Return whether survivors.toml names the change of `module`."""
-    was, became = (re.findall(rf"^\{sign}(?!\{sign})\s*(.*)$", difference, re.MULTILINE) for sign in "-+")
+    was, became = (re.findall(rf"^\{sign}(?!\{sign})[ \t]*(.+)$", difference, re.MULTILINE) for sign in "-+")
     named = tomllib.loads(SURVIVORS.read_text(encoding="utf-8")).get("survivor", [])
     changed = {"module": module, "was": "\n".join(was), "became": "\n".join(became)}
     return any(changed.items() <= each.items() for each in named)
