@@ -206,7 +206,7 @@ def test_an_interrupted_migration_of_the_search_can_be_resumed(empty, config, pl
 def test_a_migration_of_the_search_waits_for_a_locked_row(empty, config, monkeypatch):
     alembic.command.upgrade(config(empty), "0004")
     store_two_batches(empty)
-    monkeypatch.setattr("myproject.db.postgresql.SESSION_SETTINGS", "-c timezone=UTC -c lock_timeout=50ms")
+    monkeypatch.setattr("myproject.db.postgresql.SESSION_SETTINGS", "SET timezone = 'UTC'; SET lock_timeout = '50ms'")
     with empty.connect() as connection:
 
         def lock_for_a_while():

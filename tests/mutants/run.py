@@ -34,11 +34,14 @@ TESTS = {
     "myproject/db/base.py": "tests/db/test_base.py tests/users/test_models.py tests/test_migrations.py",
     "myproject/db/constraints.py": "tests/db/test_constraints.py tests/users/test_last_administrator.py",
     "myproject/db/engine.py": "tests/db/test_engine.py tests/db/test_reading_limit.py tests/signin/test_logging.py",
-    "myproject/db/failure.py": "tests/db/test_failure.py tests/db/test_reading_limit.py tests/db/test_retry.py",
+    "myproject/db/failure.py": "tests/db/test_failure.py tests/db/test_reading_limit.py tests/db/test_retry.py"
+    " tests/db/test_broken_rollback.py tests/db/test_silence.py",
     "myproject/db/folding.py": "tests/db/test_folding.py tests/users/listing/test_search.py",
     "myproject/db/lookup.py": "tests/test_bad_input.py tests/posts/test_views.py",
     "myproject/db/postgresql.py": "tests/db/test_failure.py tests/db/test_reading_limit.py tests/db/test_engine.py"
-    " tests/db/test_after_answer.py tests/db/test_transaction.py",
+    " tests/db/test_after_answer.py tests/db/test_transaction.py tests/db/test_silence.py tests/db/test_pooler.py",
+    "myproject/db/postgresql_connection.py": "tests/db/test_silence.py tests/db/test_pooler.py",
+    "myproject/db/version.py": "tests/db/test_version.py",
     "myproject/db/retry.py": "tests/db/test_retry.py",
     "myproject/db/session.py": "tests/db/test_session.py tests/db/test_transaction.py tests/db/test_writes.py"
     " tests/db/test_scripts.py",
@@ -47,7 +50,7 @@ TESTS = {
     "myproject/db/stream.py": "tests/db/test_stream.py",
     "myproject/db/transaction.py": "tests/db/test_transaction.py tests/db/test_session.py",
     "myproject/db/*.py": "tests/db",
-    "myproject/web/receipts.py": "tests/web/test_receipts.py",
+    "myproject/web/receipts.py": "tests/web/test_receipts.py tests/web/test_every_form.py",
     "myproject/web/limits.py": "tests/web/test_limits.py tests/web/test_view_options.py tests/test_bad_input.py",
     "myproject/security.py": "tests/test_permissions.py",
     "myproject/signin/confirmation.py": "tests/users/test_erasing.py tests/signin/test_hashing.py"
@@ -73,8 +76,13 @@ def main() -> int:
     with copy_of_repository() as folder, use_db(folder / "mutants.sqlite") as database:
         mutants = choose_mutants(database, options)
         seconds = {module: run_unchanged(module) for module in sorted({module_of(mutant) for mutant in mutants})}
-        survived = [mutant for mutant in mutants if not is_caught(mutant, seconds[module_of(mutant)])]
-    print(f"{len(mutants) - len(survived)} of {len(mutants)} mutants were caught or are named in {SURVIVORS.name}.")
+        survived = tried = 0
+        # An interrupted run counts what it has tried.
+        with contextlib.suppress(KeyboardInterrupt):
+            for mutant in mutants:
+                survived += not is_caught(mutant, seconds[module_of(mutant)])
+                tried += 1
+    print(f"{tried - survived} of {tried} mutants were caught or are named in {SURVIVORS.name}.")
     return 1 if survived else 0
 
 
@@ -149,15 +157,15 @@ def is_caught(mutant: WorkItem, seconds: float) -> bool:
     """Return whether a test notices `mutant`, whose module's tests take `seconds`; print it if none does."""
     limit = 20 + 3 * seconds
     result = mutate_and_test(mutant.mutations, command_for(module_of(mutant), limit), 3 * limit)
-    if result.is_killed or is_named(module_of(mutant), result.diff):
-        return True
-    print(f"SURVIVED {mutant.mutations[0].operator_name}\n{result.diff}\n", flush=True)
-    return False
+    is_good = result.is_killed or is_named(module_of(mutant), result.diff)
+    line = f"{module_of(mutant)}:{mutant.mutations[0].start_pos[0]} {mutant.mutations[0].operator_name}"
+    print(f"caught {line}" if is_good else f"SURVIVED {line}\n{result.diff}\n", flush=True)
+    return is_good
 
 
 def is_named(module: str, difference: str) -> bool:
     """Return whether survivors.toml names the change of `module`."""
-    was, became = (re.findall(rf"^\{sign}(?!\{sign})\s*(.*)$", difference, re.MULTILINE) for sign in "-+")
+    was, became = (re.findall(rf"^\{sign}(?!\{sign})[ \t]*(.+)$", difference, re.MULTILINE) for sign in "-+")
     named = tomllib.loads(SURVIVORS.read_text(encoding="utf-8")).get("survivor", [])
     changed = {"module": module, "was": "\n".join(was), "became": "\n".join(became)}
     return any(changed.items() <= each.items() for each in named)
