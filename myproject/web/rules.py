@@ -18,8 +18,8 @@ Rule = Callable[[str], Any]
 # Embeddings, overrides and isolates of UAX 9: they turn around the text after them, also that of the page. The marks
 # U+200E, U+200F and U+061C are allowed: Arabic and Hebrew keyboards type them, and they only affect their neighbours.
 DIRECTION_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-# Accents and other marks, of Unicode's categories Mn and Me, on one letter. Scripts need up to four: Greek with separate
-# accents, Hebrew, Thai, Tibetan. Hundreds paint over other rows.
+# Accents and other marks, of Unicode's categories Mn and Me, on one letter. Scripts need up to four: Greek with
+# separate accents, Hebrew, Thai, Tibetan. Hundreds paint over other rows.
 MARKS_ON_A_LETTER = 4
 
 
