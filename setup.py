@@ -17,6 +17,7 @@ setup(
     install_requires=[
         "alembic",
         "argon2-cffi",
+        "zxcvbn",
         "Babel",
         "Jinja2",
         "MarkupSafe",

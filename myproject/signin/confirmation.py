@@ -11,9 +11,8 @@ from ..web.events import log_event
 from ..web.identity import identity_of
 from ..web.request import Request
 from . import guessing
-from .hashing import hash_password, submitted_form, verify_password
+from .hashing import find_password_problem, hash_password, submitted_form, verify_password
 from .models import SignIn
-from .password_rules import find_problem
 
 # How long a password entered in a browser counts for risky acts there.
 CONFIRMATION_LIFETIME = datetime.timedelta(minutes=15)
@@ -30,7 +29,7 @@ def check_submitted_password(request: Request, account: Select) -> None:
     for name, email, password_hash in read_rows(request.registry["dbsession_factory"], account) if password else []:
         if guessing.seconds_to_wait(request, email or "") or not verify_password(request, password, password_hash):
             return
-        if new_password and find_problem(new_password, name, email) is None:
+        if new_password and find_password_problem(request, new_password, name, email) is None:
             hash_password(request, new_password)
 
 

@@ -12,7 +12,7 @@ from ..web.form_fields import PasswordAgainField, PasswordField, TextField
 from ..web.forms import Form
 from ..web.i18n import _
 from ..web.request import Request
-from .password_rules import find_problem
+from .hashing import find_password_problem
 
 
 class SignInForm(Form):
@@ -51,7 +51,7 @@ class NewPasswordForm(Form):
 
     def validate_password(self, field: PasswordField) -> None:
         """Refuse a password that is too short or easy to guess."""
-        message = find_problem(field.data, *self.words)
+        message = find_password_problem(self.request, field.data, *self.words)
         if message:
             raise ValidationError(message)
 

@@ -1,26 +1,43 @@
 """Which passwords are refused: short ones, and those that are guessed first.
 
-After NIST SP 800-63B: a minimal length and a list of common passwords, no rules on the kinds of characters.
+After NIST SP 800-63B: a minimal length, a list of common passwords and zxcvbn's estimate of how many guesses a password
+takes (https://github.com/dwolfhub/zxcvbn-python); no rules on the kinds of characters.
 """
 
 import functools
 import re
+import threading
 import unicodedata
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from pyramid.i18n import TranslationString
+from zxcvbn import zxcvbn
 
 from ..web.i18n import _
 from .passwords import MAX_LENGTH, normalize
 
+TOO_SIMILAR = _("This password is too similar to your name, your email or the name of this site. Choose another one.")
+TOO_COMMON = _("This password is too common. Choose another one.")
 # Characters, after normalisation.
 MIN_LENGTH = 12
 COMMON_PASSWORDS_FILE = Path(__file__).with_name("common_passwords.txt")
 # Shorter words of that file are not looked for: abc of abc123 would refuse 7391-abc-8462 too.
 MIN_COMMON_WORD_LENGTH = 4
 SITE_NAME = "myproject"
+# From here on zxcvbn calls a password "very unguessable", also for people who have stolen its hash.
+MIN_GUESSES = 10**10
+# zxcvbn takes long for long passwords, and much longer for many different look-alikes of letters, all combinations of
+# which it tries. So it reads the beginning, and no password with more of them: such a one is no disguised word.
+ESTIMATED_LENGTH = 40
+LOOK_ALIKES = frozenset("4@8({[<6901!|7+$5%2")
+MOST_LOOK_ALIKES = 8
+# zxcvbn keeps the personal words of a call in a dictionary that all threads share.
+ESTIMATING = threading.Lock()
+# Shorter parts of names and emails are in too many words.
+MIN_PERSONAL_PART_LENGTH = 3
 # Keys in one row of a keyboard, and in the columns that people type downwards: 1qaz2wsx.
 KEYBOARD_ROWS = ("1234567890-=", "!@#$%^&*()_+", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./")
 KEYBOARD_COLUMNS = ("1qaz", "2wsx", "3edc", "4rfv", "5tgb", "6yhn", "7ujm")
@@ -61,10 +78,29 @@ def _find_easy_guess(password: str, personal_words: Iterable[str | None]) -> Tra
     words = {SITE_NAME, *filter(None, personal_words)}
     email_names = {word.partition("@")[0] for word in words}
     if base_words & _fold_words(words | email_names):
-        return _("This password is too similar to your name, your email or the name of this site. Choose another one.")
-    if base_words & _common_words() or _is_repeated(password.casefold()) or _is_run(_fold(password) or password):
-        return _("This password is too common. Choose another one.")
-    return None
+        return TOO_SIMILAR
+    if base_words & _common_words() or _is_run(_fold(password) or password):
+        return TOO_COMMON
+    matches = _matches_of_easy_guess(password, words | email_names)
+    if any(map(_is_personal, matches)):
+        return TOO_SIMILAR
+    return TOO_COMMON if matches else None
+
+
+def _matches_of_easy_guess(password: str, words: Iterable[str]) -> list[dict[str, Any]]:
+    """Return what zxcvbn recognises in a password that takes fewer than MIN_GUESSES; nothing of others."""
+    if len(LOOK_ALIKES.intersection(password)) > MOST_LOOK_ALIKES:
+        return []
+    parts = {part for word in words for part in re.split(r"[\W\d_]+", word) if len(part) >= MIN_PERSONAL_PART_LENGTH}
+    known = {*words, *(re.sub(r"\W", "", word) for word in words), *parts}
+    with ESTIMATING:
+        estimate = zxcvbn(password[:ESTIMATED_LENGTH], user_inputs=sorted(known))
+    return estimate["sequence"] if estimate["guesses"] < MIN_GUESSES else []
+
+
+def _is_personal(match: dict[str, Any]) -> bool:
+    """Return whether a match of zxcvbn is one of the person's words, or a repetition of it."""
+    return match.get("dictionary_name") == "user_inputs" or any(map(_is_personal, match.get("base_matches", ())))
 
 
 @functools.cache
@@ -81,11 +117,9 @@ def _fold_words(words: Iterable[str]) -> set[str]:
 
 
 def _base_words(password: str) -> set[str]:
-    """Return the words that a person may have built `password` from: `password` for `!Password1 Password1 2024`."""
+    """Return the words that a person may have built `password` from: `password` for `!Pass-word 2024`."""
     folded = _fold(password)
-    core = _strip_digits(folded)
-    unit = _repeated_unit(core)
-    return {folded, core, unit, _strip_digits(unit)}
+    return {folded, _strip_digits(folded)}
 
 
 def _fold(text: str) -> str:
@@ -100,17 +134,6 @@ def _fold(text: str) -> str:
 def _strip_digits(folded: str) -> str:
     """Return `folded` without the digits at both ends, or unchanged if it has only digits."""
     return re.sub(r"^\d+|\d+$", "", folded) or folded
-
-
-def _repeated_unit(text: str) -> str:
-    """Return the shortest text whose repetition makes `text`, the last time perhaps cut: abc for abcabcab."""
-    return next((text[:size] for size in range(1, len(text)) if text.startswith(text[size:])), text)
-
-
-def _is_repeated(password: str) -> bool:
-    """Return whether `password` repeats at most four characters, at least three times."""
-    texts = filter(None, (password, _strip_digits(_fold(password))))
-    return any(len(_repeated_unit(text)) <= min(4, len(text) / 3) for text in texts)
 
 
 def _is_run(text: str) -> bool:

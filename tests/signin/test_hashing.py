@@ -221,9 +221,8 @@ def test_a_password_changed_in_between_is_compared_with_the_new_hash(enter, ada,
     form = browser.get(f"/users/{ada.id}/password").forms["record"]
     form["your_password"], form["password"] = PASSWORD, NEW_PASSWORD
     other_hash = HASHER.hash("a password set in between")
-    monkeypatch.setattr(
-        "myproject.signin.confirmation.find_problem", lambda *_: change(ada, password_hash=other_hash) or "too late"
-    )
+    check = "myproject.signin.confirmation.find_password_problem"
+    monkeypatch.setattr(check, lambda *_: change(ada, password_hash=other_hash) or "too late")
     form.submit(status=422).mustcontain("Wrong password")
     assert rows(User)[0].password_hash == other_hash
 
