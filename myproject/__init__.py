@@ -3,15 +3,14 @@
 from pyramid.config import Configurator
 from pyramid.router import Router
 
-from .schema import refuse_older_schema
 from .settings import read_settings
 
 
 def main(global_config: dict[str, str], **settings: str) -> Router:
     """Return the WSGI application for the settings of an ini file."""
-    checked = read_settings(settings)
-    refuse_older_schema(checked, global_config.get("__file__", "INI"))
+    checked = {**read_settings(settings), "ini": global_config.get("__file__", "INI")}
     with Configurator(settings=checked) as config:
+        config.include(".schema")
         config.include(".tweens")
         config.include(".web.request")
         config.include(".db")

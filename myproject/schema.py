@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alembic.script import ScriptDirectory
+from pyramid.config import Configurator
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError, NotSupportedError
 from sqlalchemy.pool import NullPool
@@ -20,12 +21,13 @@ IN_MEMORY = ("sqlite://", "sqlite:///:memory:")
 log = logging.getLogger(__name__)
 
 
-def refuse_older_schema(settings: Mapping[str, Any], ini: str) -> None:
-    """Raise `SettingsError` if the database lacks a migration; its sentence says how to upgrade it by the file `ini`.
+def includeme(config: Configurator) -> None:
+    """Raise `SettingsError` if the database lacks a migration; its sentence names the command that upgrades it.
 
     A newer database is served, with a warning: while several servers are upgraded, the old ones go on. So is one that
     does not answer: its pages are 503 until it does.
     """
+    settings = config.get_settings()
     if settings["sqlalchemy.url"] in IN_MEMORY:
         return
     try:
@@ -41,7 +43,7 @@ def refuse_older_schema(settings: Mapping[str, Any], ini: str) -> None:
     if revision is not None and revision not in known:
         log.warning("the database is newer than this version of myproject: it has the migration %s", revision)
     elif revision != scripts.get_current_head():
-        raise SettingsError(f"the database is not up to date; run `initialize_db {ini}` first")
+        raise SettingsError(f"the database is not up to date; run `initialize_db {settings['ini']}` first")
 
 
 def _read_revision(settings: Mapping[str, Any]) -> str | None:
