@@ -1,6 +1,7 @@
 """A database that cannot be used ends `initialize_db` and `create_admin` with one sentence, without a traceback."""
 
 import io
+import time
 
 import pytest
 import sqlalchemy
@@ -41,10 +42,23 @@ def guest(postgresql):
     rules.write_text(f"host all guest 127.0.0.1/32 scram-sha-256\n{before}")
     postgresql.execute("CREATE ROLE guest LOGIN PASSWORD 'right'")
     postgresql.execute("SELECT pg_reload_conf()")
-    yield sqlalchemy.make_url(postgresql.url("migrated")).set(username="guest", password="right")
+    url = sqlalchemy.make_url(postgresql.url("migrated")).set(username="guest", password="right")
+    deadline = time.monotonic() + 10
+    while accepts(url.set(password="wrong")):  # The server reads its rules a moment later.
+        assert time.monotonic() < deadline
+    yield url
     rules.write_text(before)
     postgresql.execute("DROP ROLE guest")
     postgresql.execute("SELECT pg_reload_conf()")
+
+
+def accepts(url):
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+    try:
+        engine.connect().close()
+    except sqlalchemy.exc.OperationalError:
+        return False
+    return True
 
 
 def text_of(url):
