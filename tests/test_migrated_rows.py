@@ -24,9 +24,10 @@ RANGES = {
     "users.role": ("member", "admin"),
     "posts.body": (1, 20_000),
     "saved_views.query": (0, 2000),
+    "receipts.location": (0, 500),
 }
-# What a downgrade has no room for, by its revision.
-SHORTENED = {"0003": {"receipts.location"}}
+# Open links, whose makers nobody knows, end with this upgrade; and with its downgrade.
+ENDED = {"0013": {"password_links.user_id", "password_links.token", "password_links.created_at"}}
 
 
 def test_every_table_of_the_models_is_filled(outside):
@@ -42,11 +43,11 @@ def test_a_migration_and_its_downgrade_keep_the_rows(before, revision, empty, co
     fill(empty, 1)
     old = contents(empty)
     alembic.command.upgrade(config(empty), revision)
-    assert changed(old, contents(empty)) == set()
+    assert changed(old, contents(empty)) == ENDED.get(revision, set())
     fill(empty, 2)
     new = contents(empty)
     alembic.command.downgrade(config(empty), before)
-    assert changed(new, contents(empty)) == SHORTENED.get(revision, set())
+    assert changed(new, contents(empty)) == ENDED.get(revision, set())
     alembic.command.upgrade(config(empty), revision)
     assert contents(empty).keys() == new.keys()
 

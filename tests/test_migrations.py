@@ -78,7 +78,7 @@ def add_migration(tmp_path):
 
     def add(body):
         (tmp_path / "migrations" / "versions" / "9999_added.py").write_text(
-            "import sqlalchemy as sa\nfrom alembic import op\n"
+            "import sqlalchemy as sa\nfrom alembic import op\nfrom myproject.db.version import replace_update_trigger\n"
             f"revision, down_revision = '9999', {head()!r}\n\n"
             f"def upgrade():\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
         )
@@ -331,6 +331,8 @@ def test_the_guide_adds_a_column_and_changes_nothing_else(outside, config, add_m
     assert {name for name in schema(outside) if schema(outside)[name] != before.get(name)} <= {
         "users",
         "ck_users_phone_length",
+        "users_version",
+        "users_version of users",
     }
     with pytest.raises(sqlalchemy.exc.IntegrityError, match="ck_users_phone_length"), outside.begin() as connection:
         connection.exec_driver_sql("INSERT INTO users (name, phone) VALUES ('John Doe', '')")

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, and_, bindparam, func, select
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, and_, bindparam, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from ..db import Base
@@ -61,8 +61,16 @@ class SignIn(Base):
         """The names of the browser and its system, `Firefox, Windows`; empty if the User-Agent names neither."""
         return ", ".join(filter(None, (_find_name(names, self.browser) for names in (BROWSER_NAMES, SYSTEM_NAMES))))
 
-    # The id of a deleted sign-in is never given to another one.
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (
+        # SQLite takes no notice of the lengths of types.
+        CheckConstraint(
+            f"length(token) <= {DIGEST_LENGTH} AND length(address) <= {ADDRESS_LENGTH}"
+            f" AND length(browser) <= {BROWSER_LENGTH}",
+            name="lengths",
+        ),
+        # The id of a deleted sign-in is never given to another one.
+        {"sqlite_autoincrement": True},
+    )
 
 
 class PasswordLink(Base):
@@ -77,6 +85,8 @@ class PasswordLink(Base):
     maker_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
     token: Mapped[str] = mapped_column(String(DIGEST_LENGTH), unique=True)
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+
+    __table_args__ = (CheckConstraint(f"length(token) <= {DIGEST_LENGTH}", name="lengths"),)
 
     user: Mapped[User] = relationship(foreign_keys=user_id)
     maker: Mapped[User] = relationship(foreign_keys=maker_id)
@@ -97,7 +107,12 @@ class FailedSignIn(Base):
     address: Mapped[str] = mapped_column(String(DIGEST_LENGTH))
     failed_at: Mapped[datetime.datetime] = mapped_column(default=utcnow)
 
-    __table_args__ = (Index(None, account, failed_at), Index(None, address, failed_at), Index(None, failed_at))
+    __table_args__ = (
+        Index(None, account, failed_at),
+        Index(None, address, failed_at),
+        Index(None, failed_at),
+        CheckConstraint(f"length(account) <= {DIGEST_LENGTH} AND length(address) <= {DIGEST_LENGTH}", name="lengths"),
+    )
 
 
 # SQL condition: the sign-in has not expired. Bind it with `expiry_parameters()`. It names columns of the table and not

@@ -8,6 +8,8 @@ from pyramid.config import Configurator
 from .request import Request
 
 # One path in printable ASCII. To a browser, `//evil.example` and `/\evil.example` are other hosts.
+# As many characters as the headers of a request may have: no longer address can be visited.
+MAX_PATH_LENGTH = 8192
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]*")
 # Browsers read `\` as `/` and resolve `..`, also written `%2e%2e`: such a path may leave the prefix.
 DOT_SEGMENT = re.compile(r"[/\\](\.|%2e){1,2}([/\\]|$)", re.IGNORECASE)
@@ -27,7 +29,7 @@ def path_here(request: Request) -> str:
 
 def is_own_path(request: Request, path: str) -> bool:
     """Return whether `path`, as an address has it, is a page of this site: on this host and below its prefix."""
-    if not LOCAL_PATH.fullmatch(path):
+    if len(path) > MAX_PATH_LENGTH or not LOCAL_PATH.fullmatch(path):
         return False
     bare, root = re.split("[?#]", path, maxsplit=1)[0], root_of(request)
     is_below = bare == root or bare.startswith(f"{root}/")

@@ -39,7 +39,7 @@ CLEANUP_PROBABILITY = 1 / 100
 TOKEN_FIELD = "form_token"  # nosec B105
 # Fields that differ each time the same content is sent.
 TOKEN_FIELDS = {TOKEN_FIELD, "csrf_token"}
-LOCATION_LENGTH = 500
+TOKEN_LENGTH, DIGEST_LENGTH, LOCATION_LENGTH = 32, 64, 500
 
 Record = TypeVar("Record", bound=Base)
 
@@ -52,12 +52,18 @@ class Receipt(Base):
 
     __tablename__ = "receipts"
 
-    token: Mapped[str] = mapped_column(String(32), primary_key=True)
+    token: Mapped[str] = mapped_column(String(TOKEN_LENGTH), primary_key=True)
     location: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, index=True)
-    digest: Mapped[str] = mapped_column(String(64), server_default=text("''"))
+    digest: Mapped[str] = mapped_column(String(DIGEST_LENGTH), server_default=text("''"))
 
-    __table_args__ = (CheckConstraint(f"length(location) <= {LOCATION_LENGTH}", name="location_length"),)
+    __table_args__ = (
+        CheckConstraint(
+            f"length(token) <= {TOKEN_LENGTH} AND length(digest) <= {DIGEST_LENGTH}"
+            f" AND length(location) <= {LOCATION_LENGTH}",
+            name="lengths",
+        ),
+    )
 
 
 def includeme(config: Configurator) -> None:

@@ -11,6 +11,8 @@ Create Date: 2026-11-30 15:00:00
 import sqlalchemy as sa
 from alembic import op
 
+from myproject.db.version import replace_update_trigger
+
 revision = "0012"
 down_revision = "0011"
 
@@ -51,3 +53,5 @@ def set_collation(connection: sa.Connection, collation: str) -> None:
     op.execute(f'ALTER TABLE users ALTER email TYPE VARCHAR(320) COLLATE "{collation}"')
     for _name, definition in triggers:
         op.execute(sa.DDL(definition.replace("%", "%%")))
+    # PostgreSQL returns its condition with other parentheses than it was created with.
+    replace_update_trigger(op.get_bind(), "users", ("name", "email", "age", "role", "active"))

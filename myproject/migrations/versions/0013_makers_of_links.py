@@ -1,4 +1,4 @@
-"""A password link knows its maker, and ends when they or its user change.
+"""A password link knows its maker, and ends when they or its user change. Every stored text has a limit.
 
 Open links are deleted: nobody knows who made them, and they would be valid for at most a day.
 
@@ -6,6 +6,8 @@ Revision ID: 0013
 Revises: 0012
 Create Date: 2026-11-30 15:00:00
 """
+
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -42,10 +44,21 @@ TRIGGERS = {
     ),
 }
 
+# SQLite takes no notice of the lengths of types.
+LENGTHS = {
+    "password_links": "length(token) <= 64",
+    "sign_ins": "length(token) <= 64 AND length(address) <= 45 AND length(browser) <= 300",
+    "failed_sign_ins": "length(account) <= 64 AND length(address) <= 64",
+}
+OPTIONS: dict[str, Any] = {"sign_ins": {"table_kwargs": {"sqlite_autoincrement": True}}}
+
 
 def upgrade() -> None:
     op.drop_table("password_links")
     create_password_links("user_id", "maker_id")
+    for table, lengths in LENGTHS.items():
+        with op.batch_alter_table(table, **OPTIONS.get(table, {})) as batch:
+            batch.create_check_constraint("lengths", lengths)
     op.create_index(op.f("ix_password_links_maker_id"), "password_links", ["maker_id"])
     for statement in TRIGGERS[op.get_context().dialect.name]:
         op.execute(sa.DDL(statement))
@@ -76,3 +89,6 @@ def downgrade() -> None:
         op.execute("DROP FUNCTION users_password_links CASCADE")
     op.drop_table("password_links")
     create_password_links("user_id")
+    for table in LENGTHS.keys() - {"password_links"}:
+        with op.batch_alter_table(table, **OPTIONS.get(table, {})) as batch:
+            batch.drop_constraint("lengths", type_="check")
