@@ -68,6 +68,16 @@ def test_a_form_whose_commit_meets_silence_has_an_unknown_outcome_and_is_saved_o
     assert names() == ["Jane Doe"]
 
 
+def test_a_form_that_is_changed_after_an_unknown_outcome_says_what_was_saved(proxy, form, names):
+    proxy.lose(b"COMMIT", loss=SWALLOW)
+    form.submit(status=503)
+    form["name"] = "Judy Doe"
+    page = form.submit(status=409)
+    page.mustcontain("<bdi>Jane Doe</bdi> was added already.")
+    page.forms["record"].submit(status=303)
+    assert names() == ["Jane Doe", "Judy Doe"]
+
+
 @pytest.mark.usefixtures("connected")
 @pytest.mark.parametrize("word", [b"INSERT INTO users", b"SAVEPOINT", b"ROLLBACK", b"SET LOCAL"])
 def test_a_request_whose_statement_meets_silence_is_run_again(word, proxy, probe, names, engine):

@@ -6,7 +6,7 @@ import pytest
 from webtest import Form as FilledIn
 
 from myproject.web.receipts import TOKEN_FIELD
-from tests.people import add_person, browser_of, everything_stored
+from tests.people import add_person, browser_of, everything_stored, token_of
 from tests.signed_in import PASSWORD
 
 FIRST_PASSWORD, SECOND_PASSWORD = "seven quiet llamas sing", "eight loud camels whisper"
@@ -84,6 +84,12 @@ def change(form: FilledIn, route: str) -> str:
     return value
 
 
+def patterns(wsgi):
+    """Return a path of each route."""
+    routes = (entry["introspectable"]["pattern"] for entry in wsgi.registry.introspector.get_category("routes"))
+    return ["/" + pattern.removeprefix("/").format(id=1, token="unknown") for pattern in routes if "*" not in pattern]
+
+
 def test_every_route_that_takes_a_post_is_listed(wsgi):
     views = (entry["introspectable"] for entry in wsgi.registry.introspector.get_category("views"))
     taking = {view["route_name"] for view in views if view["request_methods"] in ("POST", None)}
@@ -137,6 +143,15 @@ def test_a_message_waits_for_its_page(route, fill_in, me):
     shown = shown.follow() if shown.status_int == 303 else shown
     assert shown.html.find(role="status") is not None
     assert me.get(shown.request.path_qs).html.find(role="status") is None
+
+
+@pytest.mark.parametrize("name", ["page", "next", "name", "title", "query", "email", "end"])
+def test_a_stranger_stores_nothing_on_any_route(name, stranger, wsgi, outside):
+    before = everything_stored(outside)
+    for path in patterns(wsgi):
+        sent = {"csrf_token": token_of(stranger), TOKEN_FIELD: "0" * 32, "language": "ko", "size": "25", "page": "/"}
+        stranger.post(path, {**sent, name: "/" + "x" * 400_000}, expect_errors=True)
+    assert everything_stored(outside) == before
 
 
 @pytest.mark.parametrize("route", FORMS)

@@ -46,7 +46,7 @@ TRIGGERS = {
 
 # SQLite takes no notice of the lengths of types.
 LENGTHS = {
-    "password_links": "length(token) <= 64",
+    "password_links": "length(token) <= 64",  # nosec B105
     "sign_ins": "length(token) <= 64 AND length(address) <= 45 AND length(browser) <= 300",
     "failed_sign_ins": "length(account) <= 64 AND length(address) <= 64",
 }
