@@ -106,7 +106,8 @@ def test_keys_open_a_user_and_the_help(page):
     name = names(page).nth(0).inner_text()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
-    page.evaluate("history.back()")
+    page.evaluate("setTimeout(() => history.back())")
+    expect(page).to_have_url(re.compile("/users$"))
     page.keyboard.press("?")
     expect(page).to_have_url(re.compile("/users/help$"))
     for key in "/", "j", "k", "Enter", "?":
