@@ -86,11 +86,13 @@ def test_a_server_that_is_away_is_served_by_503(postgresql, monkeypatch, databas
 
 @sqlite_only
 def test_a_file_that_is_away_is_served_by_503_until_it_is_back(tmp_path):
-    here, away = tmp_path, tmp_path.with_name(f"{tmp_path.name}-away")
-    here.rename(away)
+    file, away = tmp_path / "test.sqlite", tmp_path / "away.sqlite"
+    file.rename(away)
+    file.mkdir()
     application = get_app(INI)
     assert status(application) == 503
-    away.rename(here)
+    file.rmdir()
+    away.rename(file)
     assert status(application) == 200
     close(application)
 
