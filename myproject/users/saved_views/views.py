@@ -100,7 +100,9 @@ def delete(saved: SavedView, request: Request) -> Any:
 def save_new(form: NewSavedViewForm) -> SavedView | None:
     """Save a view, new or in place of the one with its name, and return it; `None`, with a message, if refused."""
     dbsession, user_id = form.request.dbsession, identity_of(form.request).id
-    saved = dbsession.scalar(select_by_name(user_id, form.name.data))
+    form.validate()
+    # PostgreSQL compares no text with NUL in it.
+    saved = None if form.name.errors else dbsession.scalar(select_by_name(user_id, form.name.data))
     if saved is None and not has_room(form, dbsession, user_id):
         return None
     if saved is None or not form.replaces(saved):
@@ -114,7 +116,6 @@ def has_room(form: NewSavedViewForm, dbsession: Session, user_id: int) -> bool:
     views_of_user = select(func.count()).select_from(SavedView).where(SavedView.user_id == user_id)
     if dbsession.execute(views_of_user).scalar_one() < MOST_VIEWS_OF_A_USER:
         return True
-    form.validate()
     counted = {"count": MOST_VIEWS_OF_A_USER}
     form.name.errors = [
         _("You already have ${count} saved views, the most allowed. Delete one first.", mapping=counted)

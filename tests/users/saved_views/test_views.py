@@ -312,7 +312,7 @@ def test_an_outdated_form_shows_the_saved_name_first(of, ada, make_view, rows):
     change(of(ada), view, name="Bosses")
     form["name"] = "Chiefs"
     page = form.submit(status=409)
-    assert "Bosses" in page.html.find(id="name-saved").text
+    assert "Bosses" in page.html.find("label", attrs={"for": "name-saved"}).text
     assert [row.name for row in rows(SavedView)] == ["Bosses"]
     page.forms["record"].submit(status=303)
     assert [row.name for row in rows(SavedView)] == ["Chiefs"]
