@@ -5,6 +5,7 @@ Each test is the control of a row of the table of hazards, by its letter and num
 
 import contextlib
 import threading
+import time
 
 import pytest
 import transaction
@@ -324,7 +325,7 @@ def test_c7_a_subrequest_s_write_survives_the_abort_of_the_outer_request(probe, 
 
 def test_c8_the_flash_message_of_a_failed_commit_is_shown(with_places, probe, app, names):
     def view(request):
-        request.session[flash.SESSION_KEY] = "Saved!"
+        request.session[flash.SESSION_KEY] = ["/users", "Saved!", time.time()]
         request.dbsession.add(User(name=""))
 
     probe(view, status=200).mustcontain(no="Saved!")

@@ -150,7 +150,11 @@ def test_a_failed_commit_is_answered_by_an_error_and_stores_nothing(probe, names
 
 
 def test_a_flash_message_is_shown_once_after_the_commit(probe, app):
-    probe(lambda request: flash(request, SAVED), status=200)
+    def view(request):
+        flash(request, SAVED)
+        return HTTPSeeOther("/users")
+
+    probe(view, status=303)
     app.get("/users").mustcontain("Saved!")
     app.get("/users").mustcontain(no="Saved!")
 
@@ -159,7 +163,7 @@ def test_a_flash_message_is_shown_once_after_the_commit(probe, app):
 def test_a_flash_message_is_dropped_when_the_view_answers_an_error(status, probe, app):
     def view(request):
         flash(request, SAVED)
-        return Response(status=status)
+        return Response(status=status, location="/users")
 
     probe(view, status=status)
     app.get("/users").mustcontain(no="Saved!")
@@ -178,6 +182,7 @@ def test_a_flash_message_is_dropped_when_the_commit_fails(probe, app, rows):
     def view(request):
         flash(request, SAVED)
         request.dbsession.add(Post(title="Hello", body="World", author_id=99))
+        return HTTPSeeOther("/users")
 
     probe(view, status=200).mustcontain("All is well.")
     app.get("/users").mustcontain(no="Saved!")
