@@ -117,6 +117,30 @@ def test_a_change_of_the_added_user_keeps_what_somebody_else_changed_before_the_
     assert [(user.name, user.active) for user in rows(User)] == [("John Doe", False)]
 
 
+def test_a_change_undone_after_going_back_is_shown_and_then_saved(app, make_user, names):
+    form = app.get(f"/users/{make_user('Anna').id}/edit").forms["record"]
+    form["name"] = "Berta"
+    form.submit(status=303)
+    form["name"] = "Anna"
+    again = form.submit(status=409).forms["record"]
+    assert again["name"].value == "Anna"
+    again.submit(status=303)
+    assert names() == ["Anna"]
+
+
+def test_a_change_of_somebody_else_after_the_first_one_is_told_after_going_back(app, make_user, rows, outside):
+    form = app.get(f"/users/{make_user('Anna').id}/edit").forms["record"]
+    form["name"] = "Berta"
+    form.submit(status=303)
+    with outside.begin() as connection:
+        connection.execute(update(User).where(User.id > 0).values(active=False))
+    form["name"] = "Cora"
+    page = form.submit(status=409)
+    assert "changed since you opened the page" in page.html.find(id="active-change").text
+    page.forms["record"].submit(status=303)
+    assert [(user.name, user.active) for user in rows(User)] == [("Cora", False)]
+
+
 def test_nobody_is_offered_to_change_the_added_user_who_may_not(wsgi, outside, rows):
     form = form_of(browser_of(wsgi, outside, add_person(outside, "Ed", "editor")))
     form.submit(status=303)
