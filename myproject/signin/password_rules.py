@@ -103,7 +103,7 @@ def _matches_of_easy_guess(password: str, words: Iterable[str]) -> list[dict[str
 
 def _readable_beginning(password: str) -> str:
     """Return `password` up to where it has more than MOST_LOOK_ALIKES different look-alikes of letters."""
-    look_alikes = set()
+    look_alikes: set[str] = set()
     for index, character in enumerate(password):
         look_alikes.update(LOOK_ALIKES.intersection(character))
         if len(look_alikes) > MOST_LOOK_ALIKES:
