@@ -30,10 +30,13 @@ SITE_NAME = "myproject"
 # From here on zxcvbn calls a password "very unguessable", also for people who have stolen its hash.
 MIN_GUESSES = 10**10
 # zxcvbn takes long for long passwords, and much longer for many different look-alikes of letters, all combinations of
-# which it tries. So it reads the beginning, and no password with more of them: such a one is no disguised word.
+# which it tries. So it reads the beginning, up to the look-alike that is one too many.
 ESTIMATED_LENGTH = 40
 LOOK_ALIKES = frozenset("4@8({[<6901!|7+$5%2")
 MOST_LOOK_ALIKES = 8
+# By how much each character after such a look-alike multiplies the guesses; zxcvbn takes as many for one that it does
+# not recognise.
+GUESSES_PER_CHARACTER = 10
 # zxcvbn keeps the personal words of a call in a dictionary that all threads share.
 ESTIMATING = threading.Lock()
 # Shorter parts of names and emails are in too many words.
@@ -89,13 +92,23 @@ def _find_easy_guess(password: str, personal_words: Iterable[str | None]) -> Tra
 
 def _matches_of_easy_guess(password: str, words: Iterable[str]) -> list[dict[str, Any]]:
     """Return what zxcvbn recognises in a password that takes fewer than MIN_GUESSES; nothing of others."""
-    if len(LOOK_ALIKES.intersection(password)) > MOST_LOOK_ALIKES:
-        return []
     parts = {part for word in words for part in re.split(r"[\W\d_]+", word) if len(part) >= MIN_PERSONAL_PART_LENGTH}
     known = {*words, *(re.sub(r"\W", "", word) for word in words), *parts}
+    read = _readable_beginning(password[:ESTIMATED_LENGTH])
     with ESTIMATING:
-        estimate = zxcvbn(password[:ESTIMATED_LENGTH], user_inputs=sorted(known))
-    return estimate["sequence"] if estimate["guesses"] < MIN_GUESSES else []
+        estimate = zxcvbn(read, user_inputs=sorted(known))
+    guesses = estimate["guesses"] * GUESSES_PER_CHARACTER ** (len(password[:ESTIMATED_LENGTH]) - len(read))
+    return estimate["sequence"] if guesses < MIN_GUESSES else []
+
+
+def _readable_beginning(password: str) -> str:
+    """Return `password` up to where it has more than MOST_LOOK_ALIKES different look-alikes of letters."""
+    look_alikes: set[str] = set()
+    for index, character in enumerate(password):
+        look_alikes.update(LOOK_ALIKES.intersection(character))
+        if len(look_alikes) > MOST_LOOK_ALIKES:
+            return password[:index]
+    return password
 
 
 def _is_personal(match: dict[str, Any]) -> bool:

@@ -11,13 +11,14 @@ from sqlalchemy import func, select, update
 
 from ..db import read_rows
 from ..users.models import User
-from ..web.errors import error_page
+from ..web.carried import carried, read_carried
+from ..web.errors import page_with_changes
 from ..web.events import log_event, page_of
 from ..web.flash import flash
 from ..web.i18n import _
 from ..web.paths import is_own_path
 from ..web.request import Request
-from ..web.typed import carried, page_of_form, read_carried, typed_in
+from ..web.typed import page_of_form, typed_in
 from . import guessing
 from .forms import SignInForm
 from .hashing import hash_password, verify_password
@@ -34,7 +35,7 @@ def forbidden(error: HTTPForbidden, request: Request) -> dict[str, Any] | Respon
     if request.known_identity is None:
         return ask_to_sign_in(request)
     log_event(request, "refused", page=page_of(request))
-    return error_page(request, 403)
+    return page_with_changes(request, 403)
 
 
 def ask_to_sign_in(request: Request) -> Response:

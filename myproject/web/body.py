@@ -15,14 +15,24 @@ BOUNDARY = re.compile(r'boundary="?([^";]+)', re.IGNORECASE)
 REPLACEMENT_CHARACTER = "\ufffd"
 
 
+def has_more_fields(request: Request, most: int) -> bool:
+    """Return whether a urlencoded body has more fields than `most`.
+
+    They are counted and not parsed: parsing a quarter of a million takes half a second.
+    """
+    body, separators = _from_start(request), 0
+    while separators < most and (chunk := body.read(CHUNK_BYTES)):
+        separators += chunk.count(b"&")
+    body.seek(0)
+    return separators >= most
+
+
 def is_utf8(request: Request) -> bool:
     """Return whether a urlencoded body is UTF-8 throughout.
 
     WebOb would put U+FFFD in place of a bad byte, and the application would store what nobody has typed.
     """
-    request.make_body_seekable()
-    body: BinaryIO = request.body_file_raw
-    body.seek(0)
+    body = _from_start(request)
     decoder, rest = codecs.getincrementaldecoder("utf-8")(), b""
     try:
         while chunk := body.read(CHUNK_BYTES):
@@ -53,6 +63,13 @@ def is_multipart_form(request: Request, file_fields: Collection[str]) -> bool:
     return _ends_with_boundary(request) and all(
         _is_file(value) if name in file_fields else _is_text(name) and _is_text(value) for name, value in fields
     )
+
+
+def _from_start(request: Request) -> BinaryIO:
+    request.make_body_seekable()
+    body: BinaryIO = request.body_file_raw
+    body.seek(0)
+    return body
 
 
 def _ends_with_boundary(request: Request) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from pyramid.config import Configurator
@@ -14,6 +15,7 @@ from pyramid.view import exception_view_config
 from pyramid_retry import IRetryableError
 
 from ..db import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong
+from .carried import RESTORED_FIELD, is_kept, read_carried
 from .cookies import keep_exact_cookies
 from .events import log_event, page_of
 from .headers import add_security_headers
@@ -43,7 +45,7 @@ ERROR_TEXTS = {
 
 
 DELETED = _("This record was deleted by somebody else")
-DELETED_ADVICE = _("Your changes were not saved. Copy what you still need before you leave this page.")
+NOT_SAVED = _("Your changes were not saved. Copy what you still need before you leave this page.")
 
 
 def includeme(config: Configurator) -> None:
@@ -81,9 +83,8 @@ def http_error(error: HTTPException, request: Request) -> dict[str, Any]:
     """Show the page of a status that a view or Pyramid raised."""
     if isinstance(error, PredicateMismatch) and request.matched_route:
         return wrong_method(request)
-    changed = changed_texts(request) if error.code == 404 else []
-    if changed:
-        return {**error_page(request, 404, DELETED_ADVICE, DELETED), "changed": changed}
+    if error.code == 404:
+        return page_with_changes(request, 404, error.detail, DELETED)
     return error_page(request, error.code, error.detail)
 
 
@@ -165,12 +166,41 @@ def error_page(
     return {"title": title or usual_title, "advice": advice, "changed": []}
 
 
+def page_with_changes(
+    request: Request, status: int, advice: str | None = None, title: TranslationString | None = None
+) -> dict[str, Any]:
+    """Return the page of a form that cannot be saved: with the texts that the person has changed, and `title`.
+
+    For any other request it is the usual page, with `advice`.
+    """
+    changed = changed_texts(request)
+    if not changed:
+        return error_page(request, status, advice)
+    return {**error_page(request, status, NOT_SAVED, title), "changed": changed}
+
+
 def changed_texts(request: Request) -> list[str]:
     """Return the texts that a person has changed in the form of a record (forms.py), which may be lost otherwise.
 
-    No check of a view has run, since there is no record to check it for.
+    No check of a view has run: the record is gone, or closed to the person.
     """
     if request.method != "POST" or not (is_readable_form(request) and is_from_this_site(request)):
         return []
-    before = {key.removeprefix("shown_"): text for key, text in request.POST.items() if key.startswith("shown_")}
-    return [text for name, text in request.POST.items() if text and before.get(name, text) != text]
+    fields = submitted_fields(request)
+    before = shown_texts(fields)
+    return [text for name, text in fields.items() if text and before.get(name, text) != text]
+
+
+def submitted_fields(request: Request) -> Mapping[str, str]:
+    """Return the fields that were sent, also if they have passed through the sign-in page (typed.py)."""
+    typed, identity = read_carried(request, request.POST.get(RESTORED_FIELD)), request.known_identity
+    return typed.fields if typed and identity and typed.person == identity.id else request.POST
+
+
+def shown_texts(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return what the form of a record has shown, by the names of its fields; nothing of any other form."""
+    shown = {key.removeprefix("shown_"): text for key, text in fields.items() if key.startswith("shown_")}
+    if shown or "version" not in fields:
+        return shown
+    # A form for a new record, sent again to change the one that it had added.
+    return {name: "" for name in fields if is_kept(name) and name != "version"}

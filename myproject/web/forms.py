@@ -85,11 +85,22 @@ class RecordForm(Form):
         if request.submitted is not None and record is not None:
             submitted = {name: submitted_text(field) for name, field in fields.items()}
             is_outdated = self.version.data != record.version
-            self.changes = compare(self.saved, submitted, request.submitted, is_outdated=is_outdated)
+            self.changes = compare(self.saved, submitted, self.sent, is_outdated=is_outdated)
         for name, change in self.changes.items():
             if change.is_left_alone:
                 # The saved value stays, exactly as it is.
                 fields[name].process(None, getattr(record, name))
+
+    @property
+    def sent(self) -> Mapping[str, str]:
+        """What the form has sent. If nobody else has changed the record since it was applied, it has shown that record.
+
+        A person who goes back and undoes their change wants the value of before, although the form had shown it.
+        """
+        sent = self.request.submitted or {}
+        if self.request.earlier_location is None or self.version.data != self.record.version - 1:
+            return sent
+        return {**sent, **{key: text for name, text in self.saved.items() if (key := f"shown_{name}") in sent}}
 
     @property
     def shown(self) -> dict[str, str]:

@@ -134,12 +134,13 @@ def refuse_other_content(view: Callable[..., Response], context: Any, request: R
 def earlier_record(request: Request, model: type[Record], route: str) -> Record | None:
     """Return the `model` that the form added when it was applied with other content, by the `route` of its page.
 
-    `None` if the form was not applied before, or led elsewhere, or if the record is gone.
+    `None` if the form was not applied before, or led elsewhere, or if the record is gone or closed to the person.
     """
     record_id = to_id((request.earlier_location or "").rpartition("/")[2])
     if record_id is None or request.route_path(route, id=record_id) != request.earlier_location:
         return None
-    return request.dbsession.get(model, record_id)
+    record = request.dbsession.get(model, record_id)
+    return record if request.has_permission("edit", record) else None
 
 
 def delete_expired_receipts(request: Request) -> None:

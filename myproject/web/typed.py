@@ -9,11 +9,8 @@ The view of the POST does not run, so nothing is applied before the person sends
 cannot fill in a form in this way: it would need the mark of the person (csrf.py).
 """
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from typing import Any
-from urllib.parse import quote_plus
 
 from pyramid.config import Configurator
 from pyramid.exceptions import BadCSRFToken
@@ -24,29 +21,15 @@ from webob.multidict import MultiDict
 from zope.interface import alsoProvides
 
 from .body import is_utf8
+from .carried import RESTORED_FIELD, Typed, is_kept, read_carried
 from .csrf import person_of
 from .errors import methods_of_route
 from .flash import flash
 from .i18n import _
-from .keyed import is_keyed_digest, keyed_digest
-from .limits import MAX_BODY_BYTES, MAX_FIELDS, is_readable_form
+from .limits import MAX_FIELDS, is_readable_form
 from .origin import is_from_this_site
 from .paths import is_own_path
-from .receipts import TOKEN_FIELDS
 from .request import Request
-
-# The field in which the sign-in page sends a form back.
-RESTORED_FIELD = "restored"
-# As a form sends it, together with the other fields of the sign-in page.
-MAX_CARRIED_BYTES = MAX_BODY_BYTES * 3 // 4
-
-
-@dataclass(frozen=True)
-class Typed:
-    """The id of the person to whom a form was shown, and the fields that they sent, without tokens and passwords."""
-
-    person: int
-    fields: dict[str, str]
 
 
 def includeme(config: Configurator) -> None:
@@ -61,7 +44,7 @@ def restoring_view(view: Callable[..., Response], info: Any) -> Callable[..., Re
 
     def wrapped(context: Any, request: Request) -> Response:
         if request.method == "POST" and RESTORED_FIELD in request.POST:
-            return show_again(context, request, read_carried(request, request.POST[RESTORED_FIELD]))
+            return show_again(context, request, typed_in(request))
         try:
             return view(context, request)
         except BadCSRFToken:
@@ -96,34 +79,22 @@ def show_again(context: Any, request: Request, typed: Typed | None) -> Response:
 def typed_in(request: Request) -> Typed | None:
     """Return what was typed into the form that was sent, or `None` unless it is a form that this site has shown.
 
-    No check of a view need have run before.
+    The form may have come back from the sign-in page. No check of a view need have run before.
     """
-    if not (request.method == "POST" and is_from_this_site(request) and is_readable_form(request) and is_utf8(request)):
+    if not is_form_of_this_site(request):
         return None
+    if RESTORED_FIELD in request.POST:
+        return read_carried(request, request.POST[RESTORED_FIELD])
     person, fields = person_of(request, request.POST), dict(request.POST)
     if person is None or len(request.POST) > MAX_FIELDS or len(fields) != len(request.POST):
         return None
     return Typed(person, {name: text for name, text in fields.items() if is_kept(name)})
 
 
-def is_kept(name: str) -> bool:
-    """Return whether a field may pass through another page: no token, and no password, by the names of the fields."""
-    return name not in TOKEN_FIELDS and "password" not in name
-
-
-def carried(request: Request, typed: Typed | None) -> str | None:
-    """Return `typed` as text for a hidden input, which only this site can have made; `None` if empty or too long."""
-    if typed is None or not typed.fields:
-        return None
-    content = json.dumps(asdict(typed), ensure_ascii=False)
-    text = f"{keyed_digest(request, RESTORED_FIELD, content)}.{content}"
-    return text if len(quote_plus(text)) <= MAX_CARRIED_BYTES else None
-
-
-def read_carried(request: Request, text: str | None) -> Typed | None:
-    """Return what `carried` has made `text` of, or `None` for any other text."""
-    digest, _dot, content = (text or "").partition(".")
-    return Typed(**json.loads(content)) if is_keyed_digest(request, digest, RESTORED_FIELD, content) else None
+def is_form_of_this_site(request: Request) -> bool:
+    """Return whether the request is a form that can be read, from a page of this site as far as its browser says."""
+    is_form = request.method == "POST" and is_from_this_site(request)
+    return is_form and is_readable_form(request) and is_utf8(request)
 
 
 def page_of_form(request: Request) -> str:

@@ -3,11 +3,11 @@
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from webtest import TestApp
 
 from myproject.models import Post, SignIn, User
-from myproject.web.typed import MAX_CARRIED_BYTES
+from myproject.web.carried import MAX_CARRIED_BYTES
 from tests.people import everything_stored
 from tests.signed_in import PASSWORD
 
@@ -112,6 +112,47 @@ def test_a_text_too_long_for_the_sign_in_page_leads_to_it_all_the_same(enter, ad
     end_all()
     browser.post("/posts/new", {**fields, "body": "x" * (MAX_CARRIED_BYTES - 1000)}, status=403)
     browser.post("/posts/new", {**fields, "body": "x" * MAX_CARRIED_BYTES}, status=303)
+
+
+def test_a_text_is_still_there_if_the_next_sign_in_ends_at_once(refused, end_all):
+    page = enter_password(refused)
+    end_all()
+    page = enter_password(page.forms["record"].submit(status=403)).forms["record"].submit(status=422)
+    assert page.forms["record"]["body"].value == TEXT
+
+
+@pytest.mark.parametrize("loss", ["deleted", "closed"])
+def test_a_text_for_a_record_that_was_lost_meanwhile_is_shown_to_copy(
+    loss, enter, ada, make_post, make_user, end_all, outside
+):
+    form = enter(ada).get(f"/posts/{make_post(author=ada).id}/edit").forms["record"]
+    form["body"] = TEXT
+    end_all()
+    page = enter_password(form.submit(status=403))
+    with outside.begin() as connection:
+        connection.execute(delete(Post) if loss == "deleted" else update(Post).values(author_id=make_user().id))
+    page = page.forms["record"].submit(status=404 if loss == "deleted" else 403)
+    assert page.html.textarea.text.strip() == TEXT
+
+
+@pytest.mark.parametrize("path", ["/posts/99/edit", "/posts/{post}/edit"])
+def test_a_text_for_a_lost_record_is_not_shown_to_another_person(path, refused, make_person, make_post, enter):
+    carried = refused.forms["record"]["typed"].value
+    eve = enter(make_person("Eve", email="eve@example.com"))
+    token = eve.get("/posts/new").forms["record"]["csrf_token"].value
+    fields = {"csrf_token": token, "restored": carried}
+    answer = eve.post(path.format(post=make_post().id), fields, status=404 if "99" in path else 403)
+    answer.mustcontain(no="second line")
+
+
+def test_the_longest_change_of_the_longest_post_is_carried(enter, ada, make_post, end_all, rows):
+    post = make_post("😀" * 200, "😀" * 20_000, author=ada)
+    form = enter(ada).get(f"/posts/{post.id}/edit").forms["record"]
+    form["body"] = "😁" * 20_000
+    end_all()
+    page = enter_password(form.submit(status=403)).forms["record"].submit(status=422)
+    page.forms["record"].submit(status=303)
+    assert [post.body for post in rows(Post)] == ["😁" * 20_000]
 
 
 def test_the_longest_post_is_carried(enter, ada, end_all, rows):

@@ -3,16 +3,19 @@
 Variants are subtests, which share one application.
 """
 
+import itertools
 import re
 from pathlib import Path
 
 import pytest
+from webob.request import BaseRequest
 from webtest import TestApp, TestRequest
 
 import myproject
 from myproject import main
 from myproject.models import User
 from myproject.settings import read_settings
+from myproject.web.receipts import TOKEN_FIELD
 from tests import signed_in
 from tests.people import add_person, browser_of, everything_stored, token_of
 from tests.test_settings import GOOD, refusal
@@ -298,6 +301,18 @@ def test_a_form_has_at_most_100_fields(send, app, rows):
     app.get(f"/users?{query}", status=200)
     app.get(f"/users?{query}&one_more=", status=400)
     assert len(rows(User)) == 1
+
+
+def test_no_route_parses_a_form_with_more_fields(app, stranger, wsgi, monkeypatch, subtests):
+    tokens = {browser: token_of(browser) for browser in (app, stranger)}
+    routes = wsgi.registry.introspector.get_category("routes")
+    patterns = [f"/{route['introspectable']['pattern'].lstrip('/')}" for route in routes]
+    paths = [pattern.replace("*subpath", "x").format(id=99, token="x") for pattern in patterns]
+    monkeypatch.setattr(BaseRequest, "POST", property(lambda request: pytest.fail("parsed")))
+    for path, browser in itertools.product([*paths, "/nothing"], tokens):
+        with subtests.test(path):
+            body = f"csrf_token={tokens[browser]}&{TOKEN_FIELD}={'0' * 32}" + "&a=" * 99
+            assert browser.post(path, body, expect_errors=True).status_int in (303, 400, 404, 405)
 
 
 def test_a_form_of_exactly_the_largest_size_is_accepted(app, rows):

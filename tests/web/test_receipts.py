@@ -6,7 +6,7 @@ from threading import Barrier, BrokenBarrierError, Thread
 
 import pytest
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
-from sqlalchemy import delete, insert, inspect, select, text
+from sqlalchemy import delete, insert, inspect, select, text, update
 from sqlalchemy.orm import Session
 
 from myproject.db.base import utcnow
@@ -14,6 +14,7 @@ from myproject.models import Post, User
 from myproject.users import views
 from myproject.web.receipts import TOKEN_FIELD, Receipt, digest_of
 from myproject.web.request import Request
+from tests.people import add_person, browser_of
 
 ALREADY = "This was already done."
 TOKEN = "0123456789abcdef" * 2
@@ -102,6 +103,54 @@ def test_a_change_of_the_added_user_notices_that_somebody_else_changed_it_since(
         session.commit()
     again.submit(status=409).mustcontain("Jane Doe", "Jack Doe")
     assert names() == ["Jack Doe"]
+
+
+def test_a_change_of_the_added_user_keeps_what_somebody_else_changed_before_the_page(app, rows, outside):
+    form = form_of(app)
+    form.submit(status=303)
+    with outside.begin() as connection:
+        connection.execute(update(User).where(User.id > 0).values(active=False))
+    form["name"] = "Jane Doe"
+    again = form.submit(status=409).forms["record"]
+    again.action = button(again, "Change").attrs["formaction"]
+    again.submit(status=409).mustcontain("The saved value is different.")
+    assert [(user.name, user.active) for user in rows(User)] == [("John Doe", False)]
+
+
+def test_a_change_undone_after_going_back_is_shown_and_then_saved(app, make_user, names):
+    form = app.get(f"/users/{make_user('Anna').id}/edit").forms["record"]
+    form["name"] = "Berta"
+    form.submit(status=303)
+    form["name"] = "Anna"
+    again = form.submit(status=409).forms["record"]
+    assert again["name"].value == "Anna"
+    again.submit(status=303)
+    assert names() == ["Anna"]
+
+
+def test_a_change_of_somebody_else_after_the_first_one_is_told_after_going_back(app, make_user, rows, outside):
+    form = app.get(f"/users/{make_user('Anna').id}/edit").forms["record"]
+    form["name"] = "Berta"
+    form.submit(status=303)
+    with outside.begin() as connection:
+        connection.execute(update(User).where(User.id > 0).values(active=False))
+    form["name"] = "Cora"
+    page = form.submit(status=409)
+    assert "changed since you opened the page" in page.html.find(id="active-change").text
+    page.forms["record"].submit(status=303)
+    assert [(user.name, user.active) for user in rows(User)] == [("Cora", False)]
+
+
+def test_nobody_is_offered_to_change_the_added_user_who_may_not(wsgi, outside, rows):
+    form = form_of(browser_of(wsgi, outside, add_person(outside, "Ed", "editor")))
+    form.submit(status=303)
+    with outside.begin() as connection:
+        connection.execute(update(User).where(User.name == "John Doe").values(role="admin"))
+    form["name"] = "Jane Doe"
+    again = form.submit(status=409).forms["record"]
+    assert "formaction" not in again.text
+    again.submit(status=303)
+    assert [user.name for user in rows(User)] == ["Ed", "John Doe", "Jane Doe"]
 
 
 def test_a_changed_form_whose_user_was_deleted_since_is_shown_again(app, names, outside):
