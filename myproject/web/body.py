@@ -3,6 +3,7 @@
 import codecs
 import re
 from collections.abc import Collection
+from functools import partial
 from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 
@@ -13,6 +14,16 @@ CHUNK_BYTES = 64 * 1024
 BOUNDARY = re.compile(r'boundary="?([^";]+)', re.IGNORECASE)
 # What a decoder puts in place of bytes that it cannot decode.
 REPLACEMENT_CHARACTER = "\ufffd"
+
+
+def count_fields(request: Request) -> int:
+    """Return how many fields a urlencoded body has, without parsing it: that takes half a second for 260,000."""
+    request.make_body_seekable()
+    body: BinaryIO = request.body_file_raw
+    body.seek(0)
+    ampersands = sum(chunk.count(b"&") for chunk in iter(partial(body.read, CHUNK_BYTES), b""))
+    body.seek(0)
+    return ampersands + 1
 
 
 def is_utf8(request: Request) -> bool:

@@ -29,7 +29,7 @@ from .errors import methods_of_route
 from .flash import flash
 from .i18n import _
 from .keyed import is_keyed_digest, keyed_digest
-from .limits import MAX_BODY_BYTES, MAX_FIELDS, is_readable_form
+from .limits import MAX_BODY_BYTES, is_readable_form
 from .origin import is_from_this_site
 from .paths import is_own_path
 from .receipts import TOKEN_FIELDS
@@ -101,7 +101,7 @@ def typed_in(request: Request) -> Typed | None:
     if not (request.method == "POST" and is_from_this_site(request) and is_readable_form(request) and is_utf8(request)):
         return None
     person, fields = person_of(request, request.POST), dict(request.POST)
-    if person is None or len(request.POST) > MAX_FIELDS or len(fields) != len(request.POST):
+    if person is None or len(fields) != len(request.POST):
         return None
     return Typed(person, {name: text for name, text in fields.items() if is_kept(name)})
 

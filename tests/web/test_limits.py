@@ -300,6 +300,17 @@ def test_a_form_has_at_most_100_fields(send, app, rows):
     assert len(rows(User)) == 1
 
 
+def test_too_many_fields_are_refused_before_they_are_parsed(app, stranger, monkeypatch, subtests):
+    def parse(*_args, **_options):
+        pytest.fail("The form was parsed.")
+
+    monkeypatch.setattr("webob.request.cgi_FieldStorage", parse)
+    for path in ("/users/new", "/users/999999/edit", "/users/display", "/language", "/signin", "/setup", "/nowhere"):
+        for browser in (app, stranger):
+            with subtests.test(path, signed_in=browser is app):
+                assert browser.post(path, "a&" * 262_000, status="*").status_int in (303, 400, 404)
+
+
 def test_a_form_of_exactly_the_largest_size_is_accepted(app, rows):
     start = f"csrf_token={token_of(app)}&name=John&more="
     body = start + "x" * (512 * 1024 - len(start))
