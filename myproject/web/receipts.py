@@ -21,12 +21,12 @@ from pyramid.httpexceptions import HTTPConflict, HTTPNotFound, HTTPSeeOther
 from pyramid.registry import Registry
 from pyramid.response import Response
 from pyramid_retry import mark_error_retryable
-from sqlalchemy import CheckConstraint, String, Text, delete, select, text
+from sqlalchemy import String, Text, delete, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Base, read_rows, to_id
-from ..db.base import utcnow
+from ..db.base import limit_lengths, utcnow
 from .flash import flash
 from .i18n import _
 from .keyed import keyed_digest
@@ -57,13 +57,7 @@ class Receipt(Base):
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, index=True)
     digest: Mapped[str] = mapped_column(String(DIGEST_LENGTH), server_default=text("''"))
 
-    __table_args__ = (
-        CheckConstraint(
-            f"length(token) <= {TOKEN_LENGTH} AND length(digest) <= {DIGEST_LENGTH}"
-            f" AND length(location) <= {LOCATION_LENGTH}",
-            name="lengths",
-        ),
-    )
+    __table_args__ = (limit_lengths(token=TOKEN_LENGTH, digest=DIGEST_LENGTH, location=LOCATION_LENGTH),)
 
 
 def includeme(config: Configurator) -> None:
