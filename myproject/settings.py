@@ -70,6 +70,13 @@ def database_url(settings: Settings, environ: Environ = os.environ) -> str:
     return url
 
 
+def read_whole_number(name: str, text: str, lowest: int, highest: int) -> int:
+    """Return the number that the setting `name` gives in decimal. Raises `SettingsError`."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 7 and lowest <= int(text) <= highest):
+        raise SettingsError(f"{name} is {text!r}, and should be a whole number from {lowest} to {highest}")
+    return int(text)
+
+
 def _require_folder(url: sqlalchemy.URL) -> None:
     if url.get_backend_name() == "sqlite" and url.database and "uri" not in url.query:
         folder = Path(url.database).absolute().parent
@@ -106,9 +113,6 @@ def _boolean(name: str) -> Callable[[Settings, Environ], bool]:
 
 def _whole_number(name: str, default: int, highest: int, lowest: int = 1) -> Callable[[Settings, Environ], int]:
     def check(settings: Settings, _environ: Environ) -> int:
-        text = str(settings.get(name, default))
-        if not (text.isascii() and text.isdecimal() and len(text) <= 7 and lowest <= int(text) <= highest):
-            raise SettingsError(f"{name} is {text!r}, and should be a whole number from {lowest} to {highest}")
-        return int(text)
+        return read_whole_number(name, str(settings.get(name, default)), lowest, highest)
 
     return check

@@ -31,6 +31,7 @@ from .flash import flash
 from .i18n import _
 from .keyed import keyed_digest
 from .limits import is_readable_form
+from .paths import without_query
 from .request import Handler, Request
 
 RECEIPT_LIFETIME = datetime.timedelta(days=1)
@@ -110,7 +111,7 @@ def apply_once(view: Callable[..., Response], context: Any, request: Request, re
     if response.status_int != 303:
         request.dbsession.delete(receipt)
         return response
-    receipt.location = response.location.partition("?")[0]
+    receipt.location = without_query(response.location)
     if random.random() < CLEANUP_PROBABILITY:  # nosec B311
         delete_expired_receipts(request)
     return response

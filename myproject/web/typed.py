@@ -65,7 +65,7 @@ def restoring_view(view: Callable[..., Response], info: Any) -> Callable[..., Re
         try:
             return view(context, request)
         except BadCSRFToken:
-            return show_again(context, request, typed_in(request))
+            return show_again(context, request, read_typed(request))
 
     return wrapped
 
@@ -81,7 +81,7 @@ def show_again(context: Any, request: Request, typed: Typed | None) -> Response:
     if "GET" not in methods_of_route(request):
         if identity is not None:
             flash(request, _("Nothing was changed, because you have signed in again meanwhile. Please try again."))
-        return HTTPSeeOther(page_of_form(request))
+        return HTTPSeeOther(path_of_form(request))
     request.submitted, request.is_restored = MultiDict(typed.fields), True
     request.response.status_int = 422
     # The view is looked up by what the request provides, and its predicates ask for the method.
@@ -93,7 +93,7 @@ def show_again(context: Any, request: Request, typed: Typed | None) -> Response:
         request.method = "POST"
 
 
-def typed_in(request: Request) -> Typed | None:
+def read_typed(request: Request) -> Typed | None:
     """Return what was typed into the form that was sent, or `None` unless it is a form that this site has shown.
 
     No check of a view need have run before.
@@ -111,7 +111,7 @@ def is_kept(name: str) -> bool:
     return name not in TOKEN_FIELDS and "password" not in name
 
 
-def carried(request: Request, typed: Typed | None) -> str | None:
+def carry(request: Request, typed: Typed | None) -> str | None:
     """Return `typed` as text for a hidden input, which only this site can have made; `None` if empty or too long."""
     if typed is None or not typed.fields:
         return None
@@ -121,12 +121,12 @@ def carried(request: Request, typed: Typed | None) -> str | None:
 
 
 def read_carried(request: Request, text: str | None) -> Typed | None:
-    """Return what `carried` has made `text` of, or `None` for any other text."""
+    """Return what `carry` has made `text` of, or `None` for any other text."""
     digest, _dot, content = (text or "").partition(".")
     return Typed(**json.loads(content)) if is_keyed_digest(request, digest, RESTORED_FIELD, content) else None
 
 
-def page_of_form(request: Request) -> str:
+def path_of_form(request: Request) -> str:
     """Return the path of this page; for a form that is sent to an address without a page, of the one that it is on."""
     if request.method != "POST" or "GET" in methods_of_route(request):
         return request.path_here
