@@ -17,7 +17,6 @@ setup(
     install_requires=[
         "alembic",
         "argon2-cffi",
-        "zxcvbn",
         "Babel",
         "Jinja2",
         "MarkupSafe",
@@ -35,6 +34,7 @@ setup(
         "WTForms",
         "zope.interface",
         "zope.sqlalchemy >= 4.1",
+        "zxcvbn",
     ],
     extras_require={
         "postgresql": ["psycopg[binary]"],

@@ -1,4 +1,4 @@
-"""Refuses to serve a database that is older than the code: its pages would answer 500."""
+"""Whether the database has every migration: the server refuses an older one, whose pages would answer 500."""
 
 import logging
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from alembic.script import ScriptDirectory
 from pyramid.config import Configurator
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError, NotSupportedError
 from sqlalchemy.pool import NullPool
 
@@ -38,12 +38,28 @@ def includeme(config: Configurator) -> None:
             raise SettingsError(reason) from None
         log.warning("the database does not answer, and pages are 503 until it does: %s", reason)
         return
-    scripts = ScriptDirectory(str(MIGRATIONS))
-    known = {script.revision for script in scripts.walk_revisions()}
-    if revision is not None and revision not in known:
-        log.warning("the database is newer than this version of myproject: it has the migration %s", revision)
-    elif revision != scripts.get_current_head():
+    if is_older(revision):
         raise SettingsError(f"the database is not up to date; run `initialize_db {settings['ini']}` first")
+    if revision not in _known_revisions():
+        log.warning("the database is newer than this version of myproject: it has the migration %s", revision)
+
+
+def read_revision(connection: Connection) -> str | None:
+    """Return the last migration that the database has had, or `None` if it has had none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    # Alembic's own MigrationContext logs two lines.
+    return connection.scalar(text("SELECT version_num FROM alembic_version"))
+
+
+def is_older(revision: str | None) -> bool:
+    """Return whether a database with the migration `revision` lacks one of this version; a newer one lacks none."""
+    return revision is None or revision in _known_revisions()[1:]
+
+
+def _known_revisions() -> list[str]:
+    """Return the migrations of this version, the newest first."""
+    return [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
 
 
 def _read_revision(settings: Mapping[str, Any]) -> str | None:
@@ -51,7 +67,4 @@ def _read_revision(settings: Mapping[str, Any]) -> str | None:
     silence = settings["database.longest_silence"]
     engine = get_engine(settings["sqlalchemy.url"], silence_seconds=silence, poolclass=NullPool)
     with engine.connect().execution_options(read_only=True) as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        # Alembic's own MigrationContext logs two lines.
-        return connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return read_revision(connection)

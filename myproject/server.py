@@ -18,9 +18,11 @@ from typing import Any
 import waitress
 from waitress import wasyncore
 
-from .settings import SettingsError
+from .settings import SettingsError, read_whole_number
 
+STOP_SETTING = "stop_within_seconds"
 DEFAULT_STOP_SECONDS = 30
+LONGEST_STOP_SECONDS = 3600
 # A client may be about to send its next request on an open connection. It is given this time to do so, and is then
 # told to close the connection.
 IDLE_SECONDS = 1
@@ -44,7 +46,8 @@ def make_server(global_config: dict[str, str], **settings: str) -> Callable[[App
     The settings are waitress's, and `stop_within_seconds`. The port is taken at once, before the application is loaded.
     Raises `SettingsError`.
     """
-    stop_seconds = _read_seconds(settings.pop("stop_within_seconds", str(DEFAULT_STOP_SECONDS)))
+    stop_text = settings.pop(STOP_SETTING, str(DEFAULT_STOP_SECONDS))
+    stop_seconds = read_whole_number(STOP_SETTING, stop_text, 0, LONGEST_STOP_SECONDS)
     sockets: dict[int, Any] = {}
     applications: list[Application] = []
 
@@ -69,12 +72,6 @@ def make_server(global_config: dict[str, str], **settings: str) -> Callable[[App
             server.task_dispatcher.shutdown()
 
     return serve
-
-
-def _read_seconds(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) <= 3600):
-        raise SettingsError(f"stop_within_seconds is {text!r}, and should be a whole number from 0 to 3600")
-    return int(text)
 
 
 def _explain(error: Exception, settings: dict[str, str]) -> str:

@@ -9,6 +9,8 @@ import sqlalchemy
 from pyramid.exceptions import ConfigurationError
 
 from .db.engine import read_options
+from .db.retry import DEFAULT_ATTEMPTS, DEFAULT_DEADLINE_SECONDS
+from .db.session import READING_SECONDS, SILENCE_SECONDS
 
 # The drivers that myproject.db supports.
 DRIVERS = {"pysqlite", "psycopg"}
@@ -42,10 +44,10 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
         # KiB: at least 8 for each lane, by RFC 9106, section 3.1.
         "argon2.memory_cost": _whole_number("argon2.memory_cost", 19456, 4_194_304, 128),
         "argon2.parallelism": _whole_number("argon2.parallelism", 1, 16),
-        "database.longest_silence": _whole_number("database.longest_silence", 30, 600),
-        "reading.longest_seconds": _whole_number("reading.longest_seconds", 5, 600),
-        "retry.attempts": _whole_number("retry.attempts", 20, 100),
-        "retry.longest_wait": _whole_number("retry.longest_wait", 10, 600),
+        "database.longest_silence": _whole_number("database.longest_silence", SILENCE_SECONDS, 600),
+        "reading.longest_seconds": _whole_number("reading.longest_seconds", READING_SECONDS, 600),
+        "retry.attempts": _whole_number("retry.attempts", DEFAULT_ATTEMPTS, 100),
+        "retry.longest_wait": _whole_number("retry.longest_wait", DEFAULT_DEADLINE_SECONDS, 600),
     }
     try:
         read_options(settings)
@@ -68,6 +70,13 @@ def database_url(settings: Settings, environ: Environ = os.environ) -> str:
         raise SettingsError("sqlalchemy.url (DATABASE_URL) is not a URL like sqlite:///… or postgresql+psycopg://…")
     _require_folder(sqlalchemy.make_url(url))
     return url
+
+
+def read_whole_number(name: str, text: str, lowest: int, highest: int) -> int:
+    """Return the number that the setting `name` gives in decimal. Raises `SettingsError`."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 7 and lowest <= int(text) <= highest):
+        raise SettingsError(f"{name} is {text!r}, and should be a whole number from {lowest} to {highest}")
+    return int(text)
 
 
 def _require_folder(url: sqlalchemy.URL) -> None:
@@ -106,9 +115,6 @@ def _boolean(name: str) -> Callable[[Settings, Environ], bool]:
 
 def _whole_number(name: str, default: int, highest: int, lowest: int = 1) -> Callable[[Settings, Environ], int]:
     def check(settings: Settings, _environ: Environ) -> int:
-        text = str(settings.get(name, default))
-        if not (text.isascii() and text.isdecimal() and len(text) <= 7 and lowest <= int(text) <= highest):
-            raise SettingsError(f"{name} is {text!r}, and should be a whole number from {lowest} to {highest}")
-        return int(text)
+        return read_whole_number(name, str(settings.get(name, default)), lowest, highest)
 
     return check

@@ -12,7 +12,8 @@ A request meets the files in this order:
 
 Outside requests: stream.py reads rows for answers of any length, lookup.py loads the row that a URL names, base.py has
 `Base` for the models and the type of a moment in time, folding.py folds text for searches, constraints.py tells which
-constraint a write has violated, version.py lets the database count the changes of a record.
+constraint a write has violated, triggers.py creates triggers with a table, version.py lets the database count the
+changes of a record.
 """
 
 from pyramid.config import Configurator

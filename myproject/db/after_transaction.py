@@ -21,7 +21,7 @@ from .session import get_tm_session
 log = logging.getLogger(__name__)
 
 WRITES_KEY = "myproject.in_own_transaction"
-LONGEST_WAIT_SECONDS = 0.5
+LONGEST_ANSWER_DELAY_SECONDS = 0.5
 LONGEST_QUEUE = 1000
 
 Write = Callable[[Session], Any]
@@ -54,7 +54,7 @@ def in_own_transaction(request: Request, write: Write) -> None:
     lock. If the request's transaction has ended already, as in a response callback, it runs at once. An error in it is
     logged and does not change the answer.
 
-    It runs in another thread, and the answer waits for it for at most `LONGEST_WAIT_SECONDS`: somebody may hold a lock
+    It runs in another thread, and delays the answer by at most `LONGEST_ANSWER_DELAY_SECONDS`: somebody may hold a lock
     for longer. A process that exits finishes such writes first; one that is killed loses them.
     """
     if WRITES_KEY in request.environ:
@@ -101,13 +101,13 @@ class OwnTransactions:
         self.free = BoundedSemaphore(longest_queue)
 
     def run(self, factory: sessionmaker[Session], write: Write) -> None:
-        """Call `write` in a transaction; return when it has ended, or after `LONGEST_WAIT_SECONDS`."""
+        """Call `write` in a transaction; return when it has ended, or after `LONGEST_ANSWER_DELAY_SECONDS`."""
         if not self.free.acquire(blocking=False):
             log.error("a write in its own transaction was dropped: %s others are waiting", self.longest_queue)
             return
         future = self.thread.submit(_write_in_own_transaction, factory, write)
         future.add_done_callback(lambda _: self.free.release())
-        wait([future], LONGEST_WAIT_SECONDS)
+        wait([future], LONGEST_ANSWER_DELAY_SECONDS)
 
 
 def _write_in_own_transaction(factory: sessionmaker[Session], write: Write) -> None:

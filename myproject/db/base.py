@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator, inspect
+from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, TypeDecorator, inspect
 from sqlalchemy.orm import DeclarativeBase
 
 
@@ -52,6 +52,11 @@ class Base(DeclarativeBase):
         """Return the class and the primary key, `<User 7>`: never the record's values, which end up in logs."""
         key = inspect(self).identity
         return f"<{type(self).__name__} {'new' if key is None else ' '.join(map(str, key))}>"
+
+
+def limit_lengths(**lengths: int) -> CheckConstraint:
+    """Return the constraint that the named columns have at most this many characters; SQLite ignores `String(64)`."""
+    return CheckConstraint(" AND ".join(f"length({name}) <= {most}" for name, most in lengths.items()), name="lengths")
 
 
 def utcnow() -> datetime.datetime:

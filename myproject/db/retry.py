@@ -22,7 +22,7 @@ STARTED_KEY = "myproject.started"
 DEFAULT_ATTEMPTS = 20
 # With fewer, many of the requests that change the same row at once end with an error.
 FEWEST_SENSIBLE_ATTEMPTS = 10
-DEFAULT_DEADLINE_SECONDS = 10.0
+DEFAULT_DEADLINE_SECONDS = 10
 
 log = logging.getLogger(__name__)
 

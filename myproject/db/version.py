@@ -8,14 +8,15 @@ one continues its version: `…_replaced` remembers it, since the old row is gon
 from collections.abc import Collection
 from typing import Annotated
 
-from sqlalchemy import DDL, Connection, FetchedValue, event
+from sqlalchemy import Connection, FetchedValue
 from sqlalchemy.orm import mapped_column
 
 from .base import Base
+from .triggers import create_with_table
 
 Version = Annotated[int, mapped_column(server_default="1", server_onupdate=FetchedValue())]
 
-# No change of what people entered.
+# A change of these columns is no change of what people entered.
 NEVER_COUNTED = {"id", "version", "created_at", "updated_at"}
 
 SQLITE_UPDATE = """
@@ -59,9 +60,11 @@ def keep_version(model: type[Base], *, but_for: Collection[str] = ()) -> None:
     """Let the database raise `version` with each change of a column, `but_for` those that nobody enters."""
     name = model.__tablename__
     columns = [column.name for column in model.__table__.columns if column.name not in NEVER_COUNTED.union(but_for)]
-    for dialect in ("sqlite", "postgresql"):
-        for statement in [*replacement_triggers(dialect, name), update_trigger(dialect, name, columns)]:
-            event.listen(model.__table__, "after_create", DDL(statement).execute_if(dialect=dialect))
+    sqlite, postgresql = (
+        [*replacement_triggers(dialect, name), update_trigger(dialect, name, columns)]
+        for dialect in ("sqlite", "postgresql")
+    )
+    create_with_table(model.__table__, sqlite=sqlite, postgresql=postgresql)
 
 
 def replace_update_trigger(connection: Connection, table: str, columns: Collection[str]) -> None:

@@ -4,8 +4,7 @@ They write it only for a user's first post and after their last one is deleted, 
 wait for each other. On PostgreSQL it is correct if concurrent transactions are SERIALIZABLE, as those of requests are.
 """
 
-from sqlalchemy import DDL, event
-
+from ..db.triggers import create_with_table
 from .models import Post
 
 SQLITE_HAS = "UPDATE users SET has_posts = 1 WHERE id = NEW.author_id AND NOT has_posts;"
@@ -48,6 +47,4 @@ POSTGRESQL = (
     FOR EACH ROW EXECUTE FUNCTION posts_has_posts()
     """,
 )
-for dialect, statements in {"sqlite": SQLITE, "postgresql": POSTGRESQL}.items():
-    for statement in statements:
-        event.listen(Post.__table__, "after_create", DDL(statement).execute_if(dialect=dialect))
+create_with_table(Post.__table__, sqlite=SQLITE, postgresql=POSTGRESQL)

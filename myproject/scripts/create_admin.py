@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import transaction
 from pyramid.paster import get_appsettings
-from sqlalchemy import inspect
 
+# Every model, since those of `users` and `posts` name each other.
+from .. import models  # noqa: F401
 from ..db import engine_from_config, get_session_factory, get_tm_session
-from ..models import SignIn
 from ..settings import read_settings
 from ..signin.models import make_administrator
 from ..signin.password_rules import find_problem
@@ -18,7 +18,7 @@ from ..signin.passwords import make_hasher
 from ..users.fields import is_email
 from ..users.models import NAME_LENGTH
 from ..web.rules import Invalid, parse_line
-from . import explained
+from . import explained, refuse_older_database
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -42,10 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         with explained(arguments.ini), transaction.manager:
             dbsession = get_tm_session(get_session_factory(engine), transaction.manager)
-            if not inspect(dbsession.connection()).has_table(SignIn.__tablename__):
-                raise SystemExit(
-                    f"The database of {arguments.ini} is not up to date; run `initialize_db {arguments.ini}` first."
-                )
+            refuse_older_database(dbsession, arguments.ini)
             make_administrator(dbsession, arguments.email, name, password_hash)
     finally:
         engine.dispose()

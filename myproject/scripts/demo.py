@@ -5,14 +5,12 @@ from collections.abc import Sequence
 
 import transaction
 from pyramid.paster import get_appsettings
-from sqlalchemy import inspect
 
 from ..db import get_engine, get_session_factory, get_tm_session
 from ..db.base import utcnow
 from ..demo import add_demo_people
-from ..posts.models import Post
 from ..settings import database_url
-from . import explained
+from . import explained, refuse_older_database
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -24,8 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         with explained(ini), transaction.manager:
             dbsession = get_tm_session(get_session_factory(engine), transaction.manager)
-            if not inspect(dbsession.connection()).has_table(Post.__tablename__):
-                raise SystemExit(f"The database of {ini} has no tables yet; run `initialize_db {ini}` first.")
+            refuse_older_database(dbsession, ini)
             added = add_demo_people(dbsession, utcnow())
         print(f"{added} people were added.")
     finally:

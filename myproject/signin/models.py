@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, and_, bindparam, func, select
+from sqlalchemy import ForeignKey, Index, String, and_, bindparam, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from ..db import Base
-from ..db.base import utcnow
+from ..db.base import limit_lengths, utcnow
 from ..users.models import CAN_SIGN_IN, NAME_LENGTH, User
 
 DIGEST_LENGTH = 64
@@ -62,12 +62,7 @@ class SignIn(Base):
         return ", ".join(filter(None, (_find_name(names, self.browser) for names in (BROWSER_NAMES, SYSTEM_NAMES))))
 
     __table_args__ = (
-        # SQLite takes no notice of the lengths of types.
-        CheckConstraint(
-            f"length(token) <= {DIGEST_LENGTH} AND length(address) <= {ADDRESS_LENGTH}"
-            f" AND length(browser) <= {BROWSER_LENGTH}",
-            name="lengths",
-        ),
+        limit_lengths(token=DIGEST_LENGTH, address=ADDRESS_LENGTH, browser=BROWSER_LENGTH),
         # The id of a deleted sign-in is never given to another one.
         {"sqlite_autoincrement": True},
     )
@@ -86,7 +81,7 @@ class PasswordLink(Base):
     token: Mapped[str] = mapped_column(String(DIGEST_LENGTH), unique=True)
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow)
 
-    __table_args__ = (CheckConstraint(f"length(token) <= {DIGEST_LENGTH}", name="lengths"),)
+    __table_args__ = (limit_lengths(token=DIGEST_LENGTH),)
 
     user: Mapped[User] = relationship(foreign_keys=user_id)
     maker: Mapped[User] = relationship(foreign_keys=maker_id)
@@ -111,7 +106,7 @@ class FailedSignIn(Base):
         Index(None, account, failed_at),
         Index(None, address, failed_at),
         Index(None, failed_at),
-        CheckConstraint(f"length(account) <= {DIGEST_LENGTH} AND length(address) <= {DIGEST_LENGTH}", name="lengths"),
+        limit_lengths(account=DIGEST_LENGTH, address=DIGEST_LENGTH),
     )
 
 

@@ -1,6 +1,5 @@
 """The page that makes the first administrator of a new site."""
 
-import hmac
 import logging
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..security import Site
 from ..web.events import log_event
 from ..web.flash import flash
 from ..web.i18n import _
+from ..web.keyed import keyed_digest
 from ..web.request import Request
 from .forms import SetupForm
 from .hashing import hash_password, submitted_form
@@ -86,7 +86,6 @@ def log_once(request: Request, token: str | None) -> None:
 
 def setup_token(request: Request) -> str | None:
     """Return the token that only readers of the server's log know, the same in all processes; `None` in development."""
-    settings = request.registry.settings
-    if settings["myproject.development"]:
+    if request.registry.settings["myproject.development"]:
         return None
-    return hmac.digest(settings["myproject.secret"].encode(), b"setup", "sha256").hex()[:TOKEN_LENGTH]
+    return keyed_digest(request, "setup", "")[:TOKEN_LENGTH]

@@ -4,8 +4,7 @@ That is: when a name, an email, a role, an activity or a password of either chan
 PostgreSQL this is certain for concurrent transactions that are SERIALIZABLE, as those of requests are.
 """
 
-from sqlalchemy import DDL, event
-
+from ..db.triggers import create_with_table
 from .models import PasswordLink
 
 OLD = "(OLD.name, OLD.email, OLD.role, OLD.active, OLD.password_hash)"
@@ -36,6 +35,4 @@ POSTGRESQL = (
     EXECUTE FUNCTION users_password_links()
     """,
 )
-for dialect, statements in {"sqlite": SQLITE, "postgresql": POSTGRESQL}.items():
-    for statement in statements:
-        event.listen(PasswordLink.__table__, "after_create", DDL(statement).execute_if(dialect=dialect))
+create_with_table(PasswordLink.__table__, sqlite=SQLITE, postgresql=POSTGRESQL)

@@ -11,14 +11,14 @@ from sqlalchemy import func, select, update
 
 from ..db import read_rows
 from ..users.models import User
-from ..web.carried import carried, read_carried
+from ..web.carried import carry, read_carried
 from ..web.errors import page_with_changes
-from ..web.events import log_event, page_of
+from ..web.events import log_event, name_page
 from ..web.flash import flash
 from ..web.i18n import _
 from ..web.paths import is_own_path
 from ..web.request import Request
-from ..web.typed import page_of_form, typed_in
+from ..web.typed import path_of_form, read_typed
 from . import guessing
 from .forms import SignInForm
 from .hashing import hash_password, verify_password
@@ -34,14 +34,14 @@ def forbidden(error: HTTPForbidden, request: Request) -> dict[str, Any] | Respon
     """Ask people who are not signed in to sign in; answer 403 to others."""
     if request.known_identity is None:
         return ask_to_sign_in(request)
-    log_event(request, "refused", page=page_of(request))
+    log_event(request, "refused", page=name_page(request))
     return page_with_changes(request, 403)
 
 
 def ask_to_sign_in(request: Request) -> Response:
     """Redirect to `/signin`, or show it here if the request is a form, to keep what the person has typed."""
-    page, typed = page_of_form(request), typed_in(request)
-    text = carried(request, typed)
+    page, typed = path_of_form(request), read_typed(request)
+    text = carry(request, typed)
     if typed is None or text is None:
         return HTTPSeeOther(request.route_path("signin", _query={"next": page}))
     # The page's own form is another one than the form that was sent.

@@ -8,8 +8,7 @@ SQLite's REPLACE deletes a row without firing the triggers of DELETE, unless the
 `users_administered` that there has been an administrator, and from then on require one after every write.
 """
 
-from sqlalchemy import DDL, event
-
+from ..db.triggers import create_with_table
 from .models import User
 
 LAST_ADMINISTRATOR = "last_administrator"
@@ -79,6 +78,4 @@ POSTGRESQL = (
     EXECUTE FUNCTION users_last_administrator()
     """,
 )
-for dialect, statements in {"sqlite": SQLITE, "postgresql": POSTGRESQL}.items():
-    for statement in statements:
-        event.listen(User.__table__, "after_create", DDL(statement).execute_if(dialect=dialect))
+create_with_table(User.__table__, sqlite=SQLITE, postgresql=POSTGRESQL)

@@ -27,10 +27,10 @@ class Belongings(NamedTuple):
 
     version: int
     posts: Summary
-    views: Summary
+    saved_views: Summary
 
     def __str__(self) -> str:
-        return ".".join(map(str, [self.version, *self.posts, *self.views]))
+        return ".".join(map(str, [self.version, *self.posts, *self.saved_views]))
 
     @classmethod
     def parse(cls, text: str) -> "Belongings | None":

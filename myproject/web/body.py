@@ -3,6 +3,7 @@
 import codecs
 import re
 from collections.abc import Collection
+from functools import partial
 from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 
@@ -15,16 +16,12 @@ BOUNDARY = re.compile(r'boundary="?([^";]+)', re.IGNORECASE)
 REPLACEMENT_CHARACTER = "\ufffd"
 
 
-def has_more_fields(request: Request, most: int) -> bool:
-    """Return whether a urlencoded body has more fields than `most`.
-
-    They are counted and not parsed: parsing a quarter of a million takes half a second.
-    """
-    body, separators = _from_start(request), 0
-    while separators < most and (chunk := body.read(CHUNK_BYTES)):
-        separators += chunk.count(b"&")
+def count_fields(request: Request) -> int:
+    """Return how many fields a urlencoded body has, without parsing it: that takes half a second for 260,000."""
+    body = _from_start(request)
+    ampersands = sum(chunk.count(b"&") for chunk in iter(partial(body.read, CHUNK_BYTES), b""))
     body.seek(0)
-    return separators >= most
+    return ampersands + 1
 
 
 def is_utf8(request: Request) -> bool:

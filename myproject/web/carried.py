@@ -28,7 +28,7 @@ def is_kept(name: str) -> bool:
     return name not in TOKEN_FIELDS and "password" not in name
 
 
-def carried(request: Request, typed: Typed | None) -> str | None:
+def carry(request: Request, typed: Typed | None) -> str | None:
     """Return `typed` as text for a hidden input, which only this site can have made; `None` if empty or too long."""
     if typed is None or not typed.fields:
         return None
@@ -38,6 +38,6 @@ def carried(request: Request, typed: Typed | None) -> str | None:
 
 
 def read_carried(request: Request, text: str | None) -> Typed | None:
-    """Return what `carried` has made `text` of, or `None` for any other text."""
+    """Return what `carry` has made `text` of, or `None` for any other text."""
     digest, _dot, content = (text or "").partition(".")
     return Typed(**json.loads(content)) if is_keyed_digest(request, digest, RESTORED_FIELD, content) else None

@@ -17,7 +17,7 @@ from pyramid_retry import IRetryableError
 from ..db import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong
 from .carried import RESTORED_FIELD, is_kept, read_carried
 from .cookies import keep_exact_cookies
-from .events import log_event, page_of
+from .events import log_event, name_page
 from .headers import add_security_headers
 from .i18n import _
 from .limits import is_readable_form
@@ -92,11 +92,11 @@ def http_error(error: HTTPException, request: Request) -> dict[str, Any]:
 def bad_csrf_token(error: BadCSRFToken, request: Request) -> dict[str, Any]:
     """Refuse a form whose CSRF token is not the one in the session of this browser."""
     if is_without_cookies(request):
-        log_event(request, "form refused", why="over plain http, where there are no cookies", page=page_of(request))
+        log_event(request, "form refused", why="over plain http, where there are no cookies", page=name_page(request))
         return error_page(
             request, 400, _("Open this site with https:// at the beginning of its address."), _("This site needs HTTPS")
         )
-    log_event(request, "form refused", why="without its token", page=page_of(request))
+    log_event(request, "form refused", why="without its token", page=name_page(request))
     return error_page(
         request,
         400,
@@ -113,7 +113,7 @@ def not_utf8(error: UnicodeDecodeError, request: Request) -> dict[str, Any]:
 @exception_view_config(IDatabaseUnavailable, retryable_error=False, renderer="errors/error.jinja2")
 def database_unavailable(error: Exception, request: Request) -> dict[str, Any]:
     """Answer 503 when the database is down, busy or full, and further attempts did not help."""
-    log.error("request %s: %s: the database is unavailable", request.id, page_of(request), exc_info=error)
+    log.error("request %s: %s: the database is unavailable", request.id, name_page(request), exc_info=error)
     request.response.retry_after = RETRY_AFTER_SECONDS
     if IOutcomeUnknown.providedBy(error):
         advice = _("The connection was lost while saving. Send the form again. It will not be saved twice.")
@@ -124,7 +124,7 @@ def database_unavailable(error: Exception, request: Request) -> dict[str, Any]:
 @exception_view_config(IReadingTookTooLong, renderer="errors/error.jinja2")
 def reading_took_too_long(error: Exception, request: Request) -> dict[str, Any]:
     """Answer 503 when a query reached its deadline; it would the next time, too."""
-    log.warning("request %s: %s took too long to read", request.id, page_of(request), exc_info=error)
+    log.warning("request %s: %s took too long to read", request.id, name_page(request), exc_info=error)
     advice = _("Make the search more specific or remove a filter, then try again.")
     return error_page(request, 503, advice, _("This took too long"))
 
@@ -135,7 +135,7 @@ def server_error(error: Exception, request: Request) -> dict[str, Any]:
     """Log a bug in full and show a page without its details."""
     if IRetryableError.providedBy(error):
         return database_unavailable(error, request)
-    log.error("request %s: %s failed", request.id, page_of(request), exc_info=error)
+    log.error("request %s: %s failed", request.id, name_page(request), exc_info=error)
     return error_page(request, 500)
 
 

@@ -18,7 +18,7 @@ def log_event(request: Request, event: str, **facts: Any) -> None:
     log.info("%s", json.dumps(line, ensure_ascii=True))
 
 
-def page_of(request: Request) -> str:
+def name_page(request: Request) -> str:
     """Return the method, and the pattern of the route with the id of its record, for the log: `POST /users/7/edit`.
 
     Never the path or the query: a link's token or an email that somebody searched for would be in the log.

@@ -12,6 +12,7 @@ from pyramid.interfaces import ISession
 from pyramid.registry import Registry
 from pyramid.response import Response
 
+from .paths import without_query
 from .request import Handler, Request
 
 # In the session: the path of the page, the text, and when it was left, in seconds since 1970.
@@ -48,7 +49,7 @@ def flash_tween_factory(handler: Handler, registry: Registry) -> Handler:
 def forward(request: Request, location: str) -> HTTPSeeOther:
     """Return the redirect to `location` of a page that shows nothing itself: a message for it goes along."""
     message = request.session.get(SESSION_KEY)
-    if message and message[0] == _page_of(request):
+    if message and message[0] == without_query(request.path_here):
         _store(request.session, location, message[1])
     return HTTPSeeOther(location)
 
@@ -56,15 +57,11 @@ def forward(request: Request, location: str) -> HTTPSeeOther:
 def pop_flash(request: Request) -> str | None:
     """Return the message for this page, or `None`, and remove it if a person sees the page: not for HEAD."""
     page, text, left_at = request.session.get(SESSION_KEY) or ("", None, 0.0)
-    if page != _page_of(request) or _is_fetched_by_script(request):
+    if page != without_query(request.path_here) or _is_fetched_by_script(request):
         return None
     if request.method != "HEAD":
         del request.session[SESSION_KEY]
     return text if time.time() - left_at < MAX_AGE_SECONDS else None
-
-
-def _page_of(request: Request) -> str:
-    return request.path_here.partition("?")[0]
 
 
 def _is_fetched_by_script(request: Request) -> bool:
@@ -74,4 +71,4 @@ def _is_fetched_by_script(request: Request) -> bool:
 
 def _store(session: ISession, location: str, text: str) -> None:
     shown = text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
-    session[SESSION_KEY] = [location.partition("?")[0], shown, time.time()]
+    session[SESSION_KEY] = [without_query(location), shown, time.time()]

@@ -23,8 +23,8 @@ from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge, HT
 from pyramid.registry import Registry
 from pyramid.response import Response
 
-from .body import MULTIPART, URLENCODED, has_more_fields, is_multipart_form, is_utf8
-from .events import log_event, page_of
+from .body import MULTIPART, URLENCODED, count_fields, is_multipart_form, is_utf8
+from .events import log_event, name_page
 from .i18n import _
 from .origin import is_from_this_site
 from .request import Handler, Request
@@ -93,21 +93,18 @@ def limited_view(view: Callable[..., Response], info: Any) -> Callable[..., Resp
 def refuse_form_of_another_site(request: Request) -> None:
     """Answer 400 if the browser says that the form was not sent from a page of this site."""
     if request.method == "POST" and not is_from_this_site(request):
-        log_event(request, "form refused", why="of another site", page=page_of(request))
+        log_event(request, "form refused", why="of another site", page=name_page(request))
         raise HTTPBadRequest(_("This form was sent from another site. Open the page on this site and try again."))
 
 
 def refuse_unreadable_form(request: Request, limits: Limits) -> None:
-    """Answer 415 to a body of a type that the view does not take, and 400 to one that is malformed or not UTF-8.
-
-    A body with too many fields is refused here, before it is parsed.
-    """
+    """Answer 415 to a body of a type that the view does not take, 400 to one with too many fields or malformed."""
     if request.charset.upper() != "UTF-8":
         raise HTTPUnsupportedMediaType()
     if request.method != "POST" or not request.content_length:
         return
     if request.content_type == URLENCODED:
-        is_readable = not has_more_fields(request, limits.max_fields) and is_utf8(request)
+        is_readable = count_fields(request) <= limits.max_fields and is_utf8(request)
     elif request.content_type == MULTIPART and limits.file_fields:
         is_readable = is_multipart_form(request, limits.file_fields)
     else:
@@ -128,7 +125,6 @@ def refuse_ambiguous_fields(request: Request, limits: Limits) -> None:
 
 
 def is_readable_form(request: Request) -> bool:
-    """Return whether the body is a urlencoded UTF-8 form of the default limits, which may be parsed for any view."""
+    """Return whether the body is a urlencoded form within the default limits, which may be parsed for any view."""
     is_form = request.content_type == URLENCODED and request.charset.upper() == "UTF-8"
-    is_small = (request.content_length or 0) <= MAX_BODY_BYTES
-    return is_form and is_small and not has_more_fields(request, MAX_FIELDS)
+    return is_form and (request.content_length or 0) <= MAX_BODY_BYTES and count_fields(request) <= MAX_FIELDS

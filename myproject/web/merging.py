@@ -54,10 +54,13 @@ def compare(
     shown = {key.removeprefix("shown_"): normalised(text) for key, text in sent.items() if key.startswith("shown_")}
     if not shown:
         return {name: Change(None if is_outdated else text, submitted[name], text) for name, text in saved.items()}
-    # A field that the page did not have, since the person could not change it then, is left alone as well.
-    left = saved.keys() - shown.keys() | {name for name in saved if sent.get(f"choice_{name}") == "saved"}
-    before = {**saved, **shown}
-    return {name: Change(before[name], (before if name in left else submitted)[name], saved[name]) for name in saved}
+    changes = {}
+    for name, text in saved.items():
+        before = shown.get(name, text)
+        # A field that the page did not have, since the person could not change it then, is left alone as well.
+        is_left_alone = name not in shown or sent.get(f"choice_{name}") == "saved"
+        changes[name] = Change(before, before if is_left_alone else submitted[name], text)
+    return changes
 
 
 def text_of(value: Any) -> str:

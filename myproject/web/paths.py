@@ -7,9 +7,9 @@ from pyramid.config import Configurator
 
 from .request import Request
 
-# One path in printable ASCII. To a browser, `//evil.example` and `/\evil.example` are other hosts.
 # As many characters as the headers of a request may have: no longer address can be visited.
 MAX_PATH_LENGTH = 8192
+# One path in printable ASCII. To a browser, `//evil.example` and `/\evil.example` are other hosts.
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]*")
 # Browsers read `\` as `/` and resolve `..`, also written `%2e%2e`: such a path may leave the prefix.
 DOT_SEGMENT = re.compile(r"[/\\](\.|%2e){1,2}([/\\]|$)", re.IGNORECASE)
@@ -34,6 +34,11 @@ def is_own_path(request: Request, path: str) -> bool:
     bare, root = re.split("[?#]", path, maxsplit=1)[0], root_of(request)
     is_below = bare == root or bare.startswith(f"{root}/")
     return is_below and not (root and DOT_SEGMENT.search(bare))
+
+
+def without_query(path: str) -> str:
+    """Return the path before its query."""
+    return path.partition("?")[0]
 
 
 def root_of(request: Request) -> str:

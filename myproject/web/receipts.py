@@ -21,16 +21,17 @@ from pyramid.httpexceptions import HTTPConflict, HTTPNotFound, HTTPSeeOther
 from pyramid.registry import Registry
 from pyramid.response import Response
 from pyramid_retry import mark_error_retryable
-from sqlalchemy import CheckConstraint, String, Text, delete, select, text
+from sqlalchemy import String, Text, delete, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Base, read_rows, to_id
-from ..db.base import utcnow
+from ..db.base import limit_lengths, utcnow
 from .flash import flash
 from .i18n import _
 from .keyed import keyed_digest
 from .limits import is_readable_form
+from .paths import without_query
 from .request import Handler, Request
 
 RECEIPT_LIFETIME = datetime.timedelta(days=1)
@@ -57,13 +58,7 @@ class Receipt(Base):
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow, index=True)
     digest: Mapped[str] = mapped_column(String(DIGEST_LENGTH), server_default=text("''"))
 
-    __table_args__ = (
-        CheckConstraint(
-            f"length(token) <= {TOKEN_LENGTH} AND length(digest) <= {DIGEST_LENGTH}"
-            f" AND length(location) <= {LOCATION_LENGTH}",
-            name="lengths",
-        ),
-    )
+    __table_args__ = (limit_lengths(token=TOKEN_LENGTH, digest=DIGEST_LENGTH, location=LOCATION_LENGTH),)
 
 
 def includeme(config: Configurator) -> None:
@@ -116,7 +111,7 @@ def apply_once(view: Callable[..., Response], context: Any, request: Request, re
     if response.status_int != 303:
         request.dbsession.delete(receipt)
         return response
-    receipt.location = response.location.partition("?")[0]
+    receipt.location = without_query(response.location)
     if random.random() < CLEANUP_PROBABILITY:  # nosec B311
         delete_expired_receipts(request)
     return response

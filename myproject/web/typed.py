@@ -26,7 +26,7 @@ from .csrf import person_of
 from .errors import methods_of_route
 from .flash import flash
 from .i18n import _
-from .limits import MAX_FIELDS, is_readable_form
+from .limits import is_readable_form
 from .origin import is_from_this_site
 from .paths import is_own_path
 from .request import Request
@@ -44,11 +44,11 @@ def restoring_view(view: Callable[..., Response], info: Any) -> Callable[..., Re
 
     def wrapped(context: Any, request: Request) -> Response:
         if request.method == "POST" and RESTORED_FIELD in request.POST:
-            return show_again(context, request, typed_in(request))
+            return show_again(context, request, read_typed(request))
         try:
             return view(context, request)
         except BadCSRFToken:
-            return show_again(context, request, typed_in(request))
+            return show_again(context, request, read_typed(request))
 
     return wrapped
 
@@ -64,7 +64,7 @@ def show_again(context: Any, request: Request, typed: Typed | None) -> Response:
     if "GET" not in methods_of_route(request):
         if identity is not None:
             flash(request, _("Nothing was changed, because you have signed in again meanwhile. Please try again."))
-        return HTTPSeeOther(page_of_form(request))
+        return HTTPSeeOther(path_of_form(request))
     request.submitted, request.is_restored = MultiDict(typed.fields), True
     request.response.status_int = 422
     # The view is looked up by what the request provides, and its predicates ask for the method.
@@ -76,7 +76,7 @@ def show_again(context: Any, request: Request, typed: Typed | None) -> Response:
         request.method = "POST"
 
 
-def typed_in(request: Request) -> Typed | None:
+def read_typed(request: Request) -> Typed | None:
     """Return what was typed into the form that was sent, or `None` unless it is a form that this site has shown.
 
     The form may have come back from the sign-in page. No check of a view need have run before.
@@ -86,7 +86,7 @@ def typed_in(request: Request) -> Typed | None:
     if RESTORED_FIELD in request.POST:
         return read_carried(request, request.POST[RESTORED_FIELD])
     person, fields = person_of(request, request.POST), dict(request.POST)
-    if person is None or len(request.POST) > MAX_FIELDS or len(fields) != len(request.POST):
+    if person is None or len(fields) != len(request.POST):
         return None
     return Typed(person, {name: text for name, text in fields.items() if is_kept(name)})
 
@@ -97,7 +97,7 @@ def is_form_of_this_site(request: Request) -> bool:
     return is_form and is_readable_form(request) and is_utf8(request)
 
 
-def page_of_form(request: Request) -> str:
+def path_of_form(request: Request) -> str:
     """Return the path of this page; for a form that is sent to an address without a page, of the one that it is on."""
     if request.method != "POST" or "GET" in methods_of_route(request):
         return request.path_here

@@ -342,7 +342,7 @@ def test_the_answer_does_not_wait_for_somebody_else_s_lock(probe, wsgi, writer, 
 @sqlite_only
 def test_writes_that_wait_for_a_lock_are_bounded(probe, wsgi, writer, names, monkeypatch, caplog):
     monkeypatch.setitem(wsgi.registry, "own_transactions", OwnTransactions(longest_queue=2))
-    monkeypatch.setattr("myproject.db.after_transaction.LONGEST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("myproject.db.after_transaction.LONGEST_ANSWER_DELAY_SECONDS", 0.01)
     writer.execute("BEGIN IMMEDIATE")
     for _ in range(3):
         probe(
@@ -368,7 +368,7 @@ def test_a_process_that_exits_finishes_the_writes_that_wait(database_url, names)
             time.sleep(1)
             dbsession.execute(insert(User).values(name="Denied"))
 
-        after_transaction.LONGEST_WAIT_SECONDS = 0.01
+        after_transaction.LONGEST_ANSWER_DELAY_SECONDS = 0.01
         after_transaction.OwnTransactions().run(get_session_factory(get_engine(sys.argv[1])), write)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code), database_url], check=True, timeout=60)

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import alembic.command
+import alembic.config
 import pytest
 import sqlalchemy
 from webtest import TestApp
@@ -167,6 +169,17 @@ def test_a_database_without_tables_is_refused_with_a_sentence(tmp_path, monkeypa
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
     with pytest.raises(SystemExit, match=r"is not up to date; run `initialize_db .*` first\.$"):
         create_admin.main([INI, "ada@example.com", "--password-stdin"])
+
+
+@pytest.mark.parametrize("revision", ["0001", "0004", "-1"])
+def test_a_database_that_lacks_a_migration_is_refused_until_it_is_upgraded(run, rows, revision):
+    config = alembic.config.Config(INI)
+    alembic.command.downgrade(config, revision)
+    with pytest.raises(SystemExit, match=r"is not up to date; run `initialize_db .*` first\.$"):
+        run("ada@example.com")
+    alembic.command.upgrade(config, "head")
+    run("ada@example.com")
+    assert [user.role for user in rows(User)] == ["admin"]
 
 
 def test_the_second_run_adds_no_row(run, rows, outside):

@@ -99,5 +99,5 @@ def test_the_newest_posts_are_listed_first(run, rows, app):
 
 def test_a_database_without_tables_is_refused_with_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'new.sqlite'}")
-    with pytest.raises(SystemExit, match=r"has no tables yet; run `initialize_db .*` first\.$"):
+    with pytest.raises(SystemExit, match=r"is not up to date; run `initialize_db .*` first\.$"):
         demo.main([INI])

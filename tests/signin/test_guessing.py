@@ -256,7 +256,7 @@ def test_only_the_trusted_proxy_names_the_client(behind_proxy):
 @pytest.fixture
 def writer(outside, monkeypatch):
     """Another program's connection, which holds SQLite's write lock until its `rollback()`."""
-    monkeypatch.setattr("myproject.db.after_transaction.LONGEST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("myproject.db.after_transaction.LONGEST_ANSWER_DELAY_SECONDS", 0.01)
     connection = sqlite3.connect(outside.url.database, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
     yield connection

@@ -252,8 +252,8 @@ def test_the_page_explains_the_conflict_in_korean(wsgi, other, make_user):
     form["name"] = "김민수"
     page = form.submit(status=409)
     page.mustcontain("수정하는 동안 다른 사람이 내용을 변경했습니다.", no=["somebody", CONFLICT])
-    assert meanwhile(page, "name") == "나와 다른 사람이 모두 변경했습니다. 이전 값: 김철수"
-    assert meanwhile(page, "role") == "다른 사람만 변경했습니다. 이전 값: 구성원"
+    assert meanwhile(page, "name") == "나와 다른 사람이 모두 변경한 항목입니다. 이전 값: 김철수"
+    assert meanwhile(page, "role") == "다른 사람이 변경한 항목입니다. 이전 값: 구성원"
 
 
 def test_what_is_said_about_a_field_describes_it(app, other, make_user):

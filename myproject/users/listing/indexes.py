@@ -7,6 +7,7 @@ that an index with KINDS has for each kind. Words are found by the trigrams of `
 from sqlalchemy import DDL, Index, event, func, null
 
 from ...db.folding import POSTGRESQL_FOLDED
+from ...db.triggers import create_with_table
 from ..models import BY_ACTIVE, BY_AGE, BY_EMAIL, BY_JOINED, BY_NAME, BY_ROLE, KINDS, NAME_LENGTH, users
 
 # Characters of a folded name: a Korean syllable unfolds to up to three letters. Longer names are cut, since PostgreSQL
@@ -85,6 +86,4 @@ POSTGRESQL = (
 )
 for statement in ("CREATE EXTENSION IF NOT EXISTS pg_trgm", POSTGRESQL_FOLDED):
     event.listen(users, "before_create", DDL(statement).execute_if(dialect="postgresql"))
-for dialect, statements in {"sqlite": SQLITE, "postgresql": POSTGRESQL}.items():
-    for statement in statements:
-        event.listen(users, "after_create", DDL(statement).execute_if(dialect=dialect))
+create_with_table(users, sqlite=SQLITE, postgresql=POSTGRESQL)
