@@ -54,7 +54,7 @@ def test_two_graceful_restarts_cut_off_no_request(database_url):
 
 @pytest.mark.usefixtures("nobody")
 def test_a_falsified_ledger_is_noticed(database_url):
-    outcome = run(database_url, kills=0, seconds=1, clients=2)
+    outcome = run(database_url, kills=0, seconds=3, clients=2)
     next(write for write in outcome.writes if write.answer == ACKNOWLEDGED).answer = REFUSED
     assert outcome.violations != []
 
