@@ -60,7 +60,8 @@ class Server:
 
     def listens(self):
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            # Briefly: a server that stops does not answer, and gives open connections one second.
+            socket.create_connection(("127.0.0.1", self.port), timeout=0.1).close()
         except OSError:
             return False
         return True

@@ -20,8 +20,8 @@ from .cookies import keep_exact_cookies
 from .events import log_event, name_page
 from .headers import add_security_headers
 from .i18n import _
-from .limits import is_readable_form
-from .origin import is_from_this_site, is_without_cookies
+from .limits import is_form_of_this_site
+from .origin import is_without_cookies
 from .request import Handler, Request
 
 RETRY_AFTER_SECONDS = 5
@@ -184,7 +184,7 @@ def changed_texts(request: Request) -> list[str]:
 
     No check of a view has run: the record is gone, or closed to the person.
     """
-    if request.method != "POST" or not (is_readable_form(request) and is_from_this_site(request)):
+    if not is_form_of_this_site(request):
         return []
     fields = submitted_fields(request)
     before = shown_texts(fields)

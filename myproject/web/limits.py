@@ -128,3 +128,9 @@ def is_readable_form(request: Request) -> bool:
     """Return whether the body is a urlencoded form within the default limits, which may be parsed for any view."""
     is_form = request.content_type == URLENCODED and request.charset.upper() == "UTF-8"
     return is_form and (request.content_length or 0) <= MAX_BODY_BYTES and count_fields(request) <= MAX_FIELDS
+
+
+def is_form_of_this_site(request: Request) -> bool:
+    """Return whether the request is a form that can be read, from a page of this site as far as its browser says."""
+    is_form = request.method == "POST" and is_from_this_site(request)
+    return is_form and is_readable_form(request) and is_utf8(request)

@@ -20,14 +20,12 @@ from pyramid.view import render_view_to_response
 from webob.multidict import MultiDict
 from zope.interface import alsoProvides
 
-from .body import is_utf8
 from .carried import RESTORED_FIELD, Typed, is_kept, read_carried
 from .csrf import person_of
 from .errors import methods_of_route
 from .flash import flash
 from .i18n import _
-from .limits import is_readable_form
-from .origin import is_from_this_site
+from .limits import is_form_of_this_site, is_readable_form
 from .paths import is_own_path
 from .request import Request
 
@@ -89,12 +87,6 @@ def read_typed(request: Request) -> Typed | None:
     if person is None or len(fields) != len(request.POST):
         return None
     return Typed(person, {name: text for name, text in fields.items() if is_kept(name)})
-
-
-def is_form_of_this_site(request: Request) -> bool:
-    """Return whether the request is a form that can be read, from a page of this site as far as its browser says."""
-    is_form = request.method == "POST" and is_from_this_site(request)
-    return is_form and is_readable_form(request) and is_utf8(request)
 
 
 def path_of_form(request: Request) -> str:
