@@ -6,7 +6,7 @@ from urllib.parse import quote_plus
 
 from .keyed import is_keyed_digest, keyed_digest
 from .limits import MAX_BODY_BYTES
-from .receipts import TOKEN_FIELDS
+from .receipts import TOKEN_FIELD
 from .request import Request
 
 # The field in which such a page sends a form back.
@@ -17,20 +17,23 @@ MAX_CARRIED_BYTES = MAX_BODY_BYTES - 32 * 1024
 
 @dataclass(frozen=True)
 class Typed:
-    """The id of the person to whom a form was shown, and the fields that they sent, without tokens and passwords."""
+    """The id of the person to whom a form was shown, and the fields that they sent, without CSRF token and passwords.
+
+    The form's own token stays: the form may have been applied before, and only its answer lost (receipts.py).
+    """
 
     person: int
     fields: dict[str, str]
 
 
 def is_kept(name: str) -> bool:
-    """Return whether a field may pass through another page: no token, and no password, by the names of the fields."""
-    return name not in TOKEN_FIELDS and "password" not in name
+    """Return whether a field may pass through another page: no CSRF token, and no password, by the names of fields."""
+    return name != "csrf_token" and "password" not in name
 
 
 def carry(request: Request, typed: Typed | None) -> str | None:
     """Return `typed` as text for a hidden input, which only this site can have made; `None` if empty or too long."""
-    if typed is None or not typed.fields:
+    if typed is None or typed.fields.keys() <= {TOKEN_FIELD}:
         return None
     content = json.dumps(asdict(typed), ensure_ascii=False)
     text = f"{keyed_digest(request, RESTORED_FIELD, content)}.{content}"

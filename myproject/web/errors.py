@@ -22,6 +22,7 @@ from .headers import add_security_headers
 from .i18n import _
 from .limits import is_form_of_this_site
 from .origin import is_without_cookies
+from .receipts import TOKEN_FIELD
 from .request import Handler, Request
 
 RETRY_AFTER_SECONDS = 5
@@ -203,4 +204,4 @@ def shown_texts(fields: Mapping[str, str]) -> dict[str, str]:
     if shown or "version" not in fields:
         return shown
     # A form for a new record, sent again to change the one that it had added.
-    return {name: "" for name in fields if is_kept(name) and name != "version"}
+    return {name: "" for name in fields if is_kept(name) and name not in ("version", TOKEN_FIELD)}

@@ -16,7 +16,7 @@ from ..db.constraints import violated_constraint
 from .form_fields import PasswordAgainField, VersionField
 from .i18n import _
 from .identity import identity_of
-from .merging import Change, compare, normalised, text_of
+from .merging import Change, compare, digest, normalised, text_of
 from .request import Request
 
 # Turns a violated constraint and the submitted values into the name of a field and the message on it.
@@ -132,6 +132,7 @@ class RecordForm(Form):
             for name, change in self.changes.items():
                 if name in self:
                     self[name].change = change
+                    self[name].digest = digest(text_of(self[name].data))
             # Sent again, the form can save over what the person has now seen.
             self.version.process(None, self.record.version)
         return answer

@@ -4,6 +4,7 @@ All three are texts as a form sends them. So a field that a person left alone is
 of its text.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Change:
-    """What became of one field while its form was open; `shown` is `None` if the form does not say what it showed."""
+    """What became of one field while its form was open; `shown` is `None` if the form does not say what it showed.
+
+    It is undecided if a person chose the saved value, but has also edited their own one on the page with the choice.
+    """
 
     shown: str | None
     submitted: str
     saved: str
+    is_undecided: bool = False
 
     @property
     def is_left_alone(self) -> bool:
@@ -25,7 +30,7 @@ class Change:
     @property
     def is_own(self) -> bool:
         """Whether only the person of this form changed the field: their value counts."""
-        return self.saved == self.shown != self.submitted
+        return self.saved == self.shown != self.submitted and not self.is_undecided
 
     @property
     def is_of_others(self) -> bool:
@@ -35,7 +40,8 @@ class Change:
     @property
     def is_conflict(self) -> bool:
         """Whether both changed the field, to different values: the person has to choose."""
-        return self.shown not in (self.submitted, self.saved) and self.submitted != self.saved
+        differs = self.submitted != self.saved
+        return differs and (self.is_undecided or self.shown not in (self.submitted, self.saved))
 
     @property
     def is_news(self) -> bool:
@@ -54,13 +60,27 @@ def compare(
     shown = {key.removeprefix("shown_"): normalised(text) for key, text in sent.items() if key.startswith("shown_")}
     if not shown:
         return {name: Change(None if is_outdated else text, submitted[name], text) for name, text in saved.items()}
-    changes = {}
-    for name, text in saved.items():
-        before = shown.get(name, text)
-        # A field that the page did not have, since the person could not change it then, is left alone as well.
-        is_left_alone = name not in shown or sent.get(f"choice_{name}") == "saved"
-        changes[name] = Change(before, before if is_left_alone else submitted[name], text)
-    return changes
+    return {name: change_on_page(name, text, shown.get(name), submitted[name], sent) for name, text in saved.items()}
+
+
+def change_on_page(name: str, saved: str, shown: str | None, submitted: str, sent: Mapping[str, str]) -> Change:
+    """Return the Change of one field of a page; `shown` is `None` if the person could not change it then."""
+    if shown is None:
+        return Change(saved, saved, saved)
+    is_chosen = sent.get(f"choice_{name}") == "saved"
+    if is_chosen and not is_edited(name, submitted, sent):
+        return Change(shown, shown, saved)
+    return Change(shown, submitted, saved, is_undecided=is_chosen)
+
+
+def is_edited(name: str, text: str, sent: Mapping[str, str]) -> bool:
+    """Return whether `text` is not what stood in the field beside the choice, by the digest `entered_name`."""
+    return sent.get(f"entered_{name}", digest(text)) != digest(text)
+
+
+def digest(text: str) -> str:
+    """Return a short digest of `text`, by which an edit of it is noticed: a form could not hold it a third time."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def text_of(value: Any) -> str:

@@ -12,7 +12,7 @@ import hmac
 import random
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -63,7 +63,7 @@ class Receipt(Base):
 
 def includeme(config: Configurator) -> None:
     """Apply every form with a `form_token` at most once, and let templates make tokens."""
-    config.add_request_method(lambda request: secrets.token_hex(16), TOKEN_FIELD, property=True)
+    config.add_request_method(form_token, property=True)
     deriver: Any = receipt_view
     deriver.options = ("receipt",)
     config.add_view_deriver(deriver, under="csrf_view", over="rendered_view")
@@ -167,9 +167,20 @@ def deleted_already_tween_factory(handler: Handler, registry: Registry) -> Handl
     return deleted_already_tween
 
 
+def form_token(request: Request) -> str:
+    """Return the token for the form of this page: a new one, or that of a form that is filled in again (typed.py)."""
+    submitted = request.submitted if request.is_restored else None
+    return valid_token(submitted) or secrets.token_hex(16)
+
+
 def token_of(request: Request) -> str | None:
     """Return the token of the form that was sent, or `None`."""
-    token = request.POST.get(TOKEN_FIELD, "") if request.method == "POST" else ""
+    return valid_token(request.POST) if request.method == "POST" else None
+
+
+def valid_token(fields: Mapping[str, str] | None) -> str | None:
+    """Return the token among the fields of a form, or `None`."""
+    token = (fields or {}).get(TOKEN_FIELD, "")
     return token if re.fullmatch("[0-9a-f]{32}", token) else None
 
 

@@ -4,9 +4,10 @@ If nobody is signed in any more, the sign-in page carries the fields of the form
 to the form's page once the same person has signed in (signin/views.py). If the person has signed in again already, in
 another tab, the form comes with the CSRF token of the session before.
 
-In both cases the page of the form is shown as on a GET, but filled in, with a valid CSRF token and a new form token.
-The view of the POST does not run, so nothing is applied before the person sends the form again. A stranger's site
-cannot fill in a form in this way: it would need the mark of the person (csrf.py).
+In both cases the page of the form is shown as on a GET, but filled in, with a valid CSRF token. It keeps its form
+token: if it was applied before, and only the answer was lost, it is not applied again. The view of the POST does not
+run, so nothing is applied before the person sends the form again. A stranger's site cannot fill in a form in this way:
+it would need the mark of the person (csrf.py).
 """
 
 from collections.abc import Callable

@@ -134,6 +134,18 @@ def test_the_field_of_a_choice_can_still_be_edited(app, other, make_user, rows):
     assert [user.name for user in rows(User)] == ["Jack Johnny Doe"]
 
 
+def test_an_entry_edited_beside_the_choice_of_the_saved_value_is_asked_about(app, other, make_user, rows):
+    form = edit(app, user := make_user("John Doe"))
+    save(other, user, name="Johnny Doe")
+    form["name"] = "Jack Doe"
+    form = form.submit(status=409).forms["record"]
+    fill_in(form, name="Jim Doe", choice_name="saved")
+    page = form.submit(status=409)
+    assert (page.forms["record"]["name"].value, choices(page, "name")[1][-10:]) == ("Jim Doe", "Johnny Doe")
+    page.forms["record"].submit(status=303)
+    assert [user.name for user in rows(User)] == ["Jim Doe"]
+
+
 def test_the_change_of_a_third_person_is_noticed_again(app, other, make_user, rows):
     form = edit(app, user := make_user("John Doe", age=30))
     save(other, user, age="40")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from myproject.web.merging import Change, compare, normalised, text_of
+from myproject.web.merging import Change, compare, digest, normalised, text_of
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,9 @@ def test_a_value_has_the_text_that_a_form_sends(value, text):
         ({"shown_a": "1", "choice_a": "entered"}, False, Change("1", "2", "3")),
         ({"shown_a": "1", "choice_a": "saved"}, False, Change("1", "1", "3")),
         ({"shown_a": "x\r\ny"}, False, Change("x\ny", "2", "3")),
+        ({"shown_a": "3", "choice_a": "saved", "entered_a": digest("2")}, False, Change("3", "3", "3")),
+        ({"shown_a": "3", "choice_a": "saved", "entered_a": digest("1")}, False, Change("3", "2", "3", True)),
+        ({"shown_a": "3", "choice_a": "entered", "entered_a": digest("1")}, False, Change("3", "2", "3")),
         # A page without this field.
         ({"shown_b": "1"}, True, Change("3", "3", "3")),
         # A program.
