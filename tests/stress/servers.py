@@ -1,8 +1,8 @@
 """pserve processes with the settings of production.ini and one database, started and killed by process id."""
 
+import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -71,15 +71,19 @@ class Server:
             raise RuntimeError(f"the server did not stop gracefully:\n{self.log.read_text()[-2000:]}")
 
     def is_ready(self):
-        """Return whether the process accepts connections."""
+        """Return whether the process answers requests. It takes the port before it has loaded the application."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
+            connection.request("GET", "/signin")
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
             return False
+        finally:
+            connection.close()
         return True
 
     def wait_until_ready(self, seconds=30):
-        """Return when the process accepts connections. Raises `RuntimeError` after `seconds`, or if it has ended."""
+        """Return when the process answers requests. Raises `RuntimeError` after `seconds`, or if it has ended."""
         deadline = time.monotonic() + seconds
         while not self.is_ready():
             if time.monotonic() > deadline or self.process.poll() is not None:

@@ -39,7 +39,7 @@ def found(story):
 
 @pytest.mark.usefixtures("nobody")
 def test_five_kills_lose_no_acknowledged_write(database_url):
-    outcome = run(database_url, kills=5, seconds=5, clients=4)
+    outcome = run(database_url, kills=5, seconds=10, clients=4)
     assert outcome.violations == []
     assert outcome.kills == 5
     assert outcome.counts["acknowledged"] > 20
