@@ -157,6 +157,15 @@ def test_an_address_has_twenty_attempts_a_minute_at_all_accounts(visitor, later)
     assert sign_in(browser).status_int == 303
 
 
+def test_an_address_waits_until_its_oldest_attempt_at_any_account_is_a_minute_ago(visitor, later):
+    browser = visitor(MALLORYS)
+    guess(browser, 1, "user0@example.com")
+    later(seconds=40)
+    for number in range(1, 20):
+        guess(browser, 1, f"user{number}@example.com")
+    assert 1 <= int(sign_in(browser).headers["Retry-After"]) <= 20
+
+
 def test_the_twentieth_password_of_an_address_may_be_the_right_one(visitor):
     browser = visitor(MALLORYS)
     for number in range(19):
