@@ -130,6 +130,18 @@ def test_other_content_is_saved_when_it_is_sent_again(route, fill_in, outside):
     assert everything_stored(outside) != stored
 
 
+@pytest.mark.parametrize("route", [route for route in FORMS if route not in CHANGED])
+def test_a_page_that_asks_before_deleting_asks_again_after_a_change(route, fill_in, outside):
+    form = fill_in(route)
+    with outside.begin() as connection:
+        for table in ("users", "posts", "saved_views"):
+            connection.exec_driver_sql(f"UPDATE {table} SET version = version + 1")
+    stored = everything_stored(outside)
+    page = form.submit(status=409)
+    assert everything_stored(outside) == stored
+    page.forms["record"].submit(status=303)
+
+
 @pytest.mark.parametrize("route", FORMS)
 def test_a_message_waits_for_its_page(route, fill_in, me):
     answer = fill_in(route).submit(status=303)
