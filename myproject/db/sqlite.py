@@ -52,7 +52,7 @@ def prepare_for_triggers(connection: Any, _record: ConnectionPoolEntry | None = 
 def close_to_others(database: str) -> None:
     """Let the owner alone read the file `database` and those beside it, if now everybody can.
 
-    A file that only a group can read besides, for instance to back it up, stays as it is.
+    A file that only the owner and a group can read, for instance to back it up, stays as it is.
     """
     for path in (database, f"{database}-wal", f"{database}-shm"):
         with contextlib.suppress(OSError):

@@ -90,7 +90,7 @@ def start_sign_in(request: Request, user: User) -> None:
 
 
 def end_sign_in(request: Request) -> None:
-    """Sign out whoever is signed in in this browser, and give it a new session."""
+    """End the sign-in of this browser, if there is one, and give the browser a new session."""
     if request.identity:
         request.dbsession.execute(delete(SignIn).where(SignIn.id == request.identity.sign_in))
         request.after_commit(log_event, request, "signed out")

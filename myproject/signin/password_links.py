@@ -108,7 +108,7 @@ def edit_password(link: PasswordLink, request: Request) -> dict[str, Any]:
 
 @view_config(**SET_PASSWORD_PAGE, request_method="POST", receipt=True)
 def update_password(link: PasswordLink, request: Request) -> dict[str, Any] | HTTPSeeOther:
-    """Set the password of the link's user, which ends the link, and sign out whoever is signed in in this browser."""
+    """Set the password of the link's user, which ends the link, and end the sign-in of this browser."""
     user = request.dbsession.get_one(User, link.user_id)
     form = NewPasswordForm(request, words=[user.name, user.email])
     if not form.validate():

@@ -23,7 +23,7 @@ class Summary(NamedTuple):
 
 
 class Belongings(NamedTuple):
-    """A user's version, and what goes with them. As text, a form carries it: what its page named."""
+    """A user's version, and summaries of what is deleted with them. As text, it is what a page named."""
 
     version: int
     posts: Summary

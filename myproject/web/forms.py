@@ -46,9 +46,14 @@ class Form(wtforms.Form):
         super().__init__(request.submitted, obj=record, **values)
         self.request = request
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether something has changed that the person has not seen; only the form of a record can tell."""
+        return False
+
     def validate(self, extra_validators: Any = None) -> bool:
-        """Return whether the values are valid, and the same form was not applied before with other ones."""
-        return super().validate(extra_validators) and self.request.earlier_location is None
+        """Return whether the form can be applied: not outdated, valid, and not applied before with other values."""
+        return not self.is_outdated and super().validate(extra_validators) and self.request.earlier_location is None
 
     def populate_obj(self, obj: Any) -> None:
         """Write the values of the valid fields to the record."""
@@ -59,9 +64,9 @@ class Form(wtforms.Form):
     def invalid(self, request: Request, **names: Any) -> dict[str, Any]:
         """Return what the template needs to show the form again as it was submitted.
 
-        The status is 422, or 409 if the same form was applied before with other values.
+        The status is 422, or 409 if it is outdated, or was applied before with other values.
         """
-        request.response.status_int = 409 if request.earlier_location else 422
+        request.response.status_int = 409 if self.is_outdated or request.earlier_location else 422
         return {"form": self, **names}
 
 
@@ -119,15 +124,9 @@ class RecordForm(Form):
         """Whether the person has to choose between two values of a field."""
         return any(change.is_conflict for name, change in self.changes.items() if name in self)
 
-    def validate(self, extra_validators: Any = None) -> bool:
-        """Return whether the form can be saved: it is valid, and nothing else has been saved meanwhile."""
-        return not self.is_outdated and super().validate(extra_validators)
-
     def invalid(self, request: Request, **names: Any) -> dict[str, Any]:
-        """Return what the template needs to show the form again: with status 409 beside what was saved meanwhile."""
-        answer = super().invalid(request, **names)
+        """Return what the template needs to show the form again, beside what was saved meanwhile."""
         if self.is_outdated:
-            request.response.status_int = 409
             self.notice = CONFLICT if self.has_conflict else MERGED
             for name, change in self.changes.items():
                 if name in self:
@@ -135,7 +134,7 @@ class RecordForm(Form):
                     self[name].digest = digest(text_of(self[name].data))
             # Sent again, the form can save over what the person has now seen.
             self.version.process(None, self.record.version)
-        return answer
+        return super().invalid(request, **names)
 
 
 def submitted_text(field: wtforms.Field) -> str:
@@ -146,7 +145,7 @@ def submitted_text(field: wtforms.Field) -> str:
 
 
 class DeleteForm(Form):
-    """Asks before a record is deleted. `named` says what the page named: the record's version, and what goes with it.
+    """Asks before a record is deleted. `named` is what the page named: its version, and what is deleted with it.
 
     If that has changed meanwhile, the form is not valid: it asks again, with status 409. A program may leave it out.
     """
@@ -159,18 +158,13 @@ class DeleteForm(Form):
 
     @property
     def is_outdated(self) -> bool:
-        """Whether the page has named something else."""
+        """Whether the page has named something else than what would be deleted now."""
         return self.named.data != self.named_now
 
-    def validate(self, extra_validators: Any = None) -> bool:
-        """Return whether the form is valid, and names what would be deleted now."""
-        return not self.is_outdated and super().validate(extra_validators)
-
     def invalid(self, request: Request, **names: Any) -> dict[str, Any]:
-        """Return what the template needs to ask again: with status 409 if what the page has named has changed."""
+        """Return what the template needs to ask again, and name what would be deleted now."""
         answer = super().invalid(request, **names)
         if self.is_outdated:
-            request.response.status_int = 409
             self.notice = CHANGED_BEFORE_DELETION
             self.named.data = self.named_now
         return answer

@@ -90,7 +90,7 @@ def read_options() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("modules", nargs="*", help="only these, such as signin/views.py")
-    parser.add_argument("--limit", type=int, help="a random sample of so many mutants")
+    parser.add_argument("--limit", type=int, help="try only a random sample of LIMIT mutants")
     parser.add_argument("--seed", type=int, default=1, help="another seed chooses another sample")
     parser.add_argument("--list", action="store_true", help="only count the mutants of each module")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""What goes with a user: pages name it without loading it, and delete only what they have named."""
+"""What is deleted with a user: pages name it without loading it, and delete only what they have named."""
 
 import contextlib
 
