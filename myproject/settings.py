@@ -9,8 +9,8 @@ import sqlalchemy
 from pyramid.exceptions import ConfigurationError
 
 from .db.engine import read_options
-from .db.retry import DEFAULT_ATTEMPTS, DEFAULT_DEADLINE_SECONDS
-from .db.session import READING_SECONDS, SILENCE_SECONDS
+from .db.retry import DEFAULT_ATTEMPTS, DEFAULT_LONGEST_WAIT_SECONDS
+from .db.session import DEFAULT_READING_SECONDS, DEFAULT_SILENCE_SECONDS
 
 # The drivers that myproject.db supports.
 DRIVERS = {"pysqlite", "psycopg"}
@@ -44,10 +44,10 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
         # KiB: at least 8 for each lane, by RFC 9106, section 3.1.
         "argon2.memory_cost": _whole_number("argon2.memory_cost", 19456, 4_194_304, 128),
         "argon2.parallelism": _whole_number("argon2.parallelism", 1, 16),
-        "database.longest_silence": _whole_number("database.longest_silence", SILENCE_SECONDS, 600),
-        "reading.longest_seconds": _whole_number("reading.longest_seconds", READING_SECONDS, 600),
+        "database.longest_silence": _whole_number("database.longest_silence", DEFAULT_SILENCE_SECONDS, 600),
+        "reading.longest_seconds": _whole_number("reading.longest_seconds", DEFAULT_READING_SECONDS, 600),
         "retry.attempts": _whole_number("retry.attempts", DEFAULT_ATTEMPTS, 100),
-        "retry.longest_wait": _whole_number("retry.longest_wait", DEFAULT_DEADLINE_SECONDS, 600),
+        "retry.longest_wait": _whole_number("retry.longest_wait", DEFAULT_LONGEST_WAIT_SECONDS, 600),
     }
     try:
         read_options(settings)

@@ -302,6 +302,11 @@ def test_a_form_for_a_missing_row_is_404(app, subtests):
             assert_error_page(app.post(path, {"csrf_token": token}, expect_errors=True), 404)
 
 
+def test_a_query_with_too_many_fields_is_not_called_a_repeated_one(app):
+    page = app.get("/users?" + "&".join(f"field{number}=" for number in range(101)), status=400)
+    assert "twice" not in page
+
+
 def test_a_query_that_is_not_utf8_is_refused(app, subtests):
     for path in ("/users", "/users/1", "/users/new", "/posts", "/posts/new", "/overview"):
         for query in ("cursor=%ff", "%ff=1", "author_id=%ED%A0%80", "x=%80"):

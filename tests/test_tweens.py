@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from pyramid.interfaces import IViewDerivers
 
-from myproject import tweens
+from myproject import main, tweens
 
 from .browser import ROOT, SECRET
 
@@ -31,6 +32,15 @@ def documented_tweens():
 
 def test_the_documentation_shows_the_order_of_the_tweens():
     assert documented_tweens() == tweens.ORDER
+
+
+def test_the_documentation_shows_the_order_of_the_view_derivers():
+    application = main({}, **{"sqlalchemy.url": "sqlite://", "myproject.secret": SECRET})
+    order = [name for name, _ in application.registry.queryUtility(IViewDerivers).sorted()]
+    text = (ROOT / "docs/life-of-a-request.md").read_text(encoding="utf-8")
+    documented = re.findall(r"`(\w+_view)`", text.partition("derivers, which")[2].partition("## ")[0])
+    assert documented == [name for name in order if name in documented]
+    assert {"limited_view", "restoring_view", "receipt_view"} <= set(documented)
 
 
 @pytest.mark.parametrize(("ini", "absent"), [("development.ini", []), ("production.ini", [TOOLBAR])])

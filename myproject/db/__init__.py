@@ -10,7 +10,7 @@ A request meets the files in this order:
     after_transaction.py  work after the transaction: `request.after_commit`, `request.in_own_transaction`
     after_answer.py       writes after the answer was sent: `request.after_answer`
 
-Outside requests: stream.py reads rows for answers of any length, lookup.py loads the row that a URL names, base.py has
+Beside these: stream.py reads rows for answers of any length, lookup.py loads the row that a URL names, base.py has
 `Base` for the models and the type of a moment in time, folding.py folds text for searches, constraints.py tells which
 constraint a write has violated, triggers.py creates triggers with a table, version.py lets the database count the
 changes of a record.
@@ -46,8 +46,8 @@ def includeme(config: Configurator) -> None:
     """Add to each request `tm`, `dbsession`, `after_commit`, `in_own_transaction` and `after_answer`.
 
     Settings: `sqlalchemy.url`, the database; `sqlalchemy.pool_size` and other options of the engine, see engine.py;
-    `reading.longest_seconds`, the time limit of a safe request's statements; `retry.attempts` and `retry.longest_wait`,
-    see retry.py.
+    `reading.longest_seconds`, the time limit of a safe request's statements; `database.longest_silence`, how long to
+    wait for PostgreSQL's answer beyond that; `retry.attempts` and `retry.longest_wait`, see retry.py.
     """
     config.include(".retry")
     config.include(".transaction")

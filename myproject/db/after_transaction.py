@@ -1,7 +1,7 @@
 """Work that waits for the end of the request's transaction: after its commit, or however it ends."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from threading import BoundedSemaphore
 from typing import Any
@@ -54,13 +54,14 @@ def in_own_transaction(request: Request, write: Write) -> None:
     lock. If the request's transaction has ended already, as in a response callback, it runs at once. An error in it is
     logged and does not change the answer.
 
-    It runs in another thread, and delays the answer by at most `LONGEST_ANSWER_DELAY_SECONDS`: somebody may hold a lock
-    for longer. A process that exits finishes such writes first; one that is killed loses them.
+    It runs in another thread, because somebody may hold a lock for long. All writes of a request together delay its
+    answer by at most `LONGEST_ANSWER_DELAY_SECONDS`. A process that exits finishes such writes first; one that is
+    killed loses them. A script, which has no answer, runs it at once.
     """
     if WRITES_KEY in request.environ:
         request.environ[WRITES_KEY].append(write)
     else:
-        _run(request.registry, write)
+        _run(request.registry, [write])
 
 
 def own_transactions_tween_factory(
@@ -81,14 +82,13 @@ def own_transactions_tween_factory(
         finally:
             writes = request.environ.pop(WRITES_KEY)
             if error is None or not is_error_retryable(request, error):
-                for write in writes:
-                    _run(registry, write)
+                _run(registry, writes)
 
     return own_transactions_tween
 
 
-def _run(registry: Registry, write: Write) -> None:
-    registry["own_transactions"].run(registry["dbsession_factory"], write)
+def _run(registry: Registry, writes: Sequence[Write]) -> None:
+    registry["own_transactions"].run(registry["dbsession_factory"], writes)
 
 
 class OwnTransactions:
@@ -100,14 +100,16 @@ class OwnTransactions:
         self.longest_queue = longest_queue
         self.free = BoundedSemaphore(longest_queue)
 
-    def run(self, factory: sessionmaker[Session], write: Write) -> None:
-        """Call `write` in a transaction; return when it has ended, or after `LONGEST_ANSWER_DELAY_SECONDS`."""
-        if not self.free.acquire(blocking=False):
-            log.error("a write in its own transaction was dropped: %s others are waiting", self.longest_queue)
-            return
-        future = self.thread.submit(_write_in_own_transaction, factory, write)
-        future.add_done_callback(lambda _: self.free.release())
-        wait([future], LONGEST_ANSWER_DELAY_SECONDS)
+    def run(self, factory: sessionmaker[Session], writes: Iterable[Write]) -> None:
+        """Call each of `writes` in its transaction; return when all have ended, or after the longest delay."""
+        futures = []
+        for write in writes:
+            if not self.free.acquire(blocking=False):
+                log.error("a write in its own transaction was dropped: %s others are waiting", self.longest_queue)
+                continue
+            futures.append(self.thread.submit(_write_in_own_transaction, factory, write))
+            futures[-1].add_done_callback(lambda _: self.free.release())
+        wait(futures, LONGEST_ANSWER_DELAY_SECONDS)
 
 
 def _write_in_own_transaction(factory: sessionmaker[Session], write: Write) -> None:

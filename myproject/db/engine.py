@@ -28,7 +28,6 @@ def _echo(value: Any) -> bool | str:
 OPTIONS: dict[str, Callable[[Any], Any]] = {
     "echo": _echo,
     "echo_pool": _echo,
-    "future": _boolean,
     "hide_parameters": _boolean,
     "insertmanyvalues_page_size": int,
     "logging_name": str,
@@ -49,8 +48,10 @@ def engine_from_config(settings: Mapping[str, Any], prefix: str = "sqlalchemy.",
 
     `limits` are `reading_seconds` and `silence_seconds`.
 
-    Raises `pyramid.exceptions.ConfigurationError` as `read_options` does.
+    Raises `pyramid.exceptions.ConfigurationError`, if the URL is missing, and as `read_options` does.
     """
+    if not settings.get(f"{prefix}url"):
+        raise ConfigurationError(f"{prefix}url is missing, which names the database")
     return get_engine(settings[f"{prefix}url"], **limits, **read_options(settings, prefix))
 
 
@@ -72,6 +73,14 @@ def read_options(settings: Mapping[str, Any], prefix: str = "sqlalchemy.") -> di
             kind = "a number" if OPTIONS[option] in (int, float) else "true or false"
             raise ConfigurationError(f"{name} is {settings[name]!r}, and should be {kind}") from None
     return options
+
+
+def read_number(settings: Mapping[str, Any], name: str, default: int) -> int:
+    """Return the whole number, at least 1, of a setting. Raises `pyramid.exceptions.ConfigurationError`."""
+    text = str(settings.get(name, default))
+    if not (text.isascii() and text.isdecimal() and int(text) >= 1):
+        raise ConfigurationError(f"{name} is {text!r}, and should be a whole number, at least 1")
+    return int(text)
 
 
 def get_engine(
@@ -100,7 +109,8 @@ def get_engine(
 def _engine_for(database: ModuleType, url: sqlalchemy.URL, options: dict[str, Any], *limits: int | None) -> Engine:
     # SQLAlchemy logs the parameters of a failed statement: people's values do not belong into a log.
     options = {"hide_parameters": True, **options}
-    engine = sqlalchemy.create_engine(url, connect_args=database.connect_args(), **options)
+    connect_args = {**database.connect_args(), **options.pop("connect_args", {})}
+    engine = sqlalchemy.create_engine(url, connect_args=connect_args, **options)
     # Before set_up, because what that adds to the beginning of a transaction may fail.
     mark_failures(engine)
     database.set_up(engine, *limits)

@@ -12,17 +12,19 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import EXCVIEW
 
-# The wait before attempt n + 1 is drawn from 0 to FIRST_WAIT_SECONDS * 2 ** n, and never longer than
-# LONGEST_WAIT_SECONDS: "full jitter", https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-FIRST_WAIT_SECONDS = 0.02
-LONGEST_WAIT_SECONDS = 1.0
+from .engine import read_number
+
+# The pause before attempt n + 1 is drawn from 0 to FIRST_PAUSE_SECONDS * 2 ** n, and never longer than
+# LONGEST_PAUSE_SECONDS: "full jitter", https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+FIRST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 1.0
 
 STARTED_KEY = "myproject.started"
 
 DEFAULT_ATTEMPTS = 20
 # With fewer, many of the requests that change the same row at once end with an error.
 FEWEST_SENSIBLE_ATTEMPTS = 10
-DEFAULT_DEADLINE_SECONDS = 10
+DEFAULT_LONGEST_WAIT_SECONDS = 10
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +32,8 @@ log = logging.getLogger(__name__)
 def includeme(config: Configurator) -> None:
     """Run a request up to `retry.attempts` times; `retry.longest_wait` seconds after its start, no further time."""
     settings = config.get_settings()
-    settings["retry.attempts"] = int(settings.get("retry.attempts", DEFAULT_ATTEMPTS))
-    settings["retry.longest_wait"] = float(settings.get("retry.longest_wait", DEFAULT_DEADLINE_SECONDS))
+    settings["retry.attempts"] = read_number(settings, "retry.attempts", DEFAULT_ATTEMPTS)
+    settings["retry.longest_wait"] = read_number(settings, "retry.longest_wait", DEFAULT_LONGEST_WAIT_SECONDS)
     if settings["retry.attempts"] < FEWEST_SENSIBLE_ATTEMPTS:
         log.warning("retry.attempts = %d is few: requests that meet fail; remove it", settings["retry.attempts"])
     config.include("pyramid_retry")
@@ -69,7 +71,7 @@ def attempt_tween_factory(handler: Callable[[Request], Response], registry: Regi
 
 def pause(attempt: int) -> None:
     """Wait after the failed `attempt`, counted from 0, before the next one."""
-    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt)
+    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt)
     # It only spreads the attempts, so it need not be unpredictable.
     time.sleep(random.uniform(0, longest))  # nosec B311
 

@@ -9,19 +9,19 @@ from typing import Any
 from pyramid.config import Configurator
 from pyramid.request import Request
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DBAPIError, InvalidRequestError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, ResourceClosedError
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from transaction import TransactionManager
 from zope.sqlalchemy.datamanager import STATUS_CHANGED, STATUS_READONLY, SessionDataManager, SessionSavepoint
 
-from .engine import engine_from_config
+from .engine import engine_from_config, read_number
 from .transaction import is_of_script
 
 # Data managers vote in the order of their keys; this is the last character of Unicode.
 LAST_SORT_KEY = "\U0010ffff"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
-READING_SECONDS = 5
-SILENCE_SECONDS = 30
+DEFAULT_READING_SECONDS = 5
+DEFAULT_SILENCE_SECONDS = 30
 
 
 @dataclass
@@ -38,8 +38,8 @@ def includeme(config: Configurator) -> None:
     settings = config.get_settings()
     engine = engine_from_config(
         settings,
-        reading_seconds=int(settings.get("reading.longest_seconds", READING_SECONDS)),
-        silence_seconds=int(settings.get("database.longest_silence", SILENCE_SECONDS)),
+        reading_seconds=read_number(settings, "reading.longest_seconds", DEFAULT_READING_SECONDS),
+        silence_seconds=read_number(settings, "database.longest_silence", DEFAULT_SILENCE_SECONDS),
     )
     config.registry["dbsession_factory"] = get_session_factory(engine)
     config.add_request_method(dbsession, reify=True)
@@ -155,6 +155,11 @@ class LastVoter(SessionDataManager):
         owner.may_commit = True
         try:
             super().tpc_vote(trans)
+        except ResourceClosedError as error:
+            raise InvalidRequestError(
+                "This Session was rolled back, committed or closed before its transaction ended. "
+                "Put what may fail into begin_nested(); to save nothing, raise an exception or answer 4xx."
+            ) from error
         finally:
             owner.may_commit = False
 
@@ -193,7 +198,8 @@ def _refuse_begin(session: Session, transaction: SessionTransaction) -> None:
     if transaction.parent is None and not ("owner" in session.info and session.info["owner"].may_begin):
         transaction.close()
         raise InvalidRequestError(
-            "This Session begins and ends with its transaction manager's transaction: get_tm_session()."
+            "This Session begins and ends with a transaction of its transaction manager: get_tm_session(), or in a "
+            "script or shell request.tm.begin()."
         )
 
 

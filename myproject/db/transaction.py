@@ -67,9 +67,11 @@ class RequestTransactionManager(TransactionManager):
             self.failed_rollback = error
 
     def newTransaction(self, transaction: Any) -> None:
-        """Do nothing: the transaction has only begun."""
+        """Remember that a transaction is open."""
+        self.is_completed = False
 
-    beforeCompletion = newTransaction
+    def beforeCompletion(self, transaction: Any) -> None:
+        """Do nothing: the transaction is still open."""
 
     def afterCompletion(self, transaction: Any) -> None:
         """Remember that the transaction has committed, aborted or failed to commit."""

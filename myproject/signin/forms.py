@@ -4,11 +4,11 @@ import hmac
 from collections.abc import Iterable
 from typing import Any
 
-from wtforms import BooleanField, HiddenField, ValidationError, validators
+from wtforms import HiddenField, ValidationError, validators
 
 from ..users.forms import EmailField
 from ..users.models import EMAIL_LENGTH, NAME_LENGTH
-from ..web.form_fields import PasswordAgainField, PasswordField, TextField
+from ..web.form_fields import CheckField, PasswordAgainField, PasswordField, TextField
 from ..web.forms import Form
 from ..web.i18n import _
 from ..web.request import Request
@@ -69,7 +69,7 @@ class SetupForm(NewPasswordForm):
     name = TextField(_("Your name"), length=NAME_LENGTH, required=True, render_kw={"autocomplete": "name"})
     email = EmailField(_("Email"), required=True, render_kw={"inputmode": "email", "autocomplete": "username"})
     password = new_password_field()
-    demo = BooleanField(_("Add 200 sample users"))
+    demo = CheckField(_("Add 200 sample users"))
     token = TextField(
         _("Setup token"),
         length=100,

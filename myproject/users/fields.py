@@ -45,11 +45,11 @@ def is_email(text: str) -> bool:
 class Field:
     """One field of the record: its rule turns a submitted text into a value or raises `Invalid`."""
 
-    # Of the column, of the form's field, of the column in CSV.
+    # Of the column and of the form's field.
     name: str
     label: TranslationString
     parse: Rule
-    # The value of a new record.
+    # The value of a new record; if it is a bool, the field is a checkbox.
     default: Any = None
     # A mapping from each possible value to its label.
     choices: Mapping[str, TranslationString] | None = None

@@ -4,7 +4,7 @@ from typing import Any
 
 import wtforms
 
-from ..web.form_fields import ChoiceField, ParsedField, PasswordAgainField
+from ..web.form_fields import CheckField, ChoiceField, ParsedField, PasswordAgainField
 from ..web.forms import DeleteForm, RecordForm
 from ..web.i18n import _
 from ..web.identity import identity_of
@@ -33,7 +33,7 @@ def form_field(field: Field) -> wtforms.Field:
     if field.choices is not None:
         return ChoiceField(field.label, choices=field.choices, **options)
     if isinstance(field.default, bool):
-        return wtforms.BooleanField(field.label, **options)
+        return CheckField(field.label, **options)
     return ParsedField(field.label, field.parse, render_kw=field.attributes, **options)
 
 

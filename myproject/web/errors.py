@@ -21,6 +21,7 @@ from .events import log_event, name_page
 from .headers import add_security_headers
 from .i18n import _
 from .limits import is_form_of_this_site
+from .merging import normalised, shown_texts
 from .origin import is_without_cookies
 from .receipts import TOKEN_FIELD
 from .request import Handler, Request
@@ -188,8 +189,8 @@ def changed_texts(request: Request) -> list[str]:
     if not is_form_of_this_site(request):
         return []
     fields = submitted_fields(request)
-    before = shown_texts(fields)
-    return [text for name, text in fields.items() if text and before.get(name, text) != text]
+    before = texts_before(fields)
+    return [text for name, text in fields.items() if text and normalised(text) != before.get(name, normalised(text))]
 
 
 def submitted_fields(request: Request) -> Mapping[str, str]:
@@ -198,9 +199,9 @@ def submitted_fields(request: Request) -> Mapping[str, str]:
     return typed.fields if typed and identity and typed.person == identity.id else request.POST
 
 
-def shown_texts(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return what the form of a record has shown, by the names of its fields; nothing of any other form."""
-    shown = {key.removeprefix("shown_"): text for key, text in fields.items() if key.startswith("shown_")}
+def texts_before(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return what stood in the form of a record before the person changed it, by the names of its fields."""
+    shown = shown_texts(fields)
     if shown or "version" not in fields:
         return shown
     # A form for a new record, sent again to change the one that it had added.

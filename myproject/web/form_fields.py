@@ -11,7 +11,7 @@ from pyramid.i18n import TranslationString
 from ..db import Base
 from . import rules
 from .i18n import _
-from .rules import Invalid, Rule, parse_choice, parse_line, parse_prose, visible_text
+from .rules import Invalid, Rule, parse_boolean, parse_choice, parse_line, parse_prose, visible_text
 
 
 class VersionField(wtforms.HiddenField):
@@ -95,6 +95,15 @@ class PasswordAgainField(PasswordField):
 
     def populate_obj(self, obj: Base, name: str) -> None:
         """Leave the record alone."""
+
+
+class CheckField(wtforms.BooleanField):
+    """A checkbox. Browsers send nothing for one that is not ticked."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read whether the submitted text says yes."""
+        self.data = False
+        self.data = parse_boolean(valuelist[0] if valuelist else "")
 
 
 class ChoiceField(wtforms.SelectField):

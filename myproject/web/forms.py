@@ -48,7 +48,7 @@ class Form(wtforms.Form):
 
     @property
     def is_outdated(self) -> bool:
-        """Whether something has changed that the person has not seen; only the form of a record can tell."""
+        """Whether something has changed that the person has not seen; the form of a stored record can tell."""
         return False
 
     def validate(self, extra_validators: Any = None) -> bool:
@@ -89,8 +89,8 @@ class RecordForm(Form):
         self.changes: dict[str, Change] = {}
         if request.submitted is not None and record is not None:
             submitted = {name: submitted_text(field) for name, field in fields.items()}
-            is_outdated = self.version.data != record.version
-            self.changes = compare(self.saved, submitted, self.sent, is_outdated=is_outdated)
+            is_older = self.version.data != record.version
+            self.changes = compare(self.saved, submitted, self.sent, is_older=is_older)
         for name, change in self.changes.items():
             if change.is_left_alone:
                 # The saved value stays, exactly as it is.
@@ -98,9 +98,10 @@ class RecordForm(Form):
 
     @property
     def sent(self) -> Mapping[str, str]:
-        """What the form has sent. If nobody else has changed the record since it was applied, it has shown that record.
+        """The fields that were sent. A form that was applied before counts as one that has shown what it saved then.
 
-        A person who goes back and undoes their change wants the value of before, although the form had shown it.
+        Otherwise a person who goes back and undoes their change would seem to have left the field alone. This holds
+        unless somebody else has changed the record since.
         """
         sent = self.request.submitted or {}
         if self.request.earlier_location is None or self.version.data != self.record.version - 1:
@@ -192,7 +193,7 @@ def try_write(form: Form, write: Callable[[], object], explain: Explain) -> bool
     savepoint is rolled back.
     """
     is_valid = form.validate()
-    if not is_valid and not form.errors:
+    if not is_valid and not form.errors:  # Outdated, or applied before with other values.
         return False
     try:
         with form.request.dbsession.begin_nested() as savepoint:

@@ -120,7 +120,9 @@ def refuse_ambiguous_fields(request: Request, limits: Limits) -> None:
     """
     for fields in (request.GET, request.POST) if request.method == "POST" else (request.GET,):
         keys = [key for key in fields if key not in limits.repeated_keys]
-        if len(keys) != len(set(keys)) or len(fields) > limits.max_fields:
+        if len(fields) > limits.max_fields:
+            raise HTTPBadRequest()
+        if len(keys) != len(set(keys)):
             raise HTTPBadRequest(_("The same field was sent twice. Go back, reload the page and try again."))
 
 

@@ -50,17 +50,22 @@ class Change:
 
 
 def compare(
-    saved: Mapping[str, str], submitted: Mapping[str, str], sent: Mapping[str, str], *, is_outdated: bool
+    saved: Mapping[str, str], submitted: Mapping[str, str], sent: Mapping[str, str], *, is_older: bool
 ) -> dict[str, Change]:
     """Return the Change of each field, by the names of `saved`.
 
     `sent` has `shown_name` for each field of a page, and `choice_name=saved` where the person chose the saved value.
-    The form of a program has neither; `is_outdated` says that the record is no longer in the version of such a form.
+    The form of a program has neither; `is_older` says that it was made from another version of the record.
     """
-    shown = {key.removeprefix("shown_"): normalised(text) for key, text in sent.items() if key.startswith("shown_")}
+    shown = shown_texts(sent)
     if not shown:
-        return {name: Change(None if is_outdated else text, submitted[name], text) for name, text in saved.items()}
+        return {name: Change(None if is_older else text, submitted[name], text) for name, text in saved.items()}
     return {name: change_on_page(name, text, shown.get(name), submitted[name], sent) for name, text in saved.items()}
+
+
+def shown_texts(sent: Mapping[str, str]) -> dict[str, str]:
+    """Return what the form of a record has shown, by the names of its fields; nothing of any other form."""
+    return {key.removeprefix("shown_"): normalised(text) for key, text in sent.items() if key.startswith("shown_")}
 
 
 def change_on_page(name: str, saved: str, shown: str | None, submitted: str, sent: Mapping[str, str]) -> Change:

@@ -88,8 +88,8 @@ def parse_choice(text: str, *, choices: Mapping[str, Any]) -> str:
 
 def parse_boolean(text: str) -> bool:
     """Return whether `text` says yes; an empty one, as of a checkbox that is not ticked, says no."""
-    answers = {"y": True, "yes": True, "true": True, "1": True, "": False, "n": False, "no": False, "false": False,
-               "0": False}  # fmt: skip
+    answers = {"y": True, "yes": True, "true": True, "on": True, "1": True,
+               "": False, "n": False, "no": False, "false": False, "off": False, "0": False}  # fmt: skip
     return answers[parse_choice(text.strip().lower(), choices=answers)]
 
 

@@ -37,7 +37,7 @@ def called():
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
     """Attempts follow each other without a wait."""
-    monkeypatch.setattr("myproject.db.retry.FIRST_WAIT_SECONDS", 0)
+    monkeypatch.setattr("myproject.db.retry.FIRST_PAUSE_SECONDS", 0)
 
 
 def returned(status):
@@ -340,6 +340,21 @@ def test_the_answer_does_not_wait_for_somebody_else_s_lock(probe, wsgi, writer, 
 
 
 @sqlite_only
+def test_all_writes_of_a_request_together_delay_its_answer_by_half_a_second(probe, wsgi, writer, names):
+    def view(request):
+        for _ in range(6):
+            request.in_own_transaction(lambda session: session.execute(DENIED))
+
+    writer.execute("BEGIN IMMEDIATE")
+    started = time.monotonic()
+    probe(view, method="GET", status=200)
+    assert time.monotonic() - started < 2
+    writer.rollback()
+    finish_writes(wsgi)
+    assert names() == ["Denied"] * 6
+
+
+@sqlite_only
 def test_writes_that_wait_for_a_lock_are_bounded(probe, wsgi, writer, names, monkeypatch, caplog):
     monkeypatch.setitem(wsgi.registry, "own_transactions", OwnTransactions(longest_queue=2))
     monkeypatch.setattr("myproject.db.after_transaction.LONGEST_ANSWER_DELAY_SECONDS", 0.01)
@@ -369,7 +384,7 @@ def test_a_process_that_exits_finishes_the_writes_that_wait(database_url, names)
             dbsession.execute(insert(User).values(name="Denied"))
 
         after_transaction.LONGEST_ANSWER_DELAY_SECONDS = 0.01
-        after_transaction.OwnTransactions().run(get_session_factory(get_engine(sys.argv[1])), write)
+        after_transaction.OwnTransactions().run(get_session_factory(get_engine(sys.argv[1])), [write])
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code), database_url], check=True, timeout=60)
     assert names() == ["Denied"]

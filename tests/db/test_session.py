@@ -260,6 +260,12 @@ def test_a_view_that_closes_its_session_is_answered_by_500(flush, end, probe, na
     assert names() == []
 
 
+@pytest.mark.parametrize("end", ["close", "rollback", "reset", "commit"])
+def test_the_error_of_a_session_that_a_view_has_ended_says_what_to_do(end, probe, caplog):
+    probe(lambda request: getattr(request.dbsession, end)(), status=500)
+    assert "Put what may fail into begin_nested()" in caplog.text
+
+
 def test_a_view_that_begins_again_after_a_rollback_is_answered_by_500(probe, names):
     def view(request):
         request.dbsession.rollback()

@@ -15,7 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from webtest import TestApp
 
 import myproject.db
-from myproject.db import stream_rows
+from myproject.db import get_engine, get_session_factory, stream_rows
 
 FOLDER = Path(myproject.db.__file__).parent
 
@@ -40,7 +40,7 @@ HELLO = insert(NOTES).values(text="Hello")
 @pytest.fixture
 def other(outside, database_url, monkeypatch):
     """Call `other(view, method="POST")`: run `view(request)` in the other application; return the response."""
-    monkeypatch.setattr("myproject.db.retry.FIRST_WAIT_SECONDS", 0)
+    monkeypatch.setattr("myproject.db.retry.FIRST_PAUSE_SECONDS", 0)
     Base.metadata.create_all(outside)
     with Configurator(settings={"sqlalchemy.url": database_url}) as config:
         config.include("myproject.db")
@@ -56,6 +56,19 @@ def other(outside, database_url, monkeypatch):
     yield run
     engine = application.registry["dbsession_factory"].kw["bind"]
     assert engine.pool.checkedout() == 0
+    engine.dispose()
+
+
+def test_an_application_may_bring_its_own_engine(outside, database_url, notes):
+    Base.metadata.create_all(outside)
+    engine = get_engine(database_url, connect_args={}, echo_pool=False)
+    with Configurator(settings={"sqlalchemy.url": database_url}) as config:
+        config.include("myproject.db")
+        config.registry["dbsession_factory"] = get_session_factory(engine)
+        config.add_route("page", "/")
+        config.add_view(lambda request: request.dbsession.execute(HELLO).rowcount, route_name="page", renderer="string")
+        TestApp(config.make_wsgi_app()).post("/", status=200)
+    assert notes() == ["Hello"]
     engine.dispose()
 
 

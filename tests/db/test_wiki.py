@@ -9,6 +9,7 @@ from pyramid.paster import bootstrap, get_app
 from pyramid.scripts.pshell import PShellCommand
 from sqlalchemy import Engine, event, select
 from sqlalchemy.exc import InvalidRequestError
+from transaction.interfaces import DoomedTransaction
 from webtest import TestApp
 
 from myproject.db.engine import OPTIONS
@@ -115,6 +116,21 @@ def test_a_script_has_one_session_for_several_transactions(ini, texts):
     assert texts() == ["Hello"]
 
 
+def test_a_refused_commit_ends_each_transaction_of_a_script(ini, texts):
+    initialize_db.main(ini)
+    with bootstrap(ini) as env:
+        tm, dbsession = env["request"].tm, env["request"].dbsession
+        for _ in range(3):
+            tm.begin().doom()
+            dbsession.get(Page, 1).text = "Tried"
+            dbsession.flush()
+            with pytest.raises(DoomedTransaction):
+                tm.commit()
+        with tm:
+            dbsession.get(Page, 1).text += " home"
+    assert texts() == ["Welcome home"]
+
+
 def test_the_shell_commits_and_goes_on(shell, ini, texts):
     initialize_db.main(ini)
     shell(
@@ -156,6 +172,20 @@ def test_a_malformed_setting_of_the_engine_stops_the_start(option):
         main({}, **{"sqlalchemy.url": "sqlite://", f"sqlalchemy.{option}": "many"})
 
 
+@pytest.mark.parametrize(
+    "name", ["reading.longest_seconds", "database.longest_silence", "retry.attempts", "retry.longest_wait"]
+)
+@pytest.mark.parametrize("text", ["many", "0", "-1", "1.5", ""])
+def test_a_malformed_number_stops_the_start(name, text):
+    with pytest.raises(ConfigurationError, match=f"^{name} is '{text}', and should be a whole number, at least 1"):
+        main({}, **{"sqlalchemy.url": "sqlite://", name: text})
+
+
+def test_a_missing_url_stops_the_start():
+    with pytest.raises(ConfigurationError, match=r"^sqlalchemy\.url is missing"):
+        main({})
+
+
 @pytest.mark.parametrize(("attempts", "warnings"), [("3", 1), ("20", 0)])
 def test_few_attempts_are_warned_of_at_the_start(attempts, warnings, caplog):
     main({}, **{"sqlalchemy.url": "sqlite://", "retry.attempts": attempts})
@@ -177,6 +207,14 @@ def test_the_wiring_is_shown_in_the_documentation_in_at_most_20_lines():
     block = (DOCS / "other-applications.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     assert block == WIRING
     assert len([line for line in block.splitlines() if line]) <= 20
+
+
+def test_the_page_for_a_database_that_is_away_is_shown_in_the_documentation():
+    block = (DOCS / "other-applications.md").read_text(encoding="utf-8").split("```python\n")[2].split("```")[0]
+    assert block == (DOCS.parent / "tests/db/wiki/errors.py").read_text(encoding="utf-8")
+    # Nobody listens on port 1.
+    settings = {"sqlalchemy.url": "postgresql+psycopg://nobody@127.0.0.1:1/wiki", "retry.attempts": "1"}
+    TestApp(main({}, **settings)).get("/Home", status=503).mustcontain("Try again in a moment.")
 
 
 def test_every_setting_of_the_engine_is_documented():

@@ -40,6 +40,9 @@ class AdminRequest(Request):
         ("age", " 150 ", 150),
         ("role", "admin", "admin"),
         ("active", "y", True),
+        ("active", "on", True),
+        ("active", "no", False),
+        ("active", "0", False),
     ],
 )
 def test_valid_values_are_parsed(field, submitted, value):
@@ -84,6 +87,7 @@ def test_valid_values_are_parsed(field, submitted, value):
         ("role", ""),
         ("role", "Member"),
         ("role", "root"),
+        ("active", "maybe"),
     ],
 )
 def test_invalid_values_get_a_message_on_their_field(field, submitted):

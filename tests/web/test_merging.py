@@ -35,7 +35,7 @@ def test_a_value_has_the_text_that_a_form_sends(value, text):
 
 
 @pytest.mark.parametrize(
-    ("sent", "is_outdated", "expected"),
+    ("sent", "is_older", "expected"),
     [
         # A page.
         ({"shown_a": "1"}, True, Change("1", "2", "3")),
@@ -53,6 +53,6 @@ def test_a_value_has_the_text_that_a_form_sends(value, text):
         ({"choice_a": "saved"}, True, Change(None, "2", "3")),
     ],
 )
-def test_what_was_sent_tells_what_the_form_showed(sent, is_outdated, expected):
-    changes = compare({"a": "3", "b": "3"}, {"a": "2", "b": "2"}, sent, is_outdated=is_outdated)
+def test_what_was_sent_tells_what_the_form_showed(sent, is_older, expected):
+    changes = compare({"a": "3", "b": "3"}, {"a": "2", "b": "2"}, sent, is_older=is_older)
     assert changes["a"] == expected

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pyramid.i18n import TranslationString
-from wtforms import BooleanField, HiddenField, validators
+from wtforms import HiddenField, validators
 
-from ...web.form_fields import TextField
+from ...web.form_fields import CheckField, TextField
 from ...web.forms import RecordForm
 from ...web.i18n import _
 from ...web.identity import identity_of
@@ -29,7 +29,7 @@ class SavedViewForm(RecordForm):
     """The name of a view, and for editors and administrators whether it is for everybody."""
 
     name = TextField(_("Name"), length=NAME_LENGTH, required=True)
-    for_all = BooleanField(
+    for_all = CheckField(
         _("Share with everyone"), description=_("Everyone who signs in will see it in their saved views.")
     )
 
@@ -46,7 +46,7 @@ class NewSavedViewForm(SavedViewForm):
         filters=[lambda query: read_query(query or "").query],
         validators=[validators.Length(max=QUERY_LENGTH)],
     )
-    replace = BooleanField(_("Replace the existing view"))
+    replace = CheckField(_("Replace the existing view"))
     # Which view, in which version, the person was offered to replace: see `replacement_token`.
     offered = HiddenField()
 

@@ -9,4 +9,5 @@ def main(global_config, **settings):
         config.include(".models")
         config.add_route("page", "/{name}")
         config.scan(".views")
+        config.scan(".errors")
         return config.make_wsgi_app()
