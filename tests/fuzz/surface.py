@@ -75,6 +75,7 @@ def discover(app, rows_by_table):
     surface = Surface(routes, [], [], {name: [] for name in STRANGERS})
     for known in (app.cookies, {}):
         crawl(app, surface, addresses, with_session(app, addresses, known))
+    add_forms_shown_again(app, surface)
     return surface
 
 
@@ -115,6 +116,14 @@ def browse(app, path, cookies):
     return app.request(TestRequest.blank(path, environ={"HTTP_COOKIE": cookie}), expect_errors=True)
 
 
+def send(app, form, fields, cookies):
+    """Return the page that answers `form` when a browser with `cookies` sends `fields`, behind its redirects."""
+    cookie = "; ".join(f"{name}={value}" for name, value in cookies)
+    request = TestRequest.blank(form.path, POST=fields, environ={"HTTP_COOKIE": cookie})
+    page = app.request(request, expect_errors=True)
+    return page.follow() if page.status_int == 303 else page
+
+
 def crawl(app, surface, addresses, cookies):
     """Add to `surface` what a browser with `cookies` finds at `addresses` and behind their links."""
     waiting, seen, looked_at = list(addresses), set(), Counter()
@@ -133,6 +142,28 @@ def crawl(app, surface, addresses, cookies):
         if page.status_int == 200 and page.content_type == "text/html":
             waiting += links_of(page, address)
             add_forms(surface, page, address, cookies)
+    app.reset()
+
+
+def add_forms_shown_again(app, surface):
+    """Add the forms that let people choose between two changes, and those that come back from the sign-in page."""
+    for form in [group[0] for group in surface.by_route(surface.forms)]:
+        fields = {field.name: field.value for field in form.fields if field.value is not None}
+        names = [name.removeprefix("shown_") for name in fields if name.startswith("shown_")]
+        if names:
+            conflict = {f"shown_{name}": "before" for name in names} | dict.fromkeys(names, "after")
+            add_forms(surface, send(app, form, fields | conflict, form.cookies), form.path, form.cookies)
+            page = send(app, form, fields, cookies=())
+            add_forms(surface, page, form.path, ())
+            carried = {"csrf_token": fields["csrf_token"], "restored": page.forms["record"]["typed"].value}
+            surface.forms.append(
+                Form(
+                    form.path,
+                    "POST",
+                    tuple(Field(name, "hidden", value) for name, value in carried.items()),
+                    form.cookies,
+                )
+            )
     app.reset()
 
 

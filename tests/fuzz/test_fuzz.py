@@ -124,6 +124,9 @@ def test_discovery_finds_every_route_form_and_parameter(surface):
     assert {surface.route_of(page.path.partition("?")[0]) for page in surface.pages} >= surface.routes.keys()
     assert {surface.route_of(form.path) for form in surface.forms} >= {"users.new", "posts.edit", "language"}
     assert {"cursor", "author_id"} <= surface.parameters.keys()
+    assert {"named", "shown_name", "choice_name", "entered_body", "restored"} <= {
+        field.name for form in surface.forms for field in form.fields
+    }
 
 
 def test_every_method_and_odd_value_in_every_field_is_answered_soundly(app, stored, surface):
