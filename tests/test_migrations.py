@@ -199,7 +199,7 @@ def test_an_interrupted_migration_of_the_search_can_be_resumed(empty, config, pl
         connection.exec_driver_sql("INSERT INTO posts (title, body, author_id) VALUES ('Hello', 'World', 3)")
         connection.exec_driver_sql("DELETE FROM users WHERE id = 1")
     alembic.command.upgrade(config(empty), "head")
-    assert_filled(empty, {"jose ": ROWS - 3, "jane2": 1, "jane3": 1}, with_posts=[2, 3, ROWS])
+    assert_filled(empty, {" jose ": ROWS - 3, " jane2": 1, " jane3": 1}, with_posts=[2, 3, ROWS])
     assert differences(empty) == []
 
 
@@ -217,7 +217,7 @@ def test_a_migration_of_the_search_waits_for_a_locked_row(empty, config, monkeyp
             alembic.command.upgrade(config(empty), "head")
     # Each of the two batches once, and on PostgreSQL the first one again while the row was locked.
     assert len(executed) == 2 if empty.dialect.name == "sqlite" else len(executed) > 2
-    assert_filled(empty, {"jose ": ROWS - 1, "jane\n": 1}, with_posts=[2, ROWS])
+    assert_filled(empty, {" jose ": ROWS - 1, " jane\n": 1}, with_posts=[2, ROWS])
     assert differences(empty) == []
 
 
@@ -237,7 +237,7 @@ def store_two_batches(engine):
 
 def assert_filled(engine, numbers, with_posts):
     """Check how many users are found by the beginning of their name, and who has posts."""
-    starts = Counter(text[:5] for (text,) in stored(engine, "SELECT search_text FROM users"))
+    starts = Counter(text[:6] for (text,) in stored(engine, "SELECT search_text FROM users"))
     assert starts == numbers
     assert [number for (number,) in stored(engine, "SELECT id FROM users WHERE has_posts ORDER BY id")] == with_posts
     if engine.dialect.name == "sqlite":

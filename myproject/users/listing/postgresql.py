@@ -65,7 +65,8 @@ def _select_people(connection: sa.Connection, criteria: Criteria) -> sa.Select[A
     """Select the ids of the users, such that the indexes of words are asked for rare words only."""
     indexed, letters = _look_up(connection, criteria.words) if criteria.words else ([], [])
     parts: list[Part] = [*criteria.ranges, *indexed]
-    checks = one_by_one([word.condition() for word in criteria.words if word not in indexed])
+    texts: list[Part] = [*criteria.words, *criteria.lacking]
+    checks = one_by_one([part.condition() for part in texts if part not in indexed])
     has_letters = [LETTERS.op("@>")(sa.cast(letters, sa.ARRAY(sa.Text)))] if letters else []
     conditions = [*criteria.kind_conditions, *(part.condition() for part in parts), *has_letters]
     people = sa.select(users.c.id).where(*conditions, *checks)
@@ -84,8 +85,8 @@ def _look_up(connection: sa.Connection, words: Sequence[Word]) -> tuple[list[Wor
 
 
 def _pieces(word: Word) -> list[str]:
-    """Return the parts of a word that have trigrams in the index: three or more letters and digits in a row."""
-    return re.findall(r"\w{3,}", word.text)
+    """Return the parts of a word that have trigrams in the index: three or more letters, or two after a space."""
+    return re.findall(r" \w{2,}|\w{3,}", word.text)
 
 
 def _select_sorted(
@@ -93,8 +94,8 @@ def _select_sorted(
 ) -> sa.Select[Any]:
     """Select rows that meet a condition: all are found first, and then sorted."""
     # The planner does not look through an OFFSET, so it cannot prefer to read all users in order.
-    found = rows.listed(criteria.keys).where(condition, *edge.conditions).offset(0).subquery()
-    keys = list(found.c)[len(rows.SHOWN_COLUMNS) :]
+    found = rows.listed(criteria).where(condition, *edge.conditions).offset(0).subquery()
+    keys = list(found.c)[-len(criteria.keys) :]
     return sa.select(found).order_by(*in_order(keys, ascending)).limit(limit)
 
 
@@ -117,5 +118,5 @@ def _select_in_order(criteria: Criteria, edge: KeysetCondition, ascending: bool,
         return people
     # Read from the index alone, or the planner may prefer to sort all rows beyond the edge.
     found = people.subquery()
-    shown = rows.listed(keys).join(found, users.c.id == found.c.id)
+    shown = rows.listed(criteria).join(found, users.c.id == found.c.id)
     return shown.order_by(*in_order(keys, ascending))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, false, func, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, false, func, literal, select, true
 
 from ...web.pagination import in_order
 from ..models import KINDS, users
@@ -50,9 +50,10 @@ def words_to_look_up(words: Sequence[Word], shares: Mapping[Part, float]) -> lis
     return found if prod(shares[word] for word in found) <= USELESS_SHARE else []
 
 
-def listed(keys: tuple[Any, ...]) -> Select[Any]:
-    """Select what the list shows of users and the `keys`, as `key_0`, `key_1`."""
-    return select(*SHOWN_COLUMNS, *named(keys))
+def listed(criteria: Criteria) -> Select[Any]:
+    """Select what the list shows of users, then the part of a ranked list, then the keys as `key_0`, `key_1`."""
+    part = [] if criteria.begins is None else [literal(criteria.begins).label("begins")]
+    return select(*SHOWN_COLUMNS, *part, *named(criteria.keys))
 
 
 def named(keys: tuple[Any, ...]) -> list[Any]:
@@ -96,7 +97,7 @@ def read_in_order(
         user = part.subquery().c
         met = one_by_one([check.condition(user) for check in checks])
         found = select(user.id).where(*met).limit(limit - len(rows)).subquery()
-        shown = listed(criteria.keys).join(found, users.c.id == found.c.id)
+        shown = listed(criteria).join(found, users.c.id == found.c.id)
         rows += connection.execute(shown.order_by(*in_order(criteria.keys, ascending)))
         if len(rows) < limit and count_up_to(connection, part) == MOST_ROWS_IN_ORDER:
             return None

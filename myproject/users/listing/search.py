@@ -19,16 +19,28 @@ from ..models import OLDEST, ROLES
 # Characters of a search that are read: more than any name or address has.
 LONGEST_SEARCH = 400
 MOST_TERMS = 20
-# Unicode categories that separate words: control and format characters, lone surrogates, separators. Unassigned
-# characters do not: a newer Unicode may have names for them.
-SEPARATING_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
+# Unicode categories that separate words: control characters, lone surrogates, separators. Unassigned characters do not:
+# a newer Unicode may have names for them.
+SEPARATING_CATEGORIES = {"Cc", "Cs", "Zl", "Zp", "Zs"}
+# Format characters that are part of what is seen: they join the parts of an emoji, or separate letters.
+JOINERS = "\u200c\u200d"
 
-# A minus sign, a field and a colon, each optional, then a phrase in quotation marks, perhaps not closed, or a word.
-TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>\w+):)?(?:["“”](?P<phrase>[^"“”]*)(?:["“”]|$)|(?P<word>[^\s"“”]+))')
+# An address as mail programs copy it, with a name before it; or a minus sign, a field and a colon, each optional, then
+# a phrase in quotation marks, perhaps not closed, or a word. After the colon there may be a space.
+TERM = re.compile(
+    r"""
+    (?:["“”][^"“”]*["“”] | [^\s<>:"“”]+(?:\s+[^\s<>:"“”]+)*)? \s* <(?P<address>[^\s<>]+@[^\s<>]+)>
+    | (?P<minus>-?) (?:(?P<field>\w+):(?:\s+(?!-?\w+:))?)? (?:["“”](?P<phrase>[^"“”]*)(?:["“”]|$) | (?P<word>[^\s"“”]+))
+""",
+    re.VERBOSE,
+)
+# What stands around words that are copied from a list.
+PUNCTUATION = ",;"
+AROUND_ADDRESSES = "<>()[],;"
 FIELDS = {
     fold(name): field
     for field, names in {
-        "email": ["email", "이메일"],
+        "email": ["email", "이메일", "mailto"],
         "role": ["role", "역할"],
         "age": ["age", "나이"],
         "joined": ["joined", "가입"],
@@ -57,6 +69,9 @@ UNKNOWN_CHOICE = {
     "active": _("Unknown value “${text}”. Use active:yes or active:no."),
     "posts": _("Unknown value “${text}”. Use posts:yes or posts:no."),
 }
+UNKNOWN_FIELD = _(
+    "“${name}:” is not a field. Leave out the colon, or use email:, role:, age:, joined:, active: or posts:."
+)
 AGE = re.compile(r"(?P<low>[0-9]{1,3})?(?:(?P<to>-)(?P<high>[0-9]{1,3})?)?")
 DAY = r"[0-9]{4}(?:-[0-9]{1,2}(?:-[0-9]{1,2})?)?"
 DAYS = re.compile(rf"(?P<first>{DAY})?(?:(?P<to>\.\.)(?P<last>{DAY})?)?")
@@ -77,7 +92,7 @@ class Term:
     `field` is `text` or one of FIELDS' values. `value` is folded text for `text` and `email`, a frozenset for `role`,
     `active` and `posts`, and a pair, from and to, `None` where open, for `age` (years, both included) and `joined`
     (moments, the second one excluded). `source` is the text of the term in the search; a term of a filter has the names
-    of its `parameters` in the address instead.
+    of its `parameters` in the address instead. `typed` is the text of `text` and `email` before it was folded.
     """
 
     field: str
@@ -85,6 +100,7 @@ class Term:
     excluded: bool = False
     source: str = field_of(default="", compare=False)
     parameters: tuple[str, ...] = ()
+    typed: str = field_of(default="", compare=False)
 
     @property
     def is_text(self) -> bool:
@@ -101,7 +117,7 @@ def parse(text: str) -> tuple[tuple[Term, ...], tuple[TranslationString, ...]]:
     """Return the terms in the text of a search, and notes about what was not understood."""
     terms: list[Term] = []
     notes: list[TranslationString] = []
-    text = "".join(" " if unicodedata.category(letter) in SEPARATING_CATEGORIES else letter for letter in text)
+    text = "".join(map(_as_read, text))
     if len(text) > LONGEST_SEARCH:
         notes.append(
             _(
@@ -124,17 +140,29 @@ def parse(text: str) -> tuple[tuple[Term, ...], tuple[TranslationString, ...]]:
     return tuple(terms[:MOST_TERMS]), tuple(notes)
 
 
+def _as_read(letter: str) -> str:
+    category = unicodedata.category(letter)
+    if category == "Cf" and letter not in JOINERS:
+        return ""
+    return " " if category in SEPARATING_CATEGORIES else letter
+
+
 def _read_term(match: re.Match[str]) -> Term | None:
+    if match["address"]:
+        # The name before it may be written in another way.
+        return Term("email", fold(match["address"]), source=match[0], typed=match["address"])
     name, word = match["field"], match["word"]
     if not name and word and word.endswith(":") and fold(word[:-1]) in FIELDS:
         # The value of the field is still being typed.
         return None
-    text = match["phrase"] if word is None else word
+    text = match["phrase"] if word is None else word.strip(AROUND_ADDRESSES if "@" in word else PUNCTUATION)
     field = FIELDS.get(fold(name or ""), "text")
     if name and field == "text":
+        if not name.isdecimal():
+            raise Misread(UNKNOWN_FIELD % {"name": name})
         text = f"{name}:{text}"
     value = _read_value(field, text)
-    return Term(field, value, bool(match["minus"]), match[0]) if value else None
+    return Term(field, value, bool(match["minus"]), match[0], typed=text) if value else None
 
 
 def _read_value(field: str, text: str) -> Any:

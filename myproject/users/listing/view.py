@@ -28,9 +28,8 @@ ORDERS: dict[str, tuple[Any, ...]] = {
     "joined": BY_JOINED,
     "added": BY_ADDED,
 }
-# A search lists the newest first: in the order of names, everybody who has a word may be at the far end. SQLite's index
-# of words is in the order of adding; for a search with filters, an index in the order of joining exists for each kind.
-DEFAULT_SORT, DEFAULT_SORT_OF_WORDS, DEFAULT_SORT_OF_WORDS_AND_FILTERS = "name", "-added", "-joined"
+# A search lists the newest first: in the order of names, everybody who has a word may be at the far end.
+DEFAULT_SORT, DEFAULT_SORT_OF_WORDS = "name", "-added"
 READ_RANGE = {"age": read_age_range, "joined": read_day_range}
 PARAMETERS = ("q", *CHOICES, "age_from", "age_to", "joined_from", "joined_to", "sort")
 # Both databases sort it after every other letter.
@@ -63,10 +62,12 @@ class View:
         """The order as in the address, `name` or `-name`."""
         if "sort" in self.values:
             return self.values["sort"]
-        are_words = [term.is_text for term in self.terms]
-        if not any(are_words):
-            return DEFAULT_SORT
-        return DEFAULT_SORT_OF_WORDS if all(are_words) else DEFAULT_SORT_OF_WORDS_AND_FILTERS
+        return DEFAULT_SORT_OF_WORDS if any(term.is_text for term in self.terms) else DEFAULT_SORT
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether users come first of whom each word of the search begins a word of the name: if no order is chosen."""
+        return "sort" not in self.values and bool(self.words_in("text"))
 
     @property
     def order(self) -> str:
@@ -164,6 +165,8 @@ def read_start(view: View, text: str) -> tuple[Any, TranslationString | None]:
         return None, None
     if view.order in ("name", "email"):
         letters = fold(text.replace("\0", ""))[:100]
+        if view.order == "name":
+            letters = " " + letters
         return (letters + LAST_LETTER if view.descending else letters), None
     try:
         if view.order == "age":

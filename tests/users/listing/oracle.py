@@ -5,7 +5,7 @@ import random
 
 from hypothesis import strategies as st
 
-from myproject.db.folding import fold
+from myproject.db.folding import fold, initials
 from myproject.users.listing.view import ORDERS
 
 SORTS = [sign + order for order in ORDERS for sign in ("", "-")]
@@ -66,8 +66,13 @@ def text_term(field, word):
 
     def has(person):
         name, email = SEARCHED_TEXTS[person["id"]]
-        return folded in email or (field == "text" and folded in name)
+        return folded in email or (field == "text" and (folded in name or folded in initials(name)))
 
+    def begins(person):
+        name, _email = SEARCHED_TEXTS[person["id"]]
+        return any(f" {folded}" in f" {words}" for words in (name, initials(name)))
+
+    has.begins = begins if field == "text" else None
     return ("email:" if field == "email" else "") + (word if bare else f'"{word}"'), folded and has
 
 
@@ -139,6 +144,13 @@ KEYS = {
     "joined": lambda person: person["created_at"],
     "added": lambda person: 0,
 }
+
+
+def ranked(people, searched):
+    """Return the ids of the people: those of whom each word begins a word of the name come first, then the newest."""
+    asked = [has.begins for excluded, (_text, has) in searched if getattr(has, "begins", None) and not excluded]
+    keys = {person["id"]: (all(begins(person) for begins in asked), person["id"]) for person in people}
+    return sorted(keys, key=keys.get, reverse=True)
 
 
 def in_order(people, sort):

@@ -135,9 +135,10 @@ def test_a_heading_sorts_in_both_directions(app, column):
 
 
 @pytest.mark.usefixtures("people")
-def test_a_search_says_that_it_lists_the_newest_first(app):
+def test_a_search_says_in_which_order_it_lists_users(app):
     page = app.get("/users?q=example")
-    page.mustcontain("Newest first")
+    page.mustcontain("Names that begin with the search first, then the newest first")
+    app.get("/users?q=example&sort=-added").mustcontain("Newest first")
     assert names(page) == names(app.get("/users?q=example&sort=added"))[::-1]
     app.get("/users?q=example&sort=added").mustcontain("Oldest first")
     assert "first</p>" not in app.get("/users?q=example&sort=name")
@@ -329,3 +330,53 @@ def test_a_slash_is_searched_for_as_typed(app, make_user, typed, found):
         make_user(name)
     expected = [found] if found else ["a/bc", "a/_%", "and//or", "and/or"]
     assert names(search(app.get("/users"), typed)) == expected
+
+
+FOUND = {
+    "lukasz": "Łukasz Żółć",
+    "Łukasz": "Łukasz Żółć",
+    "soren": "Søren Kjærgaard",
+    "kjaer": "Søren Kjærgaard",
+    "o'connor": "Sinéad O’Connor",
+    "O‘Connor": "Sinéad O’Connor",
+    '"min su"': "Min  \u200dSu",
+    "jean-luc": "Jean‑Luc",
+    "ㄱㅊㅅ": "김철수",
+    "ㄱㅊ": "김철수",
+    "ㅊㅅ": "김철수",
+    "ㄳ": "각시",
+    "Minsu Kim <minsu.kim@example.com>": "Minsu",
+    '"Kim, Minsu" <minsu.kim@example.com>;': "Minsu",
+    "minsu.kim@example.com,": "Minsu",
+    "email: minsu.kim": "Minsu",
+}
+
+
+@pytest.mark.parametrize("text", FOUND)
+def test_whoever_is_there_is_found(app, make_user, text):
+    for name in {*FOUND.values()} - {"Minsu"}:
+        make_user(name)
+    make_user("Minsu", email="minsu.kim@example.com")
+    assert names(app.get("/users", {"q": text})) == [FOUND[text]]
+
+
+def test_a_chip_shows_the_initial_consonants_as_typed(app):
+    assert chips(app.get("/users", {"q": "ㄳ"})) == ["“ㄳ”"]
+
+
+def test_names_that_begin_with_the_search_come_first(app, make_user):
+    for name in ["Ana", "Joana", "Li Andersen", "Joan Banks"]:
+        make_user(name)
+    make_user("황보라미", email="ann@example.com")
+    page = app.get("/users?q=an")
+    assert names(page) == ["Li Andersen", "Ana", "황보라미", "Joan Banks", "Joana"]
+    assert names(app.get("/users?q=an&role=member&age_to=150&active=yes")) == []
+    assert names(app.get("/users?q=an&role=member")) == names(page)
+    assert names(app.get("/users?q=an&sort=name"))[:2] == ["Ana", "Joan Banks"]
+
+
+def test_a_name_that_begins_with_every_word_comes_first(app, make_user):
+    for name in ["Kim Minsu", "Minsu Kim", "Minsu Joakim", "Kimminsu"]:
+        make_user(name)
+    assert names(app.get("/users?q=min+ki")) == ["Minsu Kim", "Kim Minsu", "Kimminsu", "Minsu Joakim"]
+    assert names(app.get("/users", {"q": "ki -email:x"}))[:2] == ["Kimminsu", "Minsu Kim"]
