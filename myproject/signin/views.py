@@ -12,10 +12,11 @@ from sqlalchemy import func, select, update
 from ..db import read_rows
 from ..users.models import User
 from ..web.carried import carry, read_carried
-from ..web.errors import page_with_changes
+from ..web.errors import error_page, page_with_changes
 from ..web.events import log_event, name_page
 from ..web.flash import flash
 from ..web.i18n import _
+from ..web.limits import MAX_BODY_BYTES
 from ..web.paths import is_own_path
 from ..web.request import Request
 from ..web.typed import path_of_form, read_typed
@@ -38,11 +39,16 @@ def forbidden(error: HTTPForbidden, request: Request) -> dict[str, Any] | Respon
     return page_with_changes(request, 403)
 
 
-def ask_to_sign_in(request: Request) -> Response:
-    """Redirect to `/signin`, or show it here if the request is a form, to keep what the person has typed."""
+def ask_to_sign_in(request: Request) -> dict[str, Any] | Response:
+    """Redirect to `/signin`, or show it here if the request is a form, to keep what the person has typed.
+
+    A form that is too long for that is answered by 413: going back keeps its text, a redirect would lose it.
+    """
     page, typed = path_of_form(request), read_typed(request)
-    text = carry(request, typed)
-    if typed is None or text is None:
+    text = carry(request, typed) if typed and typed.has_entries else ""
+    if text is None or (request.content_length or 0) > MAX_BODY_BYTES:
+        return error_page(request, 413)
+    if not text:
         return HTTPSeeOther(request.route_path("signin", _query={"next": page}))
     # The page's own form is another one than the form that was sent.
     request.submitted = None

@@ -36,7 +36,13 @@ ERROR_TEXTS = {
     403: (_("You do not have permission"), _("If you need access, ask an administrator.")),
     404: (_("Page not found"), _("It may have been deleted, or the address may be wrong.")),
     405: (_("This action is not available here"), _("Go back and use the buttons on the page.")),
-    413: (_("Too much data"), _("Go back, shorten the text and try again.")),
+    413: (
+        _("Too much text"),
+        _(
+            "Nothing was saved. Go back: your text is still there. Shorten it, check the other fields and send it"
+            " again."
+        ),
+    ),
     409: (_("This form was already sent"), _("Go back, reload the page and try again.")),
     503: (_("The database is not available"), _("Nothing was saved. Try again in a moment.")),
     500: (

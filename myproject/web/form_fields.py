@@ -63,7 +63,8 @@ class TextField(ParsedField):
         **kwargs: Any,
     ) -> None:
         rule = partial(self.rule, length=length)
-        attributes = {"maxlength": length, "required": required, **(render_kw or {})}
+        # Without `maxlength`: browsers cut what is pasted to it, without a word.
+        attributes = {"required": required, **(render_kw or {})}
         super().__init__(label, rules.required(rule) if required else rule, render_kw=attributes, **kwargs)
 
 

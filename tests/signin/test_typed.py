@@ -8,6 +8,7 @@ from webtest import TestApp
 
 from myproject.models import Post, SignIn, User
 from myproject.web.carried import MAX_CARRIED_BYTES
+from myproject.web.limits import MAX_BODY_BYTES
 from tests.people import everything_stored
 from tests.signed_in import PASSWORD
 
@@ -106,12 +107,13 @@ def test_another_site_cannot_fill_in_a_form(enter, ada, subtests):
             page.mustcontain(no="Buy")
 
 
-def test_a_text_too_long_for_the_sign_in_page_leads_to_it_all_the_same(enter, ada, end_all):
+@pytest.mark.parametrize("text", ["x" * MAX_CARRIED_BYTES, "x" * (MAX_BODY_BYTES + 1), '"' * 100_000])
+def test_a_text_too_long_for_the_sign_in_page_is_not_lost_without_a_word(text, enter, ada, end_all):
     browser = enter(ada)
     fields = dict(browser.get("/posts/new").forms["record"].submit_fields())
     end_all()
     browser.post("/posts/new", {**fields, "body": "x" * (MAX_CARRIED_BYTES - 1000)}, status=403)
-    browser.post("/posts/new", {**fields, "body": "x" * MAX_CARRIED_BYTES}, status=303)
+    browser.post("/posts/new", {**fields, "body": text}, status=413).mustcontain("your text is still there")
 
 
 def test_a_text_is_still_there_if_the_next_sign_in_ends_at_once(refused, end_all):

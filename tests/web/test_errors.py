@@ -15,7 +15,7 @@ from tests import sqlite_only
         (httpexceptions.HTTPForbidden, 403, "You do not have permission"),
         (httpexceptions.HTTPNotFound, 404, "Page not found"),
         (httpexceptions.HTTPMethodNotAllowed, 405, "This action is not available here"),
-        (httpexceptions.HTTPRequestEntityTooLarge, 413, "Too much data"),
+        (httpexceptions.HTTPRequestEntityTooLarge, 413, "Too much text"),
         (httpexceptions.HTTPConflict, 409, "This form was already sent"),
         (RuntimeError, 500, "Something went wrong"),
         (ZeroDivisionError, 500, "Something went wrong"),
