@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 
 from ..db import read_rows
 from ..users.models import User
-from ..web.carried import carry, read_carried
+from ..web.carried import carry
 from ..web.errors import error_page, page_with_changes
 from ..web.events import log_event, name_page
 from ..web.flash import flash
@@ -23,7 +23,7 @@ from ..web.typed import path_of_form, read_typed
 from . import guessing
 from .forms import SignInForm
 from .hashing import hash_password, verify_password
-from .identity import EMAIL_KEY, end_sign_in, start_sign_in
+from .identity import EMAIL_KEY, Identity, end_sign_in, start_sign_in
 from .models import can_anybody_sign_in
 
 SIGN_IN_PAGE = {"route_name": "signin", "permission": NO_PERMISSION_REQUIRED, "renderer": "signin/signin.jinja2"}
@@ -63,7 +63,7 @@ def show_sign_in(request: Request) -> dict[str, Any] | HTTPSeeOther:
     """Ask for email and password; on a new site, redirect to `/setup`."""
     form = sign_in_form(request, next=request.GET.get("next", ""), email=request.session.get(EMAIL_KEY))
     if request.identity:
-        return go_on(request, form, request.identity.id)
+        return go_on(request, form, request.identity)
     if not can_anybody_sign_in(request.dbsession):
         return HTTPSeeOther(request.route_path("setup"))
     return {"form": form}
@@ -88,25 +88,26 @@ def sign_in(request: Request) -> dict[str, Any] | HTTPSeeOther:
         form.password.errors = [_("Wrong email or password. Try again.")]
         return form.invalid(request)
     start_sign_in(request, user)
-    return go_on(request, form, user.id)
+    return go_on(request, form, user)
 
 
 def sign_in_form(request: Request, **values: Any) -> SignInForm:
     """Return the form; a page that carries another form is marked as shown to the person whose form that is."""
     form = SignInForm(request, **values)
-    typed = read_carried(request, form.typed.data)
-    if typed is not None:
-        request.shown_to = typed.person
+    if form.carried is not None:
+        request.shown_to = form.carried.person
     return form
 
 
-def go_on(request: Request, form: SignInForm, user_id: int) -> dict[str, Any] | HTTPSeeOther:
-    """Redirect to the page that was asked for; if a form of the user was refused there, offer to go back to it."""
-    page, typed = next_page(request, form.next.data or ""), read_carried(request, form.typed.data)
-    if typed is None or typed.person != user_id:
-        return HTTPSeeOther(page)
-    request.shown_to = user_id
-    return {"form": form, "page": page}
+def go_on(request: Request, form: SignInForm, user: User | Identity) -> dict[str, Any] | HTTPSeeOther:
+    """Redirect to the page that was asked for; if a form of `user` was refused there, offer to go back to it."""
+    page = next_page(request, form.next.data or "")
+    if form.carried is not None and form.carried.person == user.id:
+        request.shown_to = user.id
+        return {"form": form, "page": page, "signed_in": user}
+    if form.carries_entries:
+        flash(request, _("Somebody else was signed in before. Their entries were not saved and are not kept."))
+    return HTTPSeeOther(page)
 
 
 def too_many_attempts(request: Request, form: SignInForm, seconds: int) -> dict[str, Any]:

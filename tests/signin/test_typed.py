@@ -62,10 +62,18 @@ def test_a_wrong_password_keeps_the_text(refused):
     assert page.forms["record"]["body"].value == TEXT
 
 
+def test_the_page_between_has_the_menu_and_the_name_of_the_person(refused):
+    page = enter_password(refused)
+    assert page.html.h1.text == "You are signed in again"
+    assert page.html.select_one("header .who bdi").text == "Ada Lovelace"
+    assert "Users" in page.html.header.text
+
+
 def test_another_person_gets_the_plain_page(refused, make_person):
     make_person("Eve", email="eve@example.com")
     page = enter_password(refused, "eve@example.com", status=303).follow()
     assert page.request.path == "/posts/new"
+    assert "Somebody else was signed in before." in page.html.find(role="status").text
     assert page.forms["record"]["body"].value == ""
     page.mustcontain(no="second line")
 
@@ -303,6 +311,23 @@ def test_every_form_is_filled_in_again_after_signing_in(enter, grace, paths, end
             assert without_sign_ins(everything_stored(outside)) == without_sign_ins(before)
 
 
+def test_a_page_that_asks_before_deleting_talks_of_no_entries(enter, grace, paths, end_all, sign_in_again, subtests):
+    for name in "users.delete", "users.erase", "posts.delete", "users.views.delete":
+        with subtests.test(name):
+            browser = enter(grace)
+            asked = browser.get(paths[name]).forms["record"]
+            sign_in_again(browser, grace.email)
+            pages = [asked.submit(status=422)]
+            end_all()
+            pages.append(pages[0].forms["record"].submit(status=403))
+            pages.append(enter_password(pages[1], grace.email))
+            for page in pages:
+                said = page.html.main.text
+                assert ("othing was deleted" in said, "entries" in said, "saved. " in said) == (True, False, False)
+                assert "data-unsaved" not in page.html.find(id="record").attrs
+            pages[2].forms["record"].submit(status=422).mustcontain("Confirm again.")
+
+
 def without_sign_ins(tables):
     """Return the rows of all tables except those that signing in writes."""
     return {name: rows for name, rows in tables.items() if name not in ("sign_ins", "failed_sign_ins")}
@@ -316,6 +341,7 @@ def test_every_form_of_an_older_sign_in_is_shown_as_typed(enter, grace, paths, s
             sign_in_again(form.response.test_app, "grace@example.com")
             before, page = everything_stored(outside), form.submit(status=422)
             again = page.forms["record"]
+            assert "you have signed in again" in page.html.select_one("h1 ~ * [role=alert], h1 ~ [role=alert]").text
             assert {name: text for name, text in again.submit_fields() if name in typed} == typed
             assert again["csrf_token"].value != form["csrf_token"].value
             assert everything_stored(outside) == before

@@ -142,6 +142,7 @@ def test_an_entry_edited_beside_the_choice_of_the_saved_value_is_asked_about(app
     fill_in(form, name="Jim Doe", choice_name="saved")
     page = form.submit(status=409)
     assert (page.forms["record"]["name"].value, choices(page, "name")[1][-10:]) == ("Jim Doe", "Johnny Doe")
+    assert meanwhile(page, "name") == "You edited your entry and also chose the saved value. Choose one."
     page.forms["record"].submit(status=303)
     assert [user.name for user in rows(User)] == ["Jim Doe"]
 
