@@ -16,6 +16,7 @@ def main(global_config: dict[str, str], **settings: str) -> Router:
         config.include(".db")
         config.include(".security")
         config.include(".web.cookies")
+        config.include(".web.origin")
         config.include(".web.limits")
         config.include(".web.paths")
         config.include(".web.i18n")

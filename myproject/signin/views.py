@@ -12,14 +12,14 @@ from sqlalchemy import func, select, update
 from ..db import read_rows
 from ..users.models import User
 from ..web.carried import carry
-from ..web.errors import error_page, page_with_changes
+from ..web.errors import error_page, page_with_changes, path_of_form
 from ..web.events import log_event, name_page
 from ..web.flash import flash
 from ..web.i18n import _
 from ..web.limits import MAX_BODY_BYTES
 from ..web.paths import is_own_path
 from ..web.request import Request
-from ..web.typed import path_of_form, read_typed
+from ..web.typed import read_typed
 from . import guessing
 from .forms import SignInForm
 from .hashing import hash_password, verify_password

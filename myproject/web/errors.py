@@ -20,9 +20,10 @@ from .cookies import keep_exact_cookies
 from .events import log_event, name_page
 from .headers import add_security_headers
 from .i18n import _
-from .limits import is_form_of_this_site
+from .limits import WrongHost, is_form_of_this_site, is_readable_form
 from .merging import normalised, shown_texts
-from .origin import is_without_cookies
+from .origin import is_without_cookies, with_https
+from .paths import is_own_path
 from .receipts import TOKEN_FIELD
 from .request import Handler, Request
 
@@ -52,6 +53,9 @@ ERROR_TEXTS = {
 }
 
 
+HTTPS_NEEDED = _(
+    "Nothing was saved, because this page was opened without https://. Open it with https:// and try again."
+)
 DELETED = _("This record was deleted by somebody else")
 NOT_SAVED = _("Your changes were not saved. Copy what you still need before you leave this page.")
 
@@ -91,6 +95,8 @@ def http_error(error: HTTPException, request: Request) -> dict[str, Any]:
     """Show the page of a status that a view or Pyramid raised."""
     if isinstance(error, PredicateMismatch) and request.matched_route:
         return wrong_method(request)
+    if isinstance(error, WrongHost):
+        return wrong_address_page(request, error.detail, _("Wrong address"))
     if error.code == 404:
         return page_with_changes(request, 404, error.detail, DELETED)
     return error_page(request, error.code, error.detail)
@@ -101,9 +107,8 @@ def bad_csrf_token(error: BadCSRFToken, request: Request) -> dict[str, Any]:
     """Refuse a form whose CSRF token is not the one in the session of this browser."""
     if is_without_cookies(request):
         log_event(request, "form refused", why="over plain http, where there are no cookies", page=name_page(request))
-        return error_page(
-            request, 400, _("Open this site with https:// at the beginning of its address."), _("This site needs HTTPS")
-        )
+        link = _("Open this page with https://"), with_https(request, path_of_form(request))
+        return wrong_address_page(request, HTTPS_NEEDED, _("This site needs HTTPS"), link)
     log_event(request, "form refused", why="without its token", page=name_page(request))
     return error_page(
         request,
@@ -161,6 +166,14 @@ def methods_of_route(request: Request) -> set[str]:
     return {view["request_methods"] for view in views if view["route_name"] == request.matched_route.name}
 
 
+def path_of_form(request: Request) -> str:
+    """Return the path of this page; for a form that is sent to an address without a page, of the one that it is on."""
+    if request.method != "POST" or "GET" in methods_of_route(request):
+        return request.path_here
+    page = request.POST.get("page", "") if is_readable_form(request) else ""
+    return page if is_own_path(request, page) else request.route_path("home")
+
+
 def error_page(
     request: Request, status: int, advice: str | None = None, title: TranslationString | None = None
 ) -> dict[str, Any]:
@@ -171,7 +184,15 @@ def error_page(
     usual_title, usual_advice = ERROR_TEXTS.get(status, ERROR_TEXTS[500 if status >= 500 else 400])
     request.response.status_int = status
     advice = advice if isinstance(advice, TranslationString) else usual_advice
-    return {"title": title or usual_title, "advice": advice, "changed": []}
+    back = _("Back to users"), request.route_path("users.list")
+    return {"title": title or usual_title, "advice": advice, "code": status, "link": back, "changed": []}
+
+
+def wrong_address_page(
+    request: Request, advice: str, title: TranslationString, link: tuple[TranslationString, str] | None = None
+) -> dict[str, Any]:
+    """Return the page of 400 at an address where every link of this site would lead here again; `link` does not."""
+    return {**error_page(request, 400, advice, title), "code": None, "link": link}
 
 
 def page_with_changes(

@@ -35,6 +35,7 @@ class Request(pyramid.request.Request):
     form_token: str
     shown_to: int | None
     path_here: str
+    https_address: str | None
     languages: dict[str, str]
     pop_flash: Callable[[], str | None]
     # Added by myproject.signin.
