@@ -2,7 +2,6 @@
 
 import logging
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from pyramid.config import Configurator
@@ -15,16 +14,13 @@ from pyramid.view import exception_view_config
 from pyramid_retry import IRetryableError
 
 from ..db import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong
-from .carried import RESTORED_FIELD, is_kept, read_carried
 from .cookies import keep_exact_cookies
 from .events import log_event, name_page
 from .headers import add_security_headers
 from .i18n import _
-from .limits import WrongHost, is_form_of_this_site, is_readable_form
-from .merging import normalised, shown_texts
+from .limits import WrongHost, is_readable_form
 from .origin import is_without_cookies, with_https
 from .paths import is_own_path
-from .receipts import TOKEN_FIELD
 from .request import Handler, Request
 
 RETRY_AFTER_SECONDS = 5
@@ -198,38 +194,10 @@ def wrong_address_page(
 def page_with_changes(
     request: Request, status: int, advice: str | None = None, title: TranslationString | None = None
 ) -> dict[str, Any]:
-    """Return the page of a form that cannot be saved: with the texts that the person has changed, and `title`.
+    """Return the page of a form that cannot be saved: with what the person has changed (lost.py), and `title`.
 
     For any other request it is the usual page, with `advice`.
     """
-    changed = changed_texts(request)
-    if not changed:
+    if not request.lost_changes:
         return error_page(request, status, advice)
-    return {**error_page(request, status, NOT_SAVED, title), "changed": changed}
-
-
-def changed_texts(request: Request) -> list[str]:
-    """Return the texts that a person has changed in the form of a record (forms.py), which may be lost otherwise.
-
-    No check of a view has run: the record is gone, or closed to the person.
-    """
-    if not is_form_of_this_site(request):
-        return []
-    fields = submitted_fields(request)
-    before = texts_before(fields)
-    return [text for name, text in fields.items() if text and normalised(text) != before.get(name, normalised(text))]
-
-
-def submitted_fields(request: Request) -> Mapping[str, str]:
-    """Return the fields that were sent, also if they have passed through the sign-in page (typed.py)."""
-    typed, identity = read_carried(request, request.POST.get(RESTORED_FIELD)), request.known_identity
-    return typed.fields if typed and identity and typed.person == identity.id else request.POST
-
-
-def texts_before(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return what stood in the form of a record before the person changed it, by the names of its fields."""
-    shown = shown_texts(fields)
-    if shown or "version" not in fields:
-        return shown
-    # A form for a new record, sent again to change the one that it had added.
-    return {name: "" for name in fields if is_kept(name) and name not in ("version", TOKEN_FIELD)}
+    return {**error_page(request, status, NOT_SAVED, title), "changed": request.lost_changes}

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from webtest import Form as FilledIn
 
+from myproject.web.lost import FORMS_KEY
 from myproject.web.receipts import TOKEN_FIELD
 from tests.people import add_person, browser_of, everything_stored, token_of
 from tests.signed_in import PASSWORD
@@ -94,6 +95,11 @@ def test_every_route_that_takes_a_post_is_listed(wsgi):
     views = (entry["introspectable"] for entry in wsgi.registry.introspector.get_category("views"))
     taking = {view["route_name"] for view in views if view["request_methods"] in ("POST", None)}
     assert taking - {None, "__static/", "static/"} == FORMS.keys() | EXCEPTIONS.keys()
+
+
+def test_what_is_entered_into_every_form_of_a_record_is_kept_if_the_record_is_lost(fill_in, wsgi):
+    """By the form that is registered for its route: tests/web/test_conflict.py."""
+    assert {route for route in FORMS if "version" in fill_in(route).fields} == wsgi.registry[FORMS_KEY].keys()
 
 
 @pytest.mark.parametrize("route", FORMS)
