@@ -68,8 +68,18 @@ def database_url(settings: Settings, environ: Environ = os.environ) -> str:
     if driver not in DRIVERS:
         # Without the URL: it may contain a password, and this sentence may get into a log.
         raise SettingsError("sqlalchemy.url (DATABASE_URL) is not a URL like sqlite:///… or postgresql+psycopg://…")
-    _require_folder(sqlalchemy.make_url(url))
+    path = file_of(url)
+    if path and not path.parent.is_dir():
+        raise SettingsError(f"sqlalchemy.url (DATABASE_URL) names a file in {path.parent}, which is not a folder")
     return url
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file of a database of SQLite; `None` for one in memory, one with a `file:` URI and a server."""
+    parts = sqlalchemy.make_url(url)
+    if parts.get_backend_name() != "sqlite" or "uri" in parts.query or parts.database in (None, "", ":memory:"):
+        return None
+    return Path(str(parts.database)).absolute()
 
 
 def read_whole_number(name: str, text: str, lowest: int, highest: int) -> int:
@@ -77,13 +87,6 @@ def read_whole_number(name: str, text: str, lowest: int, highest: int) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 7 and lowest <= int(text) <= highest):
         raise SettingsError(f"{name} is {text!r}, and should be a whole number from {lowest} to {highest}")
     return int(text)
-
-
-def _require_folder(url: sqlalchemy.URL) -> None:
-    if url.get_backend_name() == "sqlite" and url.database and "uri" not in url.query:
-        folder = Path(url.database).absolute().parent
-        if not folder.is_dir():
-            raise SettingsError(f"sqlalchemy.url (DATABASE_URL) names a file in {folder}, which is not a folder")
 
 
 def _secret(settings: Settings, environ: Environ) -> str:
