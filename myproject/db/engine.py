@@ -1,5 +1,6 @@
 """The Engine: a pool of connections that begin, commit and roll back when SQLAlchemy says so."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -12,15 +13,28 @@ from sqlalchemy import Engine, event
 from . import sqlite
 from .failure import mark_failures
 
+HIGHEST_NUMBER = 9_999_999
+
 
 def _boolean(value: Any) -> bool:
     if str(value).lower() not in truthy | falsey:
-        raise ValueError
+        raise ValueError("true or false")
     return asbool(value)
 
 
 def _echo(value: Any) -> bool | str:
     return "debug" if value == "debug" else _boolean(value)
+
+
+def _number(kind: type[int] | type[float], lowest: int) -> Callable[[Any], Any]:
+    def read(value: Any) -> int | float:
+        with contextlib.suppress(ValueError):
+            number = kind(value)
+            if lowest <= number <= HIGHEST_NUMBER:
+                return number
+        raise ValueError(f"a number from {lowest} to {HIGHEST_NUMBER}")
+
+    return read
 
 
 # The options of `create_engine` that a setting may give, and how its text is read. The others would contradict what
@@ -29,16 +43,16 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
     "echo": _echo,
     "echo_pool": _echo,
     "hide_parameters": _boolean,
-    "insertmanyvalues_page_size": int,
+    "insertmanyvalues_page_size": _number(int, 1),
     "logging_name": str,
-    "max_overflow": int,
+    "max_overflow": _number(int, 0),
     "pool_logging_name": str,
     "pool_pre_ping": _boolean,
-    "pool_recycle": int,
-    "pool_size": int,
-    "pool_timeout": float,
+    "pool_recycle": _number(int, -1),
+    "pool_size": _number(int, 0),
+    "pool_timeout": _number(float, 0),
     "pool_use_lifo": _boolean,
-    "query_cache_size": int,
+    "query_cache_size": _number(int, 0),
     "use_insertmanyvalues": _boolean,
 }
 
@@ -69,9 +83,8 @@ def read_options(settings: Mapping[str, Any], prefix: str = "sqlalchemy.") -> di
             raise ConfigurationError(f"{name} cannot be set; these options of the engine can: {', '.join(OPTIONS)}")
         try:
             options[option] = OPTIONS[option](settings[name])
-        except ValueError:
-            kind = "a number" if OPTIONS[option] in (int, float) else "true or false"
-            raise ConfigurationError(f"{name} is {settings[name]!r}, and should be {kind}") from None
+        except ValueError as error:
+            raise ConfigurationError(f"{name} is {settings[name]!r}, and should be {error}") from None
     return options
 
 
