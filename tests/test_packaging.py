@@ -63,7 +63,7 @@ def folder(tmp_path):
 def test_the_installed_wheel_serves_pages_styles_and_translations(installed, folder):
     url, scripts = f"sqlite:///{folder}/users.sqlite", installed / "bin"
     made = run(scripts / "initialize_db", "production.ini", cwd=folder, DATABASE_URL=url)
-    assert (made.stderr, made.stdout, made.returncode) == ("", "", 0)
+    assert (made.stderr, made.stdout, made.returncode) == ("", "The database was created.\n", 0)
     # PYTHONPATH would add the modules of this checkout.
     environ = {"MYPROJECT_SECRET": SECRET, "PYTHONPATH": ""}
     with served("production.ini", url, folder / "printed", scripts=scripts, cwd=folder, **environ) as server:
