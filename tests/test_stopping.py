@@ -189,7 +189,9 @@ def test_a_port_in_use_is_one_sentence(start):
     assert (second.returncode, second.stderr) == (1, sentence)
 
 
-@pytest.mark.parametrize("settings", [{"stop_within_seconds": "soon"}, {"nosuch": "1"}])
+@pytest.mark.parametrize(
+    "settings", [{"stop_within_seconds": "soon"}, {"nosuch": "1"}, {"threads": "0"}, {"channel_timeout": "-1"}]
+)
 def test_a_wrong_setting_of_the_server_is_one_sentence(settings):
     with pytest.raises(SettingsError, match=next(iter(settings))) as refusal:
         make_server({}, **settings)
