@@ -1,6 +1,7 @@
 """Whether the database has every migration: the server refuses an older one, whose pages would answer 500."""
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,8 @@ NEWER = "the database is newer than this version of myproject: it has the migrat
 def require_file(url: str, ini: str) -> None:
     """Raise `SchemaError` if `url` names a file of SQLite that does not exist: connecting would create an empty one."""
     path = file_of(url)
-    if path and not path.exists():
+    # Where its folder is closed to this user, connecting says so.
+    if path and os.access(path.parent, os.X_OK) and not path.exists():
         raise SchemaError(f"there is no file {path}; run `initialize_db {ini}` first, which creates it")
 
 

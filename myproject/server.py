@@ -5,6 +5,7 @@ Here SIGTERM closes the port; requests that have arrived are answered, then the 
 Ctrl-C, ends it at once.
 """
 
+import contextlib
 import ctypes
 import logging
 import signal
@@ -152,11 +153,13 @@ def _drop_new_connections(listener: socket.socket) -> None:
     """Let the kernel ignore clients who connect from now on; on Linux, and only over TCP.
 
     The kernel completes connections by itself. One that it completed between the last look and the closing of the port
-    would be reset, with the request that the client has sent. An ignored client tries again after a second.
+    would be reset, with the request that the client has sent. An ignored client tries again after a second. Some
+    containers forbid the filter; the server then stops without it.
     """
     if sys.platform == "linux" and listener.family in (socket.AF_INET, socket.AF_INET6):
         program = ctypes.create_string_buffer(DROP_SYN)
-        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 4, ctypes.addressof(program)))
+        with contextlib.suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 4, ctypes.addressof(program)))
 
 
 def _close_after_answer(channel: Any) -> None:

@@ -80,7 +80,7 @@ def database_url(settings: Settings, environ: Environ = os.environ) -> str:
         # Without the URL: it may contain a password, and this sentence may get into a log.
         raise SettingsError("sqlalchemy.url (DATABASE_URL) is not a URL like sqlite:///… or postgresql+psycopg://…")
     path = file_of(url)
-    if path and not path.parent.is_dir():
+    if path and not os.path.isdir(path.parent):
         raise SettingsError(f"sqlalchemy.url (DATABASE_URL) names a file in {path.parent}, which is not a folder")
     return url
 

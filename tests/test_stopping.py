@@ -180,6 +180,14 @@ def test_a_changed_file_reloads_the_server(start):
     server.ended(10)
 
 
+def test_it_stops_where_the_filter_of_new_connections_is_forbidden(start):
+    server = start("filters=forbidden")
+    connection = server.send("/0.5")
+    server.stop()
+    assert connection.getresponse().read() == b"done"
+    assert server.ended()[0] == 0
+
+
 def test_a_port_in_use_is_one_sentence(start):
     server = start()
     second = subprocess.run(
