@@ -13,7 +13,8 @@ from pyramid.response import Response
 from pyramid.view import exception_view_config
 from pyramid_retry import IRetryableError
 
-from ..db import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong
+from ..db import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong, describe_failure
+from ..db.session import SAFE_METHODS
 from .cookies import keep_exact_cookies
 from .events import log_event, name_page
 from .headers import add_security_headers
@@ -46,6 +47,11 @@ ERROR_TEXTS = {
         _("Something went wrong"),
         _("Nothing was saved. Try again. If the problem persists, tell an administrator when it happened."),
     ),
+}
+# The advice for a page that was only read. It may show what a form has just saved, and nobody should send that again.
+READING_ADVICE = {
+    503: _("Try again in a moment."),
+    500: _("Try again. If the problem persists, tell an administrator when it happened."),
 }
 
 
@@ -122,7 +128,8 @@ def not_utf8(error: UnicodeDecodeError, request: Request) -> dict[str, Any]:
 @exception_view_config(IDatabaseUnavailable, retryable_error=False, renderer="errors/error.jinja2")
 def database_unavailable(error: Exception, request: Request) -> dict[str, Any]:
     """Answer 503 when the database is down, busy or full, and further attempts did not help."""
-    log.error("request %s: %s: the database is unavailable", request.id, name_page(request), exc_info=error)
+    reason = describe_failure(error)
+    log.error("request %s: %s: the database is unavailable: %s", request.id, name_page(request), reason)
     request.response.retry_after = RETRY_AFTER_SECONDS
     if IOutcomeUnknown.providedBy(error):
         advice = _("The connection was lost while saving. Send the form again. It will not be saved twice.")
@@ -177,7 +184,10 @@ def error_page(
 
     Only a translation string counts as `advice`: other text is Pyramid's or the code's own, and not for people.
     """
-    usual_title, usual_advice = ERROR_TEXTS.get(status, ERROR_TEXTS[500 if status >= 500 else 400])
+    known_status = status if status in ERROR_TEXTS else 500 if status >= 500 else 400
+    usual_title, usual_advice = ERROR_TEXTS[known_status]
+    if request.method in SAFE_METHODS:
+        usual_advice = READING_ADVICE.get(known_status, usual_advice)
     request.response.status_int = status
     advice = advice if isinstance(advice, TranslationString) else usual_advice
     back = _("Back to users"), request.route_path("users.list")

@@ -33,6 +33,18 @@ def test_an_error_has_a_page_in_the_layout_of_the_site(probe, error, status, sai
     page.mustcontain(no="secret detail")
 
 
+@pytest.mark.parametrize("status", [code for code in httpexceptions.status_map if 400 <= code < 520])
+def test_a_page_that_is_read_says_nothing_about_saving(probe, status):
+    def view(request):
+        assert request.identity
+        raise httpexceptions.exception_response(status)
+
+    page = probe(view, "GET", status=status)
+    assert "saved" not in page.html.select_one("main .lead").text
+    said = probe(view, "POST", status=status).html.select_one("main .lead").text
+    assert said.startswith("Nothing was saved. ") == (status >= 500)
+
+
 def test_an_unknown_path_has_an_error_page(app):
     assert_error_page(app.get("/nothing", expect_errors=True), 404)
 
