@@ -5,6 +5,7 @@ Here SIGTERM closes the port; requests that have arrived are answered, then the 
 Ctrl-C, ends it at once.
 """
 
+import contextlib
 import ctypes
 import logging
 import signal
@@ -23,6 +24,9 @@ from .settings import SettingsError, read_whole_number
 STOP_SETTING = "stop_within_seconds"
 DEFAULT_STOP_SECONDS = 30
 LONGEST_STOP_SECONDS = 3600
+# Settings of waitress that make no sense below 1: with `threads = 0` it would accept requests and answer none.
+COUNTS = ("threads", "connection_limit", "backlog", "channel_timeout", "cleanup_interval")
+HIGHEST_COUNT = 9_999_999
 # A client may be about to send its next request on an open connection. It is given this time to do so, and is then
 # told to close the connection.
 IDLE_SECONDS = 1
@@ -48,6 +52,8 @@ def make_server(global_config: dict[str, str], **settings: str) -> Callable[[App
     """
     stop_text = settings.pop(STOP_SETTING, str(DEFAULT_STOP_SECONDS))
     stop_seconds = read_whole_number(STOP_SETTING, stop_text, 0, LONGEST_STOP_SECONDS)
+    for name in settings.keys() & COUNTS:
+        read_whole_number(name, settings[name], 1, HIGHEST_COUNT)
     sockets: dict[int, Any] = {}
     applications: list[Application] = []
 
@@ -63,15 +69,23 @@ def make_server(global_config: dict[str, str], **settings: str) -> Callable[[App
 
     def serve(application: Application) -> None:
         applications.append(application)
-        server.print_listen("Serving on http://{}:{}")
+        log.info("serving on %s", " and ".join(_addresses(sockets)))
         try:
             while not stopping:
                 _loop_once(server, sockets, server.adj.asyncore_loop_timeout)
             _finish(server, sockets, stop_seconds)
         except KeyboardInterrupt:
             server.task_dispatcher.shutdown()
+        log.info("stopped")
 
     return serve
+
+
+def _addresses(sockets: dict[int, Any]) -> list[str]:
+    """Return the addresses of the open ports, each once: a name may stand for IPv4 and for IPv6."""
+    listeners = [each for each in sockets.values() if each.accepting]
+    hosts = [(f"[{each.effective_host}]" if ":" in each.effective_host else each.effective_host) for each in listeners]
+    return sorted({f"http://{host}:{each.effective_port}" for host, each in zip(hosts, listeners, strict=True)})
 
 
 def _explain(error: Exception, settings: dict[str, str]) -> str:
@@ -139,11 +153,13 @@ def _drop_new_connections(listener: socket.socket) -> None:
     """Let the kernel ignore clients who connect from now on; on Linux, and only over TCP.
 
     The kernel completes connections by itself. One that it completed between the last look and the closing of the port
-    would be reset, with the request that the client has sent. An ignored client tries again after a second.
+    would be reset, with the request that the client has sent. An ignored client tries again after a second. Some
+    containers forbid the filter; the server then stops without it.
     """
     if sys.platform == "linux" and listener.family in (socket.AF_INET, socket.AF_INET6):
         program = ctypes.create_string_buffer(DROP_SYN)
-        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 4, ctypes.addressof(program)))
+        with contextlib.suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 4, ctypes.addressof(program)))
 
 
 def _close_after_answer(channel: Any) -> None:

@@ -1,6 +1,8 @@
 """Checked settings, from the ini file and the environment. A wrong setting stops the start with one sentence."""
 
+import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,13 +10,20 @@ from typing import Any
 import sqlalchemy
 from pyramid.exceptions import ConfigurationError
 
-from .db.engine import read_options
+from .db.engine import OPTIONS, read_options
 from .db.retry import DEFAULT_ATTEMPTS, DEFAULT_LONGEST_WAIT_SECONDS
 from .db.session import DEFAULT_READING_SECONDS, DEFAULT_SILENCE_SECONDS
 
 # The drivers that myproject.db supports.
 DRIVERS = {"pysqlite", "psycopg"}
 SHORTEST_SECRET = 32
+HOST_NAME = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]")
+# Every setting that begins so is the application's. One that begins otherwise may belong to an add-on of Pyramid: it is
+# refused only if it is nearly the same as a known one.
+PREFIXES = ("myproject.", "signin.", "argon2.", "database.", "reading.", "retry.")
+SIMILARITY = 0.85
+# Those that are not read here: pyramid_retry's, and the engine's.
+OTHER_NAMES = ("retry.activate_hook", *(f"sqlalchemy.{option}" for option in OPTIONS))
 
 Settings = Mapping[str, Any]
 Environ = Mapping[str, str]
@@ -49,6 +58,7 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
         "retry.attempts": _whole_number("retry.attempts", DEFAULT_ATTEMPTS, 100),
         "retry.longest_wait": _whole_number("retry.longest_wait", DEFAULT_LONGEST_WAIT_SECONDS, 600),
     }
+    _refuse_misspelt(settings, {*checks, *OTHER_NAMES})
     try:
         read_options(settings)
     except ConfigurationError as error:
@@ -61,6 +71,7 @@ def database_url(settings: Settings, environ: Environ = os.environ) -> str:
     url = environ.get("DATABASE_URL") or settings.get("sqlalchemy.url")
     if not url:
         raise SettingsError("sqlalchemy.url is missing; set DATABASE_URL, for instance to sqlite:////srv/users.sqlite")
+    _refuse_ambiguous(url)
     try:
         driver = sqlalchemy.make_url(url).get_dialect().driver
     except (sqlalchemy.exc.ArgumentError, ValueError):
@@ -68,8 +79,31 @@ def database_url(settings: Settings, environ: Environ = os.environ) -> str:
     if driver not in DRIVERS:
         # Without the URL: it may contain a password, and this sentence may get into a log.
         raise SettingsError("sqlalchemy.url (DATABASE_URL) is not a URL like sqlite:///… or postgresql+psycopg://…")
-    _require_folder(sqlalchemy.make_url(url))
+    path = file_of(url)
+    if path and not os.path.isdir(path.parent):
+        raise SettingsError(f"sqlalchemy.url (DATABASE_URL) names a file in {path.parent}, which is not a folder")
     return url
+
+
+def _refuse_ambiguous(url: str) -> None:
+    """Raise `SettingsError` for a URL that would be read otherwise than it is meant."""
+    kind, _, rest = url.partition("://")
+    if kind.startswith("sqlite"):
+        if rest and rest[0] not in "/?":
+            raise SettingsError(
+                "sqlalchemy.url (DATABASE_URL) needs three slashes before a file, and four before an absolute path"
+            )
+    elif rest.count("@") > 1:
+        # The rest of the password would be taken for the host, and told to name servers and the log.
+        raise SettingsError("sqlalchemy.url (DATABASE_URL) contains more than one @; write %40 for one in a password")
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file of a database of SQLite; `None` for one in memory, one with a `file:` URI and a server."""
+    parts = sqlalchemy.make_url(url)
+    if parts.get_backend_name() != "sqlite" or "uri" in parts.query or parts.database in (None, "", ":memory:"):
+        return None
+    return Path(str(parts.database)).absolute()
 
 
 def read_whole_number(name: str, text: str, lowest: int, highest: int) -> int:
@@ -77,13 +111,6 @@ def read_whole_number(name: str, text: str, lowest: int, highest: int) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 7 and lowest <= int(text) <= highest):
         raise SettingsError(f"{name} is {text!r}, and should be a whole number from {lowest} to {highest}")
     return int(text)
-
-
-def _require_folder(url: sqlalchemy.URL) -> None:
-    if url.get_backend_name() == "sqlite" and url.database and "uri" not in url.query:
-        folder = Path(url.database).absolute().parent
-        if not folder.is_dir():
-            raise SettingsError(f"sqlalchemy.url (DATABASE_URL) names a file in {folder}, which is not a folder")
 
 
 def _secret(settings: Settings, environ: Environ) -> str:
@@ -98,9 +125,21 @@ def _secret(settings: Settings, environ: Environ) -> str:
 def _hosts(settings: Settings, environ: Environ) -> frozenset[str]:
     text = environ.get("MYPROJECT_HOSTS") or settings.get("myproject.hosts", "localhost 127.0.0.1 [::1]")
     hosts = frozenset(text.lower().split())
-    if not hosts:
-        raise SettingsError("myproject.hosts (MYPROJECT_HOSTS) is empty; list the host names of this site")
+    if not hosts or not all(HOST_NAME.fullmatch(host) for host in hosts):
+        raise SettingsError(
+            f"myproject.hosts (MYPROJECT_HOSTS) is {text!r}, and should be host names like users.example.com,"
+            " separated by spaces, without https://, port, comma or *"
+        )
     return hosts
+
+
+def _refuse_misspelt(settings: Settings, known: set[str]) -> None:
+    """Raise `SettingsError` for a setting that looks like one of the application's: it would be ignored."""
+    for name in settings:
+        nearest = next(iter(difflib.get_close_matches(name, known, 1, SIMILARITY)), None)
+        if name not in known and (nearest or name.startswith(PREFIXES)):
+            hint = f"; the nearest one is {nearest}" if nearest else "; see docs/settings.md"
+            raise SettingsError(f"there is no setting {name}{hint}")
 
 
 def _boolean(name: str) -> Callable[[Settings, Environ], bool]:

@@ -16,6 +16,7 @@ ORDER = [
     "myproject.db.retry.attempt_tween_factory",
     "pyramid_tm.tm_tween_factory",
     "myproject.web.flash.flash_tween_factory",
+    "myproject.web.lost.lost_changes_tween_factory",
     "myproject.web.receipts.deleted_already_tween_factory",
 ]
 

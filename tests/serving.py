@@ -1,12 +1,21 @@
 """A WSGI application whose answers take long or are large, for the tests of the server."""
 
+import socket
 import time
+
+from myproject.server import SO_ATTACH_FILTER
 
 LARGE = b"x" * 4_000_000
 
 
 def main(global_config, **settings):
-    """Return the application: `/0.5` answers after half a second, `/large` with 4 MB, `/` at once."""
+    """Return the application: `/0.5` answers after half a second, `/large` with 4 MB, `/` at once.
+
+    With `filters=forbidden`, no filter can be attached to a socket, as in some containers.
+    """
+    if global_config.get("filters") == "forbidden":
+        set_option = socket.socket.setsockopt
+        socket.socket.setsockopt = lambda *arguments: set_option(*refuse_filter(*arguments))
 
     def application(environ, start_response):
         path = environ["PATH_INFO"].strip("/")
@@ -17,3 +26,10 @@ def main(global_config, **settings):
         return [body]
 
     return application
+
+
+def refuse_filter(*arguments):
+    """Return the arguments of `setsockopt`. Raises `PermissionError` if they attach a filter."""
+    if arguments[2] == SO_ATTACH_FILTER:
+        raise PermissionError
+    return arguments

@@ -1,11 +1,14 @@
-"""Forms behind a real nginx, with TLS on a port other than 443, and over plain http."""
+"""A real nginx with the lines of docs/running.md: TLS on a port other than 443, plain http, and two processes."""
 
+import contextlib
 import http.client
+import http.server
 import os
 import re
 import shutil
 import ssl
 import subprocess
+import threading
 import urllib.parse
 
 import pytest
@@ -43,6 +46,11 @@ http {{
     scgi_temp_path {folder}/scgi;
     ssl_certificate {folder}/certificate;
     ssl_certificate_key {folder}/key;
+    {documented}
+    {servers}
+}}
+"""
+KEPT_AND_LOST = """
     server {{
         listen 127.0.0.1:{kept} ssl;
         listen 127.0.0.1:{plain};
@@ -52,37 +60,65 @@ http {{
         listen 127.0.0.1:{lost} ssl;
         location / {{ {without_port} }}
     }}
-}}
+"""
+TWO_PROCESSES = """
+    {upstream}
+    server {{
+        listen 127.0.0.1:{kept} ssl;
+        location / {{ {documented} }}
+    }}
 """
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture(scope="module")
-def nginx(migrated_sqlite, tmp_path_factory):
-    """The ports of nginx before `pserve`: `kept` and `lost`, by what becomes of the port in `Host`, and `plain`."""
+def folder(migrated_sqlite, tmp_path_factory):
+    """A folder with a database, an ini file for `pserve`, and a certificate."""
     if shutil.which("nginx", path=os.defpath + ":/usr/sbin") is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("nginx was not found (Debian: nginx-light)")
     folder = tmp_path_factory.mktemp("nginx")
     shutil.copy(migrated_sqlite, folder / "test.sqlite")
     (folder / "test.ini").write_text(INI)
     make_certificate(folder)
-    environ = {"MYPROJECT_SECRET": SECRET, "PYTHONWARNINGS": "ignore"}
-    with served(folder / "test.ini", f"sqlite:///{folder}/test.sqlite", folder / "printed", **environ) as server:
-        ports = {name: free_port() for name in ("kept", "lost", "plain")}
-        configuration = folder / "nginx.conf"
-        lines = documented_lines(server.url)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def nginx(folder):
+    """The ports of nginx before `pserve`: `kept` and `lost`, by what becomes of the port in `Host`, and `plain`."""
+    ports = {name: free_port() for name in ("kept", "lost", "plain")}
+    with process(folder) as server:
+        lines = documented("proxy_pass").replace(":6543", f":{port_of(server)}")
         without_port = lines.replace("$http_host", "$host")
-        configuration.write_text(
-            CONFIGURATION.format(folder=folder, documented=lines, without_port=without_port, **ports)
-        )
-        command = ["nginx", "-c", configuration, "-p", folder, "-e", folder / "errors"]
-        environ = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"}
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environ) as process:
-            try:
-                wait_for(process, ports["kept"], folder / "errors")
-                yield ports
-            finally:
-                process.terminate()
+        servers = KEPT_AND_LOST.format(documented=lines, without_port=without_port, **ports)
+        with running_nginx(folder, servers, ports["kept"]):
+            yield ports
+
+
+def process(folder):
+    """Run `pserve` with the ini file of the folder while the block runs; yield its Server."""
+    environ = {"MYPROJECT_SECRET": SECRET, "PYTHONWARNINGS": "ignore"}
+    return served(folder / "test.ini", f"sqlite:///{folder}/test.sqlite", folder / "printed", **environ)
+
+
+def port_of(server):
+    return server.url.rpartition(":")[2]
+
+
+@contextlib.contextmanager
+def running_nginx(folder, servers, port):
+    """Run nginx with the documented lines of its `http` block, and with `servers`, one of which listens on `port`."""
+    configuration = folder / "nginx.conf"
+    text = CONFIGURATION.format(folder=folder, documented=documented("limit_conn_zone"), servers=servers)
+    configuration.write_text(text)
+    command = ["nginx", "-c", configuration, "-p", folder, "-e", folder / "errors"]
+    environ = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"}
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environ) as process:
+        try:
+            wait_for(process, port, folder / "errors")
+            yield
+        finally:
+            process.terminate()
 
 
 def make_certificate(folder):
@@ -92,11 +128,11 @@ def make_certificate(folder):
     subprocess.run(["openssl", "req", "-x509", *kind, *files], check=True, capture_output=True)
 
 
-def documented_lines(url):
-    """Return the lines for nginx in docs/running.md, for the server at `url`."""
-    lines = re.findall("^    (proxy_.*;)$", (ROOT / "docs" / "running.md").read_text(encoding="utf-8"), re.MULTILINE)
-    port = url.rpartition(":")[2]
-    return " ".join(lines).replace(":6543", f":{port}")
+def documented(beginning):
+    """Return the lines of docs/running.md for nginx that begin with `beginning`, up to the end of their block."""
+    text = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
+    [block] = re.findall(rf"^    {beginning} .*\n(?:    .*\n)*", text, re.MULTILINE)
+    return block
 
 
 def connect(port, scheme):
@@ -148,3 +184,48 @@ def test_forms_of_other_sites_are_refused(nginx, port, headers):
 def test_plain_http_says_that_it_needs_https(nginx):
     status, _address, page = sign_in(nginx["plain"], {"Origin": f"http://localhost:{nginx['plain']}"}, "http")
     assert (status, "This site needs HTTPS" in page) == (400, True)
+
+
+@contextlib.contextmanager
+def answering(port):
+    """Answer each request to `port` by a page while the block runs, as one of two processes of `pserve` does."""
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Print nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), Page) as server:
+        threading.Thread(target=server.serve_forever, args=[0.01]).start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+
+
+def statuses(port, requests=6):
+    """Return the different statuses that requests to nginx are answered with."""
+    with contextlib.closing(connect(port, "https")) as client:
+        found = set()
+        for _ in range(requests):
+            client.request("GET", "/")
+            response = client.getresponse()
+            response.read()
+            found.add(response.status)
+        return found
+
+
+def test_two_processes_are_restarted_one_after_the_other_without_a_gap(folder):
+    port, first, second = free_port(), free_port(), free_port()
+    upstream = documented("upstream").replace(":6543", f":{first}").replace(":6544", f":{second}")
+    lines = documented("proxy_pass").replace("127.0.0.1:6543", "myproject")
+    servers = TWO_PROCESSES.format(upstream=upstream, documented=lines, kept=port)
+    with running_nginx(folder, servers, port):
+        for running in [first, second], [second], [first, second], [first], [first, second]:
+            with contextlib.ExitStack() as stack:
+                for each in running:
+                    stack.enter_context(answering(each))
+                assert (running, statuses(port)) == (running, {200})

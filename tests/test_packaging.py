@@ -63,7 +63,7 @@ def folder(tmp_path):
 def test_the_installed_wheel_serves_pages_styles_and_translations(installed, folder):
     url, scripts = f"sqlite:///{folder}/users.sqlite", installed / "bin"
     made = run(scripts / "initialize_db", "production.ini", cwd=folder, DATABASE_URL=url)
-    assert (made.stderr, made.stdout, made.returncode) == ("", "", 0)
+    assert (made.stderr, made.stdout, made.returncode) == ("", "The database was created.\n", 0)
     # PYTHONPATH would add the modules of this checkout.
     environ = {"MYPROJECT_SECRET": SECRET, "PYTHONPATH": ""}
     with served("production.ini", url, folder / "printed", scripts=scripts, cwd=folder, **environ) as server:
@@ -76,9 +76,11 @@ def test_the_installed_wheel_serves_pages_styles_and_translations(installed, fol
         [icon] = re.findall(r'<link rel="icon" href="([^"]+)"', page)
         assert "<svg" in fetch(server.url + icon)
     # The page was /setup, which logs its token.
-    started, token = server.printed.read_text().splitlines()
+    started, serving, token, stopped = server.printed.read_text().splitlines()
     assert re.fullmatch(r"Starting server in PID \d+\.", started)
-    assert re.search(r" WARNI \[myproject\.signin\..*\] .*: open /setup and enter this token: [0-9a-f]{32}$", token)
+    assert f" INFO [myproject.server] serving on {server.url.replace('localhost', '127.0.0.1')}" in serving
+    assert stopped.endswith(" INFO [myproject.server] stopped")
+    assert re.search(r" WARNING \[myproject\.signin\..*\] .*: open /setup and enter this token: [0-9a-f]{32}$", token)
 
 
 def test_the_pinned_requirements_are_compatible(installed):

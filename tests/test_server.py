@@ -53,6 +53,26 @@ def test_each_ini_limits_what_a_client_can_occupy(ini):
     assert parser["server:main"].items() >= LIMITS.items()
 
 
+@pytest.mark.parametrize("ini", INIS)
+def test_requests_that_wait_for_a_thread_do_not_fill_the_log(ini):
+    parser = configparser.RawConfigParser()
+    parser.read(ROOT / ini)
+    levels = {parser[name].get("qualname"): parser[name]["level"] for name in parser if name.startswith("logger_")}
+    assert levels["waitress.queue"] == "ERROR"
+
+
+@pytest.mark.parametrize("ini", INIS)
+def test_each_line_of_the_log_has_its_level_in_full(ini):
+    parser = configparser.RawConfigParser()
+    parser.read(ROOT / ini)
+    assert " %(levelname)s " in parser["formatter_generic"]["format"]
+
+
+def test_the_log_says_where_the_site_is_served(server):
+    address = server.url.replace("localhost", "127.0.0.1")
+    assert f"INFO [myproject.server] serving on {address}" in server.printed.read_text()
+
+
 def test_headers_full_of_blanks_do_not_stop_the_server(server):
     blanks = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b" " * 32_000 + b"\0\r\n\r\n"
     started = time.monotonic()

@@ -44,9 +44,82 @@ def test_a_database_url_is_required(url):
     assert "DATABASE_URL" in sentence
 
 
-@pytest.mark.parametrize(("name", "value"), [("isolation_level", "SERIALIZABLE"), ("pool_size", "many")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("isolation_level", "SERIALIZABLE"),
+        ("pool_size", "many"),
+        ("pool_size", "-1"),
+        ("max_overflow", "-1"),
+        ("pool_timeout", "-0.5"),
+        ("pool_timeout", "nan"),
+        ("pool_recycle", "-2"),
+        ("echo", "maybe"),
+    ],
+)
 def test_a_setting_of_the_engine_that_cannot_be_honoured_is_named(name, value):
     assert f"sqlalchemy.{name}" in refusal(**{f"sqlalchemy.{name}": value})
+
+
+def test_an_unescaped_at_sign_in_a_password_is_explained():
+    assert "write %40" in refusal(**{"sqlalchemy.url": "postgresql+psycopg://user:Geheim@99@127.0.0.1/users"})
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql+psycopg://user:p%4099@127.0.0.1/users", "postgresql+psycopg:///users?host=/run"]
+)
+def test_an_escaped_at_sign_is_accepted(url):
+    assert read_settings({**GOOD, "sqlalchemy.url": url})["sqlalchemy.url"] == url
+
+
+def test_two_slashes_before_a_file_are_explained():
+    assert "needs three slashes" in refusal(**{"sqlalchemy.url": "sqlite://users.sqlite"})
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        "https://a.example",
+        "a.example:443",
+        "*",
+        "*.a.example",
+        "a.example,b.example",
+        "a.example, b.example",
+        "a_b",
+        " ",
+    ],
+)
+def test_hosts_must_be_host_names(hosts):
+    assert "myproject.hosts" in refusal(**{"myproject.hosts": hosts})
+
+
+@pytest.mark.parametrize("hosts", ["users.example.com", "Users.Example.com 192.0.2.1 [::1]"])
+def test_host_names_are_accepted_in_any_case(hosts):
+    assert read_settings({**GOOD, "myproject.hosts": hosts})["myproject.hosts"] == set(hosts.lower().split())
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("reading.longest_secnds", "reading.longest_seconds"),
+        ("retry.attemps", "retry.attempts"),
+        ("myproject.host", "myproject.hosts"),
+        ("myprojekt.secret", "myproject.secret"),
+        ("Retry.Attempts", "retry.attempts"),
+        ("sqlalchmy.pool_size", "sqlalchemy.pool_size"),
+    ],
+)
+def test_a_misspelt_setting_is_refused_with_the_nearest_one(name, nearest):
+    assert f"there is no setting {name}; the nearest one is {nearest}." in refusal(**{name: "5"})
+
+
+def test_an_unknown_setting_of_the_application_is_refused():
+    assert "there is no setting signin.colour; see docs/settings.md" in refusal(**{"signin.colour": "blue"})
+
+
+@pytest.mark.parametrize("name", ["retry.activate_hook", "tm.attempts", "debugtoolbar.hosts", "jinja2.directories"])
+def test_settings_of_others_are_none_of_its_business(name):
+    assert read_settings({**GOOD, name: "x"})[name] == "x"
 
 
 def test_a_missing_folder_of_the_database_is_named(tmp_path):
@@ -132,6 +205,10 @@ def test_a_refusal_never_shows_the_secret():
         "user:hunter2@localhost/users",
         # The password contains an @: its rest is read as the host, and what follows the colon as the port.
         "postgresql+psycopg://user:p@ss:hunter2@localhost/users",
+        "postgresql+psycopg://user:p@hunter2@localhost/users",
+        "postgresql+psycopg://user:p@hunter2/3@localhost/users",
+        "postgresql+psycopg://user:p@/hunter2@localhost/users",
+        "sqlite://user:hunter2@users.sqlite",
     ],
 )
 def test_a_refusal_never_shows_the_password_of_the_database(url):

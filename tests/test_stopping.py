@@ -180,6 +180,14 @@ def test_a_changed_file_reloads_the_server(start):
     server.ended(10)
 
 
+def test_it_stops_where_the_filter_of_new_connections_is_forbidden(start):
+    server = start("filters=forbidden")
+    connection = server.send("/0.5")
+    server.stop()
+    assert connection.getresponse().read() == b"done"
+    assert server.ended()[0] == 0
+
+
 def test_a_port_in_use_is_one_sentence(start):
     server = start()
     second = subprocess.run(
@@ -189,7 +197,9 @@ def test_a_port_in_use_is_one_sentence(start):
     assert (second.returncode, second.stderr) == (1, sentence)
 
 
-@pytest.mark.parametrize("settings", [{"stop_within_seconds": "soon"}, {"nosuch": "1"}])
+@pytest.mark.parametrize(
+    "settings", [{"stop_within_seconds": "soon"}, {"nosuch": "1"}, {"threads": "0"}, {"channel_timeout": "-1"}]
+)
 def test_a_wrong_setting_of_the_server_is_one_sentence(settings):
     with pytest.raises(SettingsError, match=next(iter(settings))) as refusal:
         make_server({}, **settings)

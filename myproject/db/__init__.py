@@ -20,7 +20,7 @@ from pyramid.config import Configurator
 
 from .base import Base, UTCDateTime
 from .engine import engine_from_config, get_engine
-from .failure import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong
+from .failure import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong, describe_failure, message_of
 from .lookup import get_or_404, to_id
 from .session import get_session_factory, get_tm_session
 from .stream import read_rows, stream_rows
@@ -31,11 +31,13 @@ __all__ = [
     "IOutcomeUnknown",
     "IReadingTookTooLong",
     "UTCDateTime",
+    "describe_failure",
     "engine_from_config",
     "get_engine",
     "get_or_404",
     "get_session_factory",
     "get_tm_session",
+    "message_of",
     "read_rows",
     "stream_rows",
     "to_id",
@@ -48,6 +50,7 @@ def includeme(config: Configurator) -> None:
     Settings: `sqlalchemy.url`, the database; `sqlalchemy.pool_size` and other options of the engine, see engine.py;
     `reading.longest_seconds`, the time limit of a safe request's statements; `database.longest_silence`, how long to
     wait for PostgreSQL's answer beyond that; `retry.attempts` and `retry.longest_wait`, see retry.py.
+    `registry["before_connecting"]` may be set before: a function that is called before each new connection.
     """
     config.include(".retry")
     config.include(".transaction")

@@ -15,6 +15,7 @@ from pyramid.tweens import EXCVIEW
 from pyramid_retry import IRetryableError, is_error_retryable
 from sqlalchemy.orm import Session, sessionmaker
 
+from .failure import IDatabaseUnavailable, describe_failure
 from .retry import DEFAULT_ATTEMPTS, pause
 from .session import get_tm_session
 
@@ -121,6 +122,13 @@ def _write_in_own_transaction(factory: sessionmaker[Session], write: Write) -> N
             return
         except Exception as error:
             if attempt == DEFAULT_ATTEMPTS - 1 or not IRetryableError.providedBy(error):
-                log.exception("a write in its own transaction failed")
+                _log_failure(error)
                 return
         pause(attempt)
+
+
+def _log_failure(error: Exception) -> None:
+    if IDatabaseUnavailable.providedBy(error):
+        log.error("a write in its own transaction failed: the database is unavailable: %s", describe_failure(error))
+    else:
+        log.error("a write in its own transaction failed", exc_info=error)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pyramid.interfaces import IException
 from pyramid_retry import mark_error_retryable
 from sqlalchemy import Connection, Engine, ExceptionContext, event
-from sqlalchemy.exc import NotSupportedError, OperationalError
+from sqlalchemy.exc import DBAPIError, NotSupportedError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from zope.interface import alsoProvides, classImplements
 
@@ -22,7 +22,13 @@ UNAVAILABLE_CLASSES = ("08", "53", "57P", "58")
 
 # https://www.sqlite.org/rescode.html
 LOCKED_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-UNUSABLE_FILE_CODES = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+UNUSABLE_FILE_CODES = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_NOTADB,
+}
 
 
 class IDatabaseUnavailable(IException):
@@ -39,6 +45,19 @@ class IReadingTookTooLong(IException):
 
 # Every connection of the pool was in use for too long.
 classImplements(PoolTimeoutError, IDatabaseUnavailable)
+
+
+def describe_failure(error: BaseException) -> str:
+    """Return in one line, without its full stop, why the database is unavailable; of any other error, only its class.
+
+    The message of another error may quote a value of the request.
+    """
+    return message_of(error) if IDatabaseUnavailable.providedBy(error) else type(error).__qualname__
+
+
+def message_of(error: BaseException) -> str:
+    """Return the first line of the driver's message, without its full stop; SQLAlchemy's has the statement, too."""
+    return str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0].rstrip(".")
 
 
 def mark_failures(engine: Engine) -> None:

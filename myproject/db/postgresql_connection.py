@@ -44,11 +44,17 @@ class BoundedConnection(psycopg.Connection[Any]):
 def connect(longest_silence: float | None, settings: str, *args: Any, **kwargs: Any) -> BoundedConnection:
     """Return a new connection with `settings`, SQL statements; the other arguments are those of `psycopg.connect`.
 
-    Raises `psycopg.NotSupportedError` behind a pooler that gives one session to several clients: their prepared
-    statements have the same names, so that one client would execute what another one has prepared.
+    Raises `psycopg.NotSupportedError` if the database does not use UTF-8, and behind a pooler that gives one session to
+    several clients: their prepared statements have the same names, so that one client would execute what another one
+    has prepared.
     """
     connection = _connect(longest_silence, *args, **kwargs)
     try:
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding not in (None, "UTF8"):
+            raise psycopg.NotSupportedError(
+                f"the database has the encoding {encoding}, which cannot store every text; create one with UTF8"
+            )
         # By SQL and not by the parameter `options`, which poolers refuse or ignore.
         connection.execute(settings)
         row = connection.execute("SELECT pg_backend_pid()").fetchone()

@@ -40,6 +40,7 @@ def includeme(config: Configurator) -> None:
         settings,
         reading_seconds=read_number(settings, "reading.longest_seconds", DEFAULT_READING_SECONDS),
         silence_seconds=read_number(settings, "database.longest_silence", DEFAULT_SILENCE_SECONDS),
+        before_connecting=config.registry.get("before_connecting"),
     )
     config.registry["dbsession_factory"] = get_session_factory(engine)
     config.add_request_method(dbsession, reify=True)

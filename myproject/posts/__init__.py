@@ -10,6 +10,7 @@ from sqlalchemy.orm import joinedload
 from ..security import row_in_url
 from ..web.request import Request
 from .models import Post
+from .views import form_for
 
 
 def includeme(config: Configurator) -> None:
@@ -19,6 +20,8 @@ def includeme(config: Configurator) -> None:
     config.add_route("posts.show", "/posts/{id}", factory=post_in_url)
     config.add_route("posts.edit", "/posts/{id}/edit", factory=post_in_url)
     config.add_route("posts.delete", "/posts/{id}/delete", factory=post_in_url)
+    config.add_record_form("posts.new", form_for)
+    config.add_record_form("posts.edit", form_for)
     config.scan(".views")
 
 

@@ -3,10 +3,11 @@
 import argparse
 import getpass
 import sys
+import warnings
 from collections.abc import Sequence
 
 import transaction
-from pyramid.paster import get_appsettings
+from pyramid.paster import setup_logging
 
 # Every model, since those of `users` and `posts` name each other.
 from .. import models  # noqa: F401
@@ -17,8 +18,9 @@ from ..signin.password_rules import find_problem
 from ..signin.passwords import make_hasher
 from ..users.fields import is_email
 from ..users.models import NAME_LENGTH
+from ..web.events import log_event_of_command
 from ..web.rules import Invalid, parse_line
-from . import explained, refuse_older_database
+from . import explained, read_ini, refuse_older_database
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -29,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--name", help="the name of a new user; the email if none is given")
     parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
     arguments = parser.parse_args(argv)
-    settings = read_settings(get_appsettings(arguments.ini))
+    settings = read_settings(read_ini(arguments.ini))
     if not is_email(arguments.email):
         raise SystemExit(f"{arguments.email!r} is no address like name@example.com.")
     name = read_name(arguments.name)
@@ -43,9 +45,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         with explained(arguments.ini), transaction.manager:
             dbsession = get_tm_session(get_session_factory(engine), transaction.manager)
             refuse_older_database(dbsession, arguments.ini)
-            make_administrator(dbsession, arguments.email, name, password_hash)
+            user = make_administrator(dbsession, arguments.email, name, password_hash)
+            user_id = user.id
     finally:
         engine.dispose()
+    setup_logging(arguments.ini)
+    log_event_of_command("create_admin", "administrator made", user=user_id)
     print(f"{arguments.email} can sign in as an administrator.")
 
 
@@ -59,7 +64,15 @@ def read_name(text: str | None) -> str | None:
 
 def read_password(from_stdin: bool) -> str:
     """Return the first line of standard input, or else ask for the password without showing it."""
-    return sys.stdin.readline().rstrip("\r\n") if from_stdin else getpass.getpass("New password: ")
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass("New password: ")
+    except (EOFError, getpass.GetPassWarning):
+        sentence = "There is no terminal to ask for the password; pass it to standard input with --password-stdin."
+        raise SystemExit(sentence) from None
 
 
 if __name__ == "__main__":

@@ -4,13 +4,12 @@ import argparse
 from collections.abc import Sequence
 
 import transaction
-from pyramid.paster import get_appsettings
 
 from ..db import get_engine, get_session_factory, get_tm_session
 from ..db.base import utcnow
 from ..demo import add_demo_people
 from ..settings import database_url
-from . import explained, refuse_older_database
+from . import explained, read_ini, refuse_older_database
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -18,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="demo", description=main.__doc__)
     parser.add_argument("ini", help="the ini file, for instance development.ini")
     ini = parser.parse_args(argv).ini
-    engine = get_engine(database_url(get_appsettings(ini)))
+    engine = get_engine(database_url(read_ini(ini)))
     try:
         with explained(ini), transaction.manager:
             dbsession = get_tm_session(get_session_factory(engine), transaction.manager)

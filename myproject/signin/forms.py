@@ -2,12 +2,14 @@
 
 import hmac
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from wtforms import HiddenField, ValidationError, validators
 
 from ..users.forms import EmailField
 from ..users.models import EMAIL_LENGTH, NAME_LENGTH
+from ..web.carried import Typed, read_carried
 from ..web.form_fields import CheckField, PasswordAgainField, PasswordField, TextField
 from ..web.forms import Form
 from ..web.i18n import _
@@ -24,10 +26,24 @@ class SignInForm(Form):
         required=True,
         render_kw={"inputmode": "email", "autocomplete": "username"},
     )
-    password = PasswordField(_("Password"), render_kw={"autocomplete": "current-password"})
+    password = PasswordField(
+        _("Password"),
+        [validators.DataRequired(_("Fill in this field."))],
+        render_kw={"autocomplete": "current-password"},
+    )
     next = HiddenField()
     # A form that was refused because nobody was signed in: web/typed.py.
     typed = HiddenField()
+
+    @cached_property
+    def carried(self) -> Typed | None:
+        """The form that was refused, if this page carries one."""
+        return read_carried(self.request, self.typed.data)
+
+    @property
+    def carries_entries(self) -> bool:
+        """Whether the page carries what somebody has entered, and not only the confirmation of a deletion."""
+        return self.carried is not None and not self.carried.deletes
 
 
 def new_password_field() -> PasswordField:

@@ -63,6 +63,7 @@ def create(request: Request) -> dict[str, Any] | HTTPSeeOther:
         return form.invalid(request)
     password_hash = hash_password(request, form.password.data)
     user = make_administrator(request.dbsession, form.data["email"], form.data["name"], password_hash)
+    request.after_commit(log_event, request, "administrator made", user=user.id)
     start_sign_in(request, user)
     if form.demo.data:
         add_demo_people(request.dbsession, utcnow())

@@ -11,18 +11,19 @@ from sqlalchemy import func, select, update
 
 from ..db import read_rows
 from ..users.models import User
-from ..web.carried import carry, read_carried
-from ..web.errors import page_with_changes
+from ..web.carried import carry
+from ..web.errors import error_page, page_with_changes, path_of_form
 from ..web.events import log_event, name_page
 from ..web.flash import flash
 from ..web.i18n import _
+from ..web.limits import MAX_BODY_BYTES
 from ..web.paths import is_own_path
 from ..web.request import Request
-from ..web.typed import path_of_form, read_typed
+from ..web.typed import read_typed
 from . import guessing
 from .forms import SignInForm
 from .hashing import hash_password, verify_password
-from .identity import EMAIL_KEY, end_sign_in, start_sign_in
+from .identity import EMAIL_KEY, Identity, end_sign_in, start_sign_in
 from .models import can_anybody_sign_in
 
 SIGN_IN_PAGE = {"route_name": "signin", "permission": NO_PERMISSION_REQUIRED, "renderer": "signin/signin.jinja2"}
@@ -38,11 +39,16 @@ def forbidden(error: HTTPForbidden, request: Request) -> dict[str, Any] | Respon
     return page_with_changes(request, 403)
 
 
-def ask_to_sign_in(request: Request) -> Response:
-    """Redirect to `/signin`, or show it here if the request is a form, to keep what the person has typed."""
+def ask_to_sign_in(request: Request) -> dict[str, Any] | Response:
+    """Redirect to `/signin`, or show it here if the request is a form, to keep what the person has typed.
+
+    A form that is too long for that is answered by 413: going back keeps its text, a redirect would lose it.
+    """
     page, typed = path_of_form(request), read_typed(request)
-    text = carry(request, typed)
-    if typed is None or text is None:
+    text = carry(request, typed) if typed and typed.has_entries else ""
+    if text is None or (request.content_length or 0) > MAX_BODY_BYTES:
+        return error_page(request, 413)
+    if not text:
         return HTTPSeeOther(request.route_path("signin", _query={"next": page}))
     # The page's own form is another one than the form that was sent.
     request.submitted = None
@@ -57,7 +63,7 @@ def show_sign_in(request: Request) -> dict[str, Any] | HTTPSeeOther:
     """Ask for email and password; on a new site, redirect to `/setup`."""
     form = sign_in_form(request, next=request.GET.get("next", ""), email=request.session.get(EMAIL_KEY))
     if request.identity:
-        return go_on(request, form, request.identity.id)
+        return go_on(request, form, request.identity)
     if not can_anybody_sign_in(request.dbsession):
         return HTTPSeeOther(request.route_path("setup"))
     return {"form": form}
@@ -82,25 +88,26 @@ def sign_in(request: Request) -> dict[str, Any] | HTTPSeeOther:
         form.password.errors = [_("Wrong email or password. Try again.")]
         return form.invalid(request)
     start_sign_in(request, user)
-    return go_on(request, form, user.id)
+    return go_on(request, form, user)
 
 
 def sign_in_form(request: Request, **values: Any) -> SignInForm:
     """Return the form; a page that carries another form is marked as shown to the person whose form that is."""
     form = SignInForm(request, **values)
-    typed = read_carried(request, form.typed.data)
-    if typed is not None:
-        request.shown_to = typed.person
+    if form.carried is not None:
+        request.shown_to = form.carried.person
     return form
 
 
-def go_on(request: Request, form: SignInForm, user_id: int) -> dict[str, Any] | HTTPSeeOther:
-    """Redirect to the page that was asked for; if a form of the user was refused there, offer to go back to it."""
-    page, typed = next_page(request, form.next.data or ""), read_carried(request, form.typed.data)
-    if typed is None or typed.person != user_id:
-        return HTTPSeeOther(page)
-    request.shown_to = user_id
-    return {"form": form, "page": page}
+def go_on(request: Request, form: SignInForm, user: User | Identity) -> dict[str, Any] | HTTPSeeOther:
+    """Redirect to the page that was asked for; if a form of `user` was refused there, offer to go back to it."""
+    page = next_page(request, form.next.data or "")
+    if form.carried is not None and form.carried.person == user.id:
+        request.shown_to = user.id
+        return {"form": form, "page": page, "signed_in": user}
+    if form.carries_entries:
+        flash(request, _("Somebody else was signed in before. Their entries were not saved and are not kept."))
+    return HTTPSeeOther(page)
 
 
 def too_many_attempts(request: Request, form: SignInForm, seconds: int) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from pyramid.httpexceptions import HTTPNotFound
 
 from ..security import row_in_url
 from ..web.request import Request
+from .forms import UserForm
 from .models import User
+from .saved_views.forms import SavedViewForm
 from .saved_views.models import SavedView
 
 
@@ -29,6 +31,10 @@ def includeme(config: Configurator) -> None:
     config.add_route("users.edit", "/users/{id}/edit", factory=user_in_url)
     config.add_route("users.delete", "/users/{id}/delete", factory=user_in_url)
     config.add_route("users.erase", "/users/{id}/erase", factory=user_in_url)
+    config.add_record_form("users.new", UserForm)
+    config.add_record_form("users.edit", UserForm)
+    config.add_record_form("users.views.new", SavedViewForm)
+    config.add_record_form("users.views.edit", SavedViewForm)
     config.scan(".views")
     config.scan(".listing.display")
     config.scan(".erasing")

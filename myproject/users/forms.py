@@ -12,7 +12,7 @@ from ..web.request import Request
 from ..web.rules import required as as_required
 from .belongings import Belongings, belongings_of, newest_posts
 from .fields import FIELDS, Field, parse_email
-from .models import EMAIL_LENGTH, User
+from .models import User
 
 # Titles of posts on the page that asks before a user is deleted.
 MOST_TITLES_NAMED = 10
@@ -22,7 +22,7 @@ class EmailField(ParsedField):
     """An email address."""
 
     def __init__(self, label: str, *, required: bool = False, render_kw: Any = None, **kwargs: Any) -> None:
-        attributes = {"maxlength": EMAIL_LENGTH, "required": required, "inputmode": "email", **(render_kw or {})}
+        attributes = {"required": required, "inputmode": "email", **(render_kw or {})}
         parse = as_required(parse_email) if required else parse_email
         super().__init__(label, parse, render_kw=attributes, **kwargs)
 

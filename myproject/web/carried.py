@@ -25,16 +25,24 @@ class Typed:
     person: int
     fields: dict[str, str]
 
+    @property
+    def has_entries(self) -> bool:
+        """Whether the form has any field but its token."""
+        return not self.fields.keys() <= {TOKEN_FIELD}
+
+    @property
+    def deletes(self) -> bool:
+        """Whether the form only asks before something is deleted: a `DeleteForm`, by its own field."""
+        return "named" in self.fields
+
 
 def is_kept(name: str) -> bool:
     """Return whether a field may pass through another page: no CSRF token, and no password, by the names of fields."""
     return name != "csrf_token" and "password" not in name
 
 
-def carry(request: Request, typed: Typed | None) -> str | None:
-    """Return `typed` as text for a hidden input, which only this site can have made; `None` if empty or too long."""
-    if typed is None or typed.fields.keys() <= {TOKEN_FIELD}:
-        return None
+def carry(request: Request, typed: Typed) -> str | None:
+    """Return `typed` as text for a hidden input, which only this site can have made; `None` if it is too long."""
     content = json.dumps(asdict(typed), ensure_ascii=False)
     text = f"{keyed_digest(request, RESTORED_FIELD, content)}.{content}"
     return text if len(quote_plus(text)) <= MAX_CARRIED_BYTES else None

@@ -2,7 +2,6 @@
 
 import logging
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from pyramid.config import Configurator
@@ -14,16 +13,15 @@ from pyramid.response import Response
 from pyramid.view import exception_view_config
 from pyramid_retry import IRetryableError
 
-from ..db import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong
-from .carried import RESTORED_FIELD, is_kept, read_carried
+from ..db import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong, describe_failure
+from ..db.session import SAFE_METHODS
 from .cookies import keep_exact_cookies
 from .events import log_event, name_page
 from .headers import add_security_headers
 from .i18n import _
-from .limits import is_form_of_this_site
-from .merging import normalised, shown_texts
-from .origin import is_without_cookies
-from .receipts import TOKEN_FIELD
+from .limits import WrongHost, is_readable_form
+from .origin import is_without_cookies, with_https
+from .paths import is_own_path
 from .request import Handler, Request
 
 RETRY_AFTER_SECONDS = 5
@@ -36,7 +34,13 @@ ERROR_TEXTS = {
     403: (_("You do not have permission"), _("If you need access, ask an administrator.")),
     404: (_("Page not found"), _("It may have been deleted, or the address may be wrong.")),
     405: (_("This action is not available here"), _("Go back and use the buttons on the page.")),
-    413: (_("Too much data"), _("Go back, shorten the text and try again.")),
+    413: (
+        _("Too much text"),
+        _(
+            "Nothing was saved. Go back: your text is still there. Shorten it, check the other fields and send it"
+            " again."
+        ),
+    ),
     409: (_("This form was already sent"), _("Go back, reload the page and try again.")),
     503: (_("The database is not available"), _("Nothing was saved. Try again in a moment.")),
     500: (
@@ -44,8 +48,16 @@ ERROR_TEXTS = {
         _("Nothing was saved. Try again. If the problem persists, tell an administrator when it happened."),
     ),
 }
+# The advice for a page that was only read. It may show what a form has just saved, and nobody should send that again.
+READING_ADVICE = {
+    503: _("Try again in a moment."),
+    500: _("Try again. If the problem persists, tell an administrator when it happened."),
+}
 
 
+HTTPS_NEEDED = _(
+    "Nothing was saved, because this page was opened without https://. Open it with https:// and try again."
+)
 DELETED = _("This record was deleted by somebody else")
 NOT_SAVED = _("Your changes were not saved. Copy what you still need before you leave this page.")
 
@@ -85,6 +97,8 @@ def http_error(error: HTTPException, request: Request) -> dict[str, Any]:
     """Show the page of a status that a view or Pyramid raised."""
     if isinstance(error, PredicateMismatch) and request.matched_route:
         return wrong_method(request)
+    if isinstance(error, WrongHost):
+        return wrong_address_page(request, error.detail, _("Wrong address"))
     if error.code == 404:
         return page_with_changes(request, 404, error.detail, DELETED)
     return error_page(request, error.code, error.detail)
@@ -95,9 +109,8 @@ def bad_csrf_token(error: BadCSRFToken, request: Request) -> dict[str, Any]:
     """Refuse a form whose CSRF token is not the one in the session of this browser."""
     if is_without_cookies(request):
         log_event(request, "form refused", why="over plain http, where there are no cookies", page=name_page(request))
-        return error_page(
-            request, 400, _("Open this site with https:// at the beginning of its address."), _("This site needs HTTPS")
-        )
+        link = _("Open this page with https://"), with_https(request, path_of_form(request))
+        return wrong_address_page(request, HTTPS_NEEDED, _("This site needs HTTPS"), link)
     log_event(request, "form refused", why="without its token", page=name_page(request))
     return error_page(
         request,
@@ -115,7 +128,8 @@ def not_utf8(error: UnicodeDecodeError, request: Request) -> dict[str, Any]:
 @exception_view_config(IDatabaseUnavailable, retryable_error=False, renderer="errors/error.jinja2")
 def database_unavailable(error: Exception, request: Request) -> dict[str, Any]:
     """Answer 503 when the database is down, busy or full, and further attempts did not help."""
-    log.error("request %s: %s: the database is unavailable", request.id, name_page(request), exc_info=error)
+    reason = describe_failure(error)
+    log.error("request %s: %s: the database is unavailable: %s", request.id, name_page(request), reason)
     request.response.retry_after = RETRY_AFTER_SECONDS
     if IOutcomeUnknown.providedBy(error):
         advice = _("The connection was lost while saving. Send the form again. It will not be saved twice.")
@@ -155,6 +169,14 @@ def methods_of_route(request: Request) -> set[str]:
     return {view["request_methods"] for view in views if view["route_name"] == request.matched_route.name}
 
 
+def path_of_form(request: Request) -> str:
+    """Return the path of this page; for a form that is sent to an address without a page, of the one that it is on."""
+    if request.method != "POST" or "GET" in methods_of_route(request):
+        return request.path_here
+    page = request.POST.get("page", "") if is_readable_form(request) else ""
+    return page if is_own_path(request, page) else request.route_path("home")
+
+
 def error_page(
     request: Request, status: int, advice: str | None = None, title: TranslationString | None = None
 ) -> dict[str, Any]:
@@ -162,47 +184,30 @@ def error_page(
 
     Only a translation string counts as `advice`: other text is Pyramid's or the code's own, and not for people.
     """
-    usual_title, usual_advice = ERROR_TEXTS.get(status, ERROR_TEXTS[500 if status >= 500 else 400])
+    known_status = status if status in ERROR_TEXTS else 500 if status >= 500 else 400
+    usual_title, usual_advice = ERROR_TEXTS[known_status]
+    if request.method in SAFE_METHODS:
+        usual_advice = READING_ADVICE.get(known_status, usual_advice)
     request.response.status_int = status
     advice = advice if isinstance(advice, TranslationString) else usual_advice
-    return {"title": title or usual_title, "advice": advice, "changed": []}
+    back = _("Back to users"), request.route_path("users.list")
+    return {"title": title or usual_title, "advice": advice, "code": status, "link": back, "changed": []}
+
+
+def wrong_address_page(
+    request: Request, advice: str, title: TranslationString, link: tuple[TranslationString, str] | None = None
+) -> dict[str, Any]:
+    """Return the page of 400 at an address where every link of this site would lead here again; `link` does not."""
+    return {**error_page(request, 400, advice, title), "code": None, "link": link}
 
 
 def page_with_changes(
     request: Request, status: int, advice: str | None = None, title: TranslationString | None = None
 ) -> dict[str, Any]:
-    """Return the page of a form that cannot be saved: with the texts that the person has changed, and `title`.
+    """Return the page of a form that cannot be saved: with what the person has changed (lost.py), and `title`.
 
     For any other request it is the usual page, with `advice`.
     """
-    changed = changed_texts(request)
-    if not changed:
+    if not request.lost_changes:
         return error_page(request, status, advice)
-    return {**error_page(request, status, NOT_SAVED, title), "changed": changed}
-
-
-def changed_texts(request: Request) -> list[str]:
-    """Return the texts that a person has changed in the form of a record (forms.py), which may be lost otherwise.
-
-    No check of a view has run: the record is gone, or closed to the person.
-    """
-    if not is_form_of_this_site(request):
-        return []
-    fields = submitted_fields(request)
-    before = texts_before(fields)
-    return [text for name, text in fields.items() if text and normalised(text) != before.get(name, normalised(text))]
-
-
-def submitted_fields(request: Request) -> Mapping[str, str]:
-    """Return the fields that were sent, also if they have passed through the sign-in page (typed.py)."""
-    typed, identity = read_carried(request, request.POST.get(RESTORED_FIELD)), request.known_identity
-    return typed.fields if typed and identity and typed.person == identity.id else request.POST
-
-
-def texts_before(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return what stood in the form of a record before the person changed it, by the names of its fields."""
-    shown = shown_texts(fields)
-    if shown or "version" not in fields:
-        return shown
-    # A form for a new record, sent again to change the one that it had added.
-    return {name: "" for name in fields if is_kept(name) and name not in ("version", TOKEN_FIELD)}
+    return {**error_page(request, status, NOT_SAVED, title), "changed": request.lost_changes}

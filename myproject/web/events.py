@@ -18,6 +18,11 @@ def log_event(request: Request, event: str, **facts: Any) -> None:
     log.info("%s", json.dumps(line, ensure_ascii=True))
 
 
+def log_event_of_command(command: str, event: str, **facts: Any) -> None:
+    """Log a security event of a command in a shell, where nobody is signed in, as `log_event` does."""
+    log.info("%s", json.dumps({"event": event, "by": None, "command": command, **facts}, ensure_ascii=True))
+
+
 def name_page(request: Request) -> str:
     """Return the method, and the pattern of the route with the id of its record, for the log: `POST /users/7/edit`.
 

@@ -63,7 +63,8 @@ class TextField(ParsedField):
         **kwargs: Any,
     ) -> None:
         rule = partial(self.rule, length=length)
-        attributes = {"maxlength": length, "required": required, **(render_kw or {})}
+        # Without `maxlength`: browsers cut what is pasted to it, without a word.
+        attributes = {"required": required, **(render_kw or {})}
         super().__init__(label, rules.required(rule) if required else rule, render_kw=attributes, **kwargs)
 
 
@@ -88,8 +89,17 @@ class PasswordAgainField(PasswordField):
     def __init__(self, label: TranslationString | None = None, **kwargs: Any) -> None:
         super().__init__(label, render_kw={"autocomplete": "current-password"}, **kwargs)
 
+    @property
+    def is_asked_first(self) -> bool:
+        """Whether the form that was sent did not ask for the password yet: nothing is wrong with it."""
+        return not self.raw_data
+
     def pre_validate(self, form: wtforms.Form) -> None:
         """Refuse a wrong password: somebody else may have found the browser open."""
+        if self.is_asked_first:
+            raise wtforms.ValidationError(_("Enter your password to go on."))
+        if not self.data:
+            raise wtforms.ValidationError(_("Fill in this field."))
         if not form.request.confirm(self.data):
             raise wtforms.ValidationError(_("Wrong password, or too many attempts. Check it, or try again later."))
 

@@ -41,6 +41,8 @@ class Form(wtforms.Form):
 
     # What the page says above the fields.
     notice: TranslationString | None = None
+    # Whether it deletes something. Then its page does not talk of saving.
+    deletes = False
 
     def __init__(self, request: Request, record: Base | None = None, **values: Any) -> None:
         super().__init__(request.submitted, obj=record, **values)
@@ -50,6 +52,16 @@ class Form(wtforms.Form):
     def is_outdated(self) -> bool:
         """Whether something has changed that the person has not seen; the form of a stored record can tell."""
         return False
+
+    @property
+    def has_entries(self) -> bool:
+        """Whether people enter anything but a password."""
+        return not all(isinstance(field, HiddenField | wtforms.PasswordField) for field in self)
+
+    @property
+    def has_mistakes(self) -> bool:
+        """Whether a field is wrong. A password that the form did not ask for before is not."""
+        return any(field.errors and not getattr(field, "is_asked_first", False) for field in self)
 
     def validate(self, extra_validators: Any = None) -> bool:
         """Return whether the form can be applied: not outdated, valid, and not applied before with other values."""
@@ -151,6 +163,7 @@ class DeleteForm(Form):
     If that has changed meanwhile, the form is not valid: it asks again, with status 409. A program may leave it out.
     """
 
+    deletes = True
     named = HiddenField()
 
     def __init__(self, request: Request, record: Any, *, named: str | None = None) -> None:

@@ -47,6 +47,10 @@ class Limits:
     file_fields: Collection[str] = frozenset()
 
 
+class WrongHost(HTTPBadRequest):
+    """The request names a host that is none of this site."""
+
+
 OPTIONS = tuple(field.name for field in dataclasses.fields(Limits))
 
 
@@ -67,7 +71,7 @@ def refuse_other_hosts(handler: Handler, registry: Registry) -> Handler:
         if host is None or host[1].lower() not in hosts:
             # What is not a host name may be a secret in the wrong place.
             log.warning("refused the host %r: it is none of myproject.hosts", host and host[0])
-            raise HTTPBadRequest(_("This is not the address of this site. Use the address that you were given."))
+            raise WrongHost(_("This is not the address of this site. Use the address that you were given."))
         return handler(request)
 
     return hosts_tween

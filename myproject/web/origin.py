@@ -10,6 +10,8 @@ proxy may have left it out.
 import re
 from urllib.parse import urlsplit
 
+from pyramid.config import Configurator
+
 from .cookies import cookie_name
 from .request import Request
 
@@ -18,6 +20,11 @@ from .request import Request
 SAME_ORIGIN = "same-origin"
 ALLOWED_FETCH_SITES = {None, SAME_ORIGIN, "none"}
 DEFAULT_PORT = re.compile(":(80|443)$")
+
+
+def includeme(config: Configurator) -> None:
+    """Add `request.https_address`."""
+    config.add_request_method(https_address, property=True)
 
 
 def is_from_this_site(request: Request) -> bool:
@@ -37,9 +44,26 @@ def is_from_this_site(request: Request) -> bool:
 
 def is_without_cookies(request: Request) -> bool:
     """Return whether the form came from a page over plain http, where browsers send no cookie of this site."""
-    settings, origin = request.registry.settings, _origin_of(request) or ""
-    has_cookie = cookie_name(settings, "session") in request.cookies
-    return not settings["myproject.development"] and not has_cookie and origin.startswith("http://")
+    return _lacks_cookie(request) and (_origin_of(request) or "").startswith("http://")
+
+
+def https_address(request: Request) -> str | None:
+    """Return the address of this page with https://, if the page seems to be shown over plain http; `None` otherwise.
+
+    A proxy may have terminated TLS without saying so, but browsers name the site of a page over https.
+    """
+    is_plain = request.scheme == "http" and "Sec-Fetch-Site" not in request.headers
+    return with_https(request, request.path_here) if is_plain and _lacks_cookie(request) else None
+
+
+def with_https(request: Request, path: str) -> str:
+    """Return the address of a page of this site with https://. Another port than 80 is kept."""
+    return f"https://{request.host.removesuffix(':80')}{path}"
+
+
+def _lacks_cookie(request: Request) -> bool:
+    settings = request.registry.settings
+    return not settings["myproject.development"] and cookie_name(settings, "session") not in request.cookies
 
 
 def _origin_of(request: Request) -> str | None:

@@ -1,6 +1,6 @@
 """The class of the requests, with the attributes that the includes add."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from pyramid.response import Response
 from sqlalchemy.orm import Session
 from transaction import TransactionManager
 from webob.multidict import MultiDict
+from wtforms import Field
 
 if TYPE_CHECKING:
     from ..signin.identity import Identity
@@ -26,15 +27,17 @@ class Request(pyramid.request.Request):
     after_commit: Callable[..., None]
     in_own_transaction: Callable[[Callable[[Session], Any]], None]
     after_answer: Callable[[Callable[[Session], Any]], None]
-    # Set by myproject.web: flash.py, receipts.py, typed.py.
+    # Set by myproject.web: flash.py, receipts.py, typed.py, lost.py.
     message: str | None = None
     earlier_location: str | None = None
     is_restored: bool = False
+    lost_changes: Sequence[tuple[Field, str]] = ()
     # Added by myproject.web.
     id: str
     form_token: str
     shown_to: int | None
     path_here: str
+    https_address: str | None
     languages: dict[str, str]
     pop_flash: Callable[[], str | None]
     # Added by myproject.signin.

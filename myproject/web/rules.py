@@ -55,7 +55,7 @@ def parse_line(text: str, *, length: int, allowed_controls: str = "") -> str | N
     if line is None:
         return None
     if len(line) > length:
-        raise Invalid(_("Enter at most ${max} characters.", mapping={"max": length}))
+        raise Invalid(_("Enter at most ${max} characters.", mapping={"max": f"{length:,}"}))
     if any(_is_control(character) for character in line if character not in allowed_controls):
         raise Invalid(_("Remove the invisible control characters from this field."))
     if _most_marks(line) > MARKS_ON_A_LETTER:

@@ -23,11 +23,10 @@ from zope.interface import alsoProvides
 
 from .carried import RESTORED_FIELD, Typed, is_kept, read_carried
 from .csrf import person_of
-from .errors import methods_of_route
+from .errors import methods_of_route, path_of_form
 from .flash import flash
 from .i18n import _
-from .limits import is_form_of_this_site, is_readable_form
-from .paths import is_own_path
+from .limits import is_form_of_this_site
 from .request import Request
 
 
@@ -88,11 +87,3 @@ def read_typed(request: Request) -> Typed | None:
     if person is None or len(fields) != len(request.POST):
         return None
     return Typed(person, {name: text for name, text in fields.items() if is_kept(name)})
-
-
-def path_of_form(request: Request) -> str:
-    """Return the path of this page; for a form that is sent to an address without a page, of the one that it is on."""
-    if request.method != "POST" or "GET" in methods_of_route(request):
-        return request.path_here
-    page = request.POST.get("page", "") if is_readable_form(request) else ""
-    return page if is_own_path(request, page) else request.route_path("home")

@@ -80,3 +80,20 @@ def test_the_same_form_again_after_going_back_leads_to_the_same_page(page, rows)
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_role("status")).to_have_text("This was already done.")
     assert [user.name for user in rows(User)] == ["Anna"]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"), [("a", "Enter at most 20,000 characters."), ("가", "your text is still there")]
+)
+def test_a_text_that_is_too_long_can_be_shortened(page, make_post, text, answer, rows):
+    open_form(page, f"/posts/{make_post().id}/edit")
+    page.get_by_label("Text").fill(text * 60_000)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("main")).to_contain_text(answer)
+    if text == "가":  # Longer than the body of a form may be.
+        page.evaluate("setTimeout(() => history.back())")
+    expect(page.get_by_label("Text")).to_have_value(text * 60_000)
+    page.get_by_label("Text").fill(text * 20_000)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_contain_text("was saved")
+    assert [post.body for post in rows(Post)] == [text * 20_000]

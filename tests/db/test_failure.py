@@ -1,18 +1,21 @@
 """The database is away, full or read-only: the answer is a 503 page, nothing is partially written, and it recovers."""
 
 import contextlib
+import logging
+import re
 import sqlite3
 
 import psycopg
 import pytest
-from pyramid_retry import IRetryableError
+from pyramid_retry import IRetryableError, mark_error_retryable
 from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.exc import OperationalError
+from zope.interface import alsoProvides
 
-from myproject.db import IOutcomeUnknown
+from myproject.db import IDatabaseUnavailable, IOutcomeUnknown
 from myproject.models import User
 
-from ..conftest import migrate
+from ..conftest import finish_writes, migrate
 from ..postgresql import running_server
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -44,10 +47,9 @@ def server(database_url, postgresql):
     postgresql.start()
 
 
-def assert_unavailable(page):
-    page.mustcontain(
-        "The database is not available", "Nothing was saved.", "</nav>", no=["Traceback", "psycopg", "SELECT"]
-    )
+def assert_unavailable(page, advice="Nothing was saved. Try again in a moment."):
+    page.mustcontain("The database is not available", "</nav>", no=["Traceback", "psycopg", "SELECT"])
+    assert page.html.select_one("main .lead").text == advice
     assert (page.status_int, page.headers["Retry-After"]) == (503, "5")
 
 
@@ -81,10 +83,10 @@ def test_without_a_server_the_answer_is_503_until_it_is_back(used_before, app, p
     if used_before:
         app.get("/users", status=200)
     server.stop()
-    assert_unavailable(app.get("/users", status=503))
+    assert_unavailable(app.get("/users", status=503), "Try again in a moment.")
     assert_unavailable(probe(add_jane, status=503))
     # The identity would be looked up there too.
-    assert_unavailable(app.get("/users/new", status=503))
+    assert_unavailable(app.get("/users/new", status=503), "Try again in a moment.")
     app.get("/static/site.css", status=200)
     app.get("/nowhere", status=404)
     server.start()
@@ -100,10 +102,38 @@ def test_stock_answers_500_without_a_server(stock, app, server):
 
 
 @POSTGRESQL
-def test_a_missing_server_is_logged_as_one_error(app, server, caplog):
+def test_a_missing_server_is_logged_as_one_line(app, server, caplog):
     server.stop()
     app.get("/users", status=503)
-    assert [record.levelname for record in caplog.records if record.name == "myproject.web.errors"] == ["ERROR"]
+    [line] = [logging.Formatter().format(record) for record in caplog.records if record.name == "myproject.web.errors"]
+    refused = "GET /users: the database is unavailable: connection failed: .* Connection refused"
+    assert re.fullmatch(f"request [0-9a-f]{{32}}: {refused}", line)
+
+
+@pytest.mark.parametrize("mark", [mark_error_retryable, lambda error: alsoProvides(error, IDatabaseUnavailable)])
+def test_only_the_reason_of_an_unavailable_database_is_logged(mark, probe, caplog):
+    def view(request):
+        error = ValueError("a value of the request\na second line")
+        mark(error)
+        raise error
+
+    probe(view, status=503)
+    [line] = [logging.Formatter().format(record) for record in caplog.records if record.name == "myproject.web.errors"]
+    reason = "ValueError" if mark is mark_error_retryable else "a value of the request"
+    assert line.endswith(f"POST /probe: the database is unavailable: {reason}")
+
+
+@POSTGRESQL
+def test_a_write_in_its_own_transaction_without_a_server_is_logged_as_one_line(probe, server, wsgi, caplog):
+    def view(request):
+        request.in_own_transaction(lambda dbsession: dbsession.execute(JANE))
+        request.tm.get().addBeforeCommitHook(server.stop)
+
+    probe(view, status="*")
+    finish_writes(wsgi)
+    [line] = [logging.Formatter().format(each) for each in caplog.records if each.name.endswith("after_transaction")]
+    assert line.startswith("a write in its own transaction failed: the database is unavailable: ")
+    assert "\n" not in line
 
 
 @POSTGRESQL
@@ -328,7 +358,7 @@ def test_stock_answers_500_to_a_locked_file(stock, impatient, probe, writer):
 def test_a_missing_file_is_answered_by_503_until_it_is_back(app, probe, engine, tmp_path, names):
     here, away = tmp_path, tmp_path.with_name(f"{tmp_path.name}-away")
     here.rename(away)
-    assert_unavailable(app.get("/users", status=503))
+    assert_unavailable(app.get("/users", status=503), "Try again in a moment.")
     away.rename(here)
     probe(add_jane, status=200)
     assert names() == ["Jane Doe"]

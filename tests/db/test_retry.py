@@ -423,7 +423,7 @@ def test_the_last_attempt_is_logged_as_one_error_with_the_request_s_id(probe, wa
         raise RetryableException
 
     probe(view, status=503)
-    assert errors(caplog) == [f"request {ids[-1]}: POST /probe: the database is unavailable"]
+    assert errors(caplog) == [f"request {ids[-1]}: POST /probe: the database is unavailable: RetryableException"]
 
 
 @pytest.mark.parametrize("error", [ValueError, sqlite3.IntegrityError, sqlite3.OperationalError, psycopg.Error])

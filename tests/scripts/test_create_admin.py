@@ -1,6 +1,8 @@
 """`create_admin INI EMAIL`: an administrator made from a shell."""
 
+import getpass
 import io
+import json
 import os
 import subprocess
 import sys
@@ -121,6 +123,27 @@ def test_the_password_prompt_does_not_show_it(run, monkeypatch, rows, can_sign_i
     assert can_sign_in("ada@example.com")
 
 
+@pytest.mark.parametrize("problem", [EOFError, getpass.GetPassWarning])
+def test_without_a_terminal_it_names_the_option(run, monkeypatch, rows, problem):
+    def ask(prompt):
+        raise problem
+
+    monkeypatch.setattr("getpass.getpass", ask)
+    with pytest.raises(SystemExit, match=r"There is no terminal to ask for the password; .*--password-stdin"):
+        create_admin.main([INI, "ada@example.com"])
+    assert rows(User) == []
+
+
+def test_the_new_administrator_is_logged_by_id(database_url, rows):
+    command = [sys.executable, "-m", "myproject.scripts.create_admin", INI, "ada@example.com", "--password-stdin"]
+    done = subprocess.run(
+        command, input=PASSWORD, env={**os.environ, "DATABASE_URL": database_url}, capture_output=True, text=True
+    )
+    [line] = [line for line in done.stderr.splitlines() if "myproject.security" in line]
+    event = {"event": "administrator made", "by": None, "command": "create_admin", "user": rows(User)[0].id}
+    assert json.loads(line[line.index("{") :]) == event
+
+
 def test_the_password_is_not_printed(run, capsys):
     assert PASSWORD not in run("ada@example.com")
     assert PASSWORD not in capsys.readouterr().err
@@ -164,7 +187,16 @@ def test_an_email_that_is_too_long_is_refused(run, rows):
     assert rows(User) == []
 
 
+def test_a_file_that_does_not_exist_is_refused_and_not_created(tmp_path, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'new.sqlite'}")
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
+    with pytest.raises(SystemExit, match=r"there is no file .*new.sqlite; run `initialize_db .*` first"):
+        create_admin.main([INI, "ada@example.com", "--password-stdin"])
+    assert not (tmp_path / "new.sqlite").exists()
+
+
 def test_a_database_without_tables_is_refused_with_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "new.sqlite").touch()
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'new.sqlite'}")
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
     with pytest.raises(SystemExit, match=r"is not up to date; run `initialize_db .*` first\.$"):

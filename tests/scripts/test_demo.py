@@ -97,7 +97,15 @@ def test_the_newest_posts_are_listed_first(run, rows, app):
     assert app.get("/posts").html.tbody.th.text.strip() == newest.title
 
 
+def test_a_file_that_does_not_exist_is_refused_and_not_created(tmp_path, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'new.sqlite'}")
+    with pytest.raises(SystemExit, match=r"there is no file .*new.sqlite; run `initialize_db .*` first"):
+        demo.main([INI])
+    assert not (tmp_path / "new.sqlite").exists()
+
+
 def test_a_database_without_tables_is_refused_with_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "new.sqlite").touch()
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'new.sqlite'}")
     with pytest.raises(SystemExit, match=r"is not up to date; run `initialize_db .*` first\.$"):
         demo.main([INI])

@@ -11,6 +11,7 @@ import sqlalchemy
 
 from myproject.db import get_engine
 from myproject.models import Base, User
+from myproject.schema import known_revisions
 from myproject.scripts import initialize_db
 from tests.conftest import INI
 
@@ -56,26 +57,39 @@ def test_a_database_that_everybody_can_read_is_closed_to_others(new_database, tm
     assert path.stat().st_mode & 0o777 == after
 
 
-def test_the_command_is_installed_and_prints_nothing(new_database, tmp_path):
+def test_the_command_is_installed_and_says_what_it_did(new_database, tmp_path):
     command = [Path(sys.executable).parent / "initialize_db", INI]
-    assert subprocess.run(command, check=True, capture_output=True).stdout == b""
+    assert subprocess.run(command, check=True, capture_output=True).stdout == b"The database was created.\n"
     assert (tmp_path / "new.sqlite").exists()
 
 
-def test_an_old_database_is_upgraded(database_url, monkeypatch, tables):
+def test_an_old_database_is_upgraded(database_url, monkeypatch, tables, capsys):
     monkeypatch.setenv("DATABASE_URL", database_url)
     alembic.command.downgrade(alembic.config.Config(INI), "base")
     assert tables() == {"alembic_version"}
+    alembic.command.upgrade(alembic.config.Config(INI), "0001")
     initialize_db.main([INI])
     assert tables() == TABLES
+    assert capsys.readouterr().out == f"Upgraded from 0001 to {known_revisions()[0]}.\n"
 
 
-def test_the_second_run_changes_nothing(database_url, monkeypatch, tables, make_user, rows):
+def test_the_second_run_changes_nothing(database_url, monkeypatch, tables, make_user, rows, capsys):
     monkeypatch.setenv("DATABASE_URL", database_url)
     make_user(name="John Doe")
     initialize_db.main([INI])
     assert tables() == TABLES
     assert [user.name for user in rows(User)] == ["John Doe"]
+    assert capsys.readouterr().out == "The database is up to date.\n"
+
+
+def test_a_newer_database_is_left_alone_with_a_warning(database_url, monkeypatch, outside, capsys):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    with outside.begin() as connection:
+        connection.execute(sqlalchemy.text("UPDATE alembic_version SET version_num = '9999'"))
+    initialize_db.main([INI])
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("Warning: the database is newer than this version of myproject")
 
 
 def tables_of(engine):

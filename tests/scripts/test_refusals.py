@@ -6,7 +6,7 @@ import time
 import pytest
 import sqlalchemy
 
-from myproject.scripts import create_admin, initialize_db
+from myproject.scripts import create_admin, demo, initialize_db
 from tests.conftest import INI
 from tests.postgresql import free_port
 from tests.signed_in import PASSWORD
@@ -88,6 +88,44 @@ def test_a_missing_folder_is_one_sentence(refusal, tmp_path):
     assert f"{tmp_path / 'missing'}, which is not a folder" in refusal(f"sqlite:///{tmp_path}/missing/users.sqlite")
 
 
-def test_a_file_that_is_no_database_is_one_sentence(refusal, tmp_path):
+def test_a_folder_is_one_sentence(refusal, tmp_path):
     (tmp_path / "folder.sqlite").mkdir()
-    assert "unable to open database file" in refusal(f"sqlite:///{tmp_path}/folder.sqlite")
+    assert f"{tmp_path}/folder.sqlite: unable to open database file" in refusal(f"sqlite:///{tmp_path}/folder.sqlite")
+
+
+def test_a_file_that_is_no_database_is_one_sentence(refusal, tmp_path):
+    (tmp_path / "text.sqlite").write_text("no database" * 1000)
+    assert f"{tmp_path}/text.sqlite: file is not a database" in refusal(f"sqlite:///{tmp_path}/text.sqlite")
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_with_another_encoding_is_one_sentence(refusal, postgresql, encoding):
+    postgresql.execute(f"CREATE DATABASE other TEMPLATE template0 LOCALE 'C' ENCODING '{encoding}'")
+    sentence = refusal(postgresql.url("other"))
+    postgresql.execute("DROP DATABASE other")
+    assert f"the encoding {encoding}, which cannot store every text; create one with UTF8" in sentence
+
+
+# By what is wrong with it, the text of an ini file and what the sentence says.
+INIS = {
+    "missing": (None, "There is no file "),
+    "empty": ("", "No section 'main'"),
+    "without sections": ("port = 1", "File contains no section headers"),
+    "of another package": ("[app:main]\nuse = egg:nosuch\n", "nosuch"),
+    "a single %": ("[app:main]\nuse = egg:myproject\nsqlalchemy.url = p%40ss\n", "write %% for each % in a value"),
+}
+
+
+@pytest.mark.parametrize("problem", INIS)
+@pytest.mark.parametrize("command", [initialize_db, create_admin, demo], ids=["initialize_db", "create_admin", "demo"])
+def test_an_ini_file_that_cannot_be_read_is_one_sentence(command, problem, tmp_path):
+    text, said = INIS[problem]
+    ini = tmp_path / "mistyped.ini"
+    if text is not None:
+        ini.write_text(text)
+    with pytest.raises(SystemExit) as stop:
+        command.main([str(ini), "ada@example.com"] if command is create_admin else [str(ini)])
+    assert said in str(stop.value)
+    assert str(ini) in str(stop.value)
+    assert "\n" not in str(stop.value)
+    assert "40ss" not in str(stop.value)

@@ -84,6 +84,16 @@ def test_a_change_of_the_own_password_is_logged(enter, ada, events):
     assert events()[3]["user"] == ada.id
 
 
+@pytest.mark.usefixtures("nobody")
+def test_the_first_administrator_is_logged(visitor, events, rows):
+    form = visitor().get("/setup").forms["record"]
+    form["name"], form["email"], form["password"] = "Ada Lovelace", "ada@example.com", PASSWORD
+    form.submit(status=303)
+    assert names(events) == ["administrator made", "signed in"]
+    made = {"event": "administrator made", "by": None, "address": "192.0.2.1", "user": rows(User)[0].id}
+    assert facts(events()[0]) == made
+
+
 def test_making_and_using_a_link_is_logged(admin, ada, visitor, events, rows):
     page = admin.get(f"/users/{ada.id}/password-link").forms["record"].submit(status=200)
     form = visitor("192.0.2.9").get(page.html.select_one(".secret code").text).forms["record"]

@@ -377,12 +377,16 @@ def test_the_password_is_not_asked_for_again_within_15_minutes(admin, age, ada):
 
 
 @pytest.mark.parametrize("act", ["erase", "password-link"])
-@pytest.mark.parametrize("typed", ["", "a wrong password", NEW_PASSWORD])
-def test_after_15_minutes_a_wrong_password_does_nothing(unconfirmed, ada, act, typed, rows, links):
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("", "Fill in this field."), ("a wrong password", "Wrong password"), (NEW_PASSWORD, "Wrong password")],
+)
+def test_after_15_minutes_a_wrong_password_does_nothing(unconfirmed, ada, act, typed, said, rows, links):
     form = unconfirmed.get(f"/users/{ada.id}/{act}").forms["record"]
     form["your_password"] = typed
     page = form.submit(status=422)
-    assert "Wrong password" in page.html.find(id="your_password-error").text
+    assert said in page.html.find(id="your_password-error").text
+    assert f"Nothing was {'deleted' if act == 'erase' else 'saved'}." in page.html.find(role="alert").text
     assert [user.name for user in rows(User)] == ["Grace Hopper", "Ada Lovelace"]
     assert links() == []
 
@@ -423,6 +427,25 @@ def test_changing_a_role_needs_the_password(unconfirmed, ada, rows):
     again["your_password"] = PASSWORD
     again.submit(status=303)
     assert rows(User)[1].role == "admin"
+
+
+def test_a_password_that_is_asked_for_the_first_time_is_not_wrong(admin, ada, age):
+    change, erase = (admin.get(f"/users/{ada.id}/{act}").forms["record"] for act in ("edit", "erase"))
+    change["role"] = "admin"
+    age(SignIn.confirmed_at, hours=1)
+    for form, done in (change, "saved"), (erase, "deleted"):
+        page = form.submit(status=422)
+        assert page.html.find(id="your_password-error").text == "Enter your password to go on."
+        assert page.html.select(".is-invalid, [aria-invalid], .alert-danger") == []
+        assert f"Nothing has been {done} yet." in page.html.find(role="alert").text
+
+
+def test_a_mistake_beside_a_password_that_is_asked_for_the_first_time_is_marked(unconfirmed, ada):
+    form = unconfirmed.get(f"/users/{ada.id}/edit").forms["record"]
+    form["role"], form["age"] = "admin", "old"
+    page = form.submit(status=422)
+    assert [field["name"] for field in page.html.select("[aria-invalid]")] == ["age"]
+    assert "Check the marked fields." in page.html.find(role="alert").text
 
 
 def test_adding_an_administrator_needs_the_password(unconfirmed, rows):

@@ -8,6 +8,7 @@ from webtest import TestApp
 
 from myproject.models import Post, SignIn, User
 from myproject.web.carried import MAX_CARRIED_BYTES
+from myproject.web.limits import MAX_BODY_BYTES
 from tests.people import everything_stored
 from tests.signed_in import PASSWORD
 
@@ -61,10 +62,18 @@ def test_a_wrong_password_keeps_the_text(refused):
     assert page.forms["record"]["body"].value == TEXT
 
 
+def test_the_page_between_has_the_menu_and_the_name_of_the_person(refused):
+    page = enter_password(refused)
+    assert page.html.h1.text == "You are signed in again"
+    assert page.html.select_one("header .who bdi").text == "Ada Lovelace"
+    assert "Users" in page.html.header.text
+
+
 def test_another_person_gets_the_plain_page(refused, make_person):
     make_person("Eve", email="eve@example.com")
     page = enter_password(refused, "eve@example.com", status=303).follow()
     assert page.request.path == "/posts/new"
+    assert "Somebody else was signed in before." in page.html.find(role="status").text
     assert page.forms["record"]["body"].value == ""
     page.mustcontain(no="second line")
 
@@ -106,12 +115,13 @@ def test_another_site_cannot_fill_in_a_form(enter, ada, subtests):
             page.mustcontain(no="Buy")
 
 
-def test_a_text_too_long_for_the_sign_in_page_leads_to_it_all_the_same(enter, ada, end_all):
+@pytest.mark.parametrize("text", ["x" * MAX_CARRIED_BYTES, "x" * (MAX_BODY_BYTES + 1), '"' * 100_000])
+def test_a_text_too_long_for_the_sign_in_page_is_not_lost_without_a_word(text, enter, ada, end_all):
     browser = enter(ada)
     fields = dict(browser.get("/posts/new").forms["record"].submit_fields())
     end_all()
     browser.post("/posts/new", {**fields, "body": "x" * (MAX_CARRIED_BYTES - 1000)}, status=403)
-    browser.post("/posts/new", {**fields, "body": "x" * MAX_CARRIED_BYTES}, status=303)
+    browser.post("/posts/new", {**fields, "body": text}, status=413).mustcontain("your text is still there")
 
 
 def test_a_text_is_still_there_if_the_next_sign_in_ends_at_once(refused, end_all):
@@ -132,7 +142,7 @@ def test_a_text_for_a_record_that_was_lost_meanwhile_is_shown_to_copy(
     with outside.begin() as connection:
         connection.execute(delete(Post) if loss == "deleted" else update(Post).values(author_id=make_user().id))
     page = page.forms["record"].submit(status=404 if loss == "deleted" else 403)
-    assert page.html.textarea.text.strip() == TEXT
+    assert [text.text.strip() for text in page.html.select("dd")] == [TEXT]
 
 
 @pytest.mark.parametrize("path", ["/posts/99/edit", "/posts/{post}/edit"])
@@ -301,6 +311,23 @@ def test_every_form_is_filled_in_again_after_signing_in(enter, grace, paths, end
             assert without_sign_ins(everything_stored(outside)) == without_sign_ins(before)
 
 
+def test_a_page_that_asks_before_deleting_talks_of_no_entries(enter, grace, paths, end_all, sign_in_again, subtests):
+    for name in "users.delete", "users.erase", "posts.delete", "users.views.delete":
+        with subtests.test(name):
+            browser = enter(grace)
+            asked = browser.get(paths[name]).forms["record"]
+            sign_in_again(browser, grace.email)
+            pages = [asked.submit(status=422)]
+            end_all()
+            pages.append(pages[0].forms["record"].submit(status=403))
+            pages.append(enter_password(pages[1], grace.email))
+            for page in pages:
+                said = page.html.main.text
+                assert ("othing was deleted" in said, "entries" in said, "saved. " in said) == (True, False, False)
+                assert "data-unsaved" not in page.html.find(id="record").attrs
+            pages[2].forms["record"].submit(status=422).mustcontain("Confirm again.")
+
+
 def without_sign_ins(tables):
     """Return the rows of all tables except those that signing in writes."""
     return {name: rows for name, rows in tables.items() if name not in ("sign_ins", "failed_sign_ins")}
@@ -314,6 +341,7 @@ def test_every_form_of_an_older_sign_in_is_shown_as_typed(enter, grace, paths, s
             sign_in_again(form.response.test_app, "grace@example.com")
             before, page = everything_stored(outside), form.submit(status=422)
             again = page.forms["record"]
+            assert "you have signed in again" in page.html.select_one("h1 ~ * [role=alert], h1 ~ [role=alert]").text
             assert {name: text for name, text in again.submit_fields() if name in typed} == typed
             assert again["csrf_token"].value != form["csrf_token"].value
             assert everything_stored(outside) == before

@@ -15,7 +15,7 @@ from tests import sqlite_only
         (httpexceptions.HTTPForbidden, 403, "You do not have permission"),
         (httpexceptions.HTTPNotFound, 404, "Page not found"),
         (httpexceptions.HTTPMethodNotAllowed, 405, "This action is not available here"),
-        (httpexceptions.HTTPRequestEntityTooLarge, 413, "Too much data"),
+        (httpexceptions.HTTPRequestEntityTooLarge, 413, "Too much text"),
         (httpexceptions.HTTPConflict, 409, "This form was already sent"),
         (RuntimeError, 500, "Something went wrong"),
         (ZeroDivisionError, 500, "Something went wrong"),
@@ -31,6 +31,18 @@ def test_an_error_has_a_page_in_the_layout_of_the_site(probe, error, status, sai
     assert_error_page(page, status)
     assert page.html.h1.text == said
     page.mustcontain(no="secret detail")
+
+
+@pytest.mark.parametrize("status", [code for code in httpexceptions.status_map if 400 <= code < 520])
+def test_a_page_that_is_read_says_nothing_about_saving(probe, status):
+    def view(request):
+        assert request.identity
+        raise httpexceptions.exception_response(status)
+
+    page = probe(view, "GET", status=status)
+    assert "saved" not in page.html.select_one("main .lead").text
+    said = probe(view, "POST", status=status).html.select_one("main .lead").text
+    assert said.startswith("Nothing was saved. ") == (status >= 500)
 
 
 def test_an_unknown_path_has_an_error_page(app):
@@ -113,12 +125,12 @@ def test_the_language_can_be_switched_on_an_error_page(app):
     assert again.location == "http://localhost/nothing?a=1&b=2"
 
 
-def assert_error_page(page, status):
-    """Check that `page` is an error page of `status` in the layout of the site, with advice and a link."""
+def assert_error_page(page, status, link="/users"):
+    """Check that `page` is an error page of `status` in the layout of the site, with advice and `link`."""
     assert page.status_int == status
     assert page.content_type == "text/html"
     assert page.html.nav
     assert page.html.find("main").h1.text
     assert page.html.select_one("main .lead").text
-    assert page.html.select_one("main a")["href"] == "/users"
+    assert [anchor["href"] for anchor in page.html.select("main a")] == ([link] if link else [])
     assert page.html.title.text == f"{page.html.h1.text} · myproject"

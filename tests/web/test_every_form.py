@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from webtest import Form as FilledIn
 
+from myproject.web.lost import FORMS_KEY
 from myproject.web.receipts import TOKEN_FIELD
 from tests.people import add_person, browser_of, everything_stored, token_of
 from tests.signed_in import PASSWORD
@@ -96,6 +97,11 @@ def test_every_route_that_takes_a_post_is_listed(wsgi):
     assert taking - {None, "__static/", "static/"} == FORMS.keys() | EXCEPTIONS.keys()
 
 
+def test_what_is_entered_into_every_form_of_a_record_is_kept_if_the_record_is_lost(fill_in, wsgi):
+    """By the form that is registered for its route: tests/web/test_conflict.py."""
+    assert {route for route in FORMS if "version" in fill_in(route).fields} == wsgi.registry[FORMS_KEY].keys()
+
+
 @pytest.mark.parametrize("route", FORMS)
 def test_the_same_content_again_leads_to_the_first_result(route, fill_in, outside):
     form = fill_in(route)
@@ -113,8 +119,9 @@ def test_other_content_after_going_back_is_shown_and_not_saved(route, fill_in, o
     stored, typed = everything_stored(outside), change(form, route)
     page = form.submit(status=409)
     assert everything_stored(outside) == stored
-    page.mustcontain("already")
     again = page.forms["record"]
+    said = page.html.find(role="alert").text
+    assert "was added already" in said or f"choose “{page.html.select_one('main .btn-primary').text}” again" in said
     assert again[TOKEN_FIELD].value != form[TOKEN_FIELD].value
     assert again[FORMS[route].change[0]].value == ("" if route == "users.password" else typed)
 

@@ -11,6 +11,7 @@ from webtest import TestRequest
 import myproject
 from myproject.models import PasswordLink, Post, SavedView, SignIn, User
 from myproject.signin.models import digest
+from myproject.users.listing.search import LONGEST_SEARCH
 from tests import signed_in
 
 PACKAGE = Path(myproject.__file__).parent
@@ -203,6 +204,14 @@ def test_every_control_has_a_label_and_every_label_a_control(answers, subtests):
             controls = page.html.select("input:not([type=hidden], [aria-label]), select, textarea")
             assert labelled == controls
             assert all(label.text.strip() for label in page.html.select("label"))
+
+
+def test_no_field_cuts_a_pasted_text_without_a_word(answers, subtests):
+    """The search may: its page says that only the first characters were used."""
+    for kind, page in pages_among(answers()):
+        with subtests.test(kind):
+            cut = {(field["name"], int(field["maxlength"])) for field in page.html.select("[maxlength]")}
+            assert cut <= {("q", LONGEST_SEARCH + 1)}
 
 
 def test_every_link_form_and_script_has_a_target_on_this_site(app, answers, subtests):

@@ -59,8 +59,9 @@ def test_another_host_is_refused(wsgi, app, outside, method, subtests):
     ]:
         with subtests.test(host):
             page = asked(wsgi, app, host, method, token)
-            assert_error_page(page, 400)
-            page.mustcontain("This is not the address of this site.", no="evil.example")
+            # Every link would lead to this address again.
+            assert_error_page(page, 400, link=None)
+            page.mustcontain("This is not the address of this site.", no=["evil.example", "error-code"])
     assert everything_stored(outside) == before
 
 
@@ -257,10 +258,34 @@ def test_a_page_over_http_cannot_send_a_form_to_https(app, rows):
 @pytest.mark.usefixtures("production")
 def test_a_form_over_plain_http_is_told_that_the_site_needs_https(stranger, caplog):
     page = stranger.post("/signin", {"email": "x"}, {"Origin": "http://localhost"}, status=400)
-    page.mustcontain("This site needs HTTPS", "https://", no="open for too long")
+    page.mustcontain("This site needs HTTPS", "Nothing was saved", no=["open for too long", "error-code"])
+    assert_error_page(page, 400, link="https://localhost/signin")
     assert "over plain http" in caplog.text
     for origin in ({"Origin": "https://localhost"}, {}):
         stranger.post("/signin", {"email": "x"}, origin, status=400).mustcontain("open for too long")
+
+
+@pytest.mark.usefixtures("production")
+def test_an_address_without_a_page_leads_to_the_page_that_it_was_on(stranger):
+    fields = {"language": "ko", "page": "/signin?next=/posts"}
+    page = stranger.post("/language", fields, {"Origin": "http://localhost"}, status=400)
+    assert_error_page(page, 400, link="https://localhost/signin?next=/posts")
+
+
+@pytest.mark.usefixtures("production")
+@pytest.mark.parametrize("path", ["/signin?next=/posts", "/set-password/unknown"])
+def test_a_page_over_plain_http_says_that_nobody_can_sign_in_there(stranger, path):
+    note = stranger.get(path, status="*").html.find(role="note")
+    assert note.a["href"] == f"https://localhost{path}"
+    assert stranger.get(path, headers={"Sec-Fetch-Site": "none"}, status="*").html.find(role="note") is None
+    over_tls = {"wsgi.url_scheme": "https"}
+    assert stranger.get(path, extra_environ=over_tls, status="*").html.find(role="note") is None
+
+
+@pytest.mark.usefixtures("production")
+def test_no_page_leads_to_another_host_over_https(wsgi, app):
+    page = asked(wsgi, app, "evil.example", "GET", "")
+    page.mustcontain("This is not the address of this site.", no="evil.example")
 
 
 # Method overrides
