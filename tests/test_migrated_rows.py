@@ -25,6 +25,7 @@ RANGES = {
     "posts.body": (1, 20_000),
     "saved_views.query": (0, 2000),
     "receipts.location": (0, 500),
+    "stored_figures.figures": (1, 10_000),
 }
 # Open links, whose makers nobody knows, end with this upgrade; and with its downgrade.
 ENDED = {"0013": {"password_links.user_id", "password_links.token", "password_links.created_at"}}

@@ -37,6 +37,8 @@ def home(request: Request) -> HTTPSeeOther:
 def index(request: Request) -> dict[str, Any]:
     """List the users that the address asks for."""
     asked, view, display = request.GET, read_view(request.GET), display_of(request)
+    if view.terms:
+        request.slow_advice = _("Make the search more specific or remove a filter, then try again.")
     start, note = read_start(view, asked.get("from", ""))
     exactly, panel = asked.get("count") == "exact", asked.get("panel")
     page, count = read_list(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyramid.request
 from pyramid.config import Configurator
+from pyramid.i18n import TranslationString
 from pyramid.response import Response
 from sqlalchemy.orm import Session
 from transaction import TransactionManager
@@ -32,6 +33,8 @@ class Request(pyramid.request.Request):
     earlier_location: str | None = None
     is_restored: bool = False
     lost_changes: Sequence[tuple[Field, str]] = ()
+    # Set by a view for which there is something to do if its page takes too long to read (errors.py).
+    slow_advice: TranslationString | None = None
     # Added by myproject.web.
     id: str
     form_token: str

@@ -4,6 +4,7 @@ The screenshots are in build/screenshots.
 """
 
 import itertools
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 import sqlalchemy
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 
-from myproject.models import SignIn
+from myproject.db.base import utcnow
+from myproject.models import SignIn, StoredFigures, User
+from myproject.overview.views import LARGEST_SMALL, NAME
 
 from . import ADMINISTRATOR, MEMBER, ROOT
 
@@ -238,3 +241,17 @@ def arrive(page, visit, outside):
 def width_needed(page):
     """Return the width of the whole page in CSS pixels."""
     return page.evaluate("document.documentElement.scrollWidth")
+
+
+@pytest.mark.parametrize("count", [678, 1234, 9_999_999])
+def test_numbers_beside_bars_fit_into_the_narrowest_window(browse, outside, count):
+    figures = {"posts": 0, "roles": [["member", count]], "bands": [[20, count]], "months": [[2026, 11, count]]}
+    with outside.begin() as connection:
+        connection.execute(sqlalchemy.insert(User), [{"name": "John Doe"}] * (LARGEST_SMALL + 1))
+        row = {"name": NAME, "figures": json.dumps(figures), "counted_at": utcnow()}
+        connection.execute(sqlalchemy.insert(StoredFigures).values(row))
+    page = browse(width=NARROWEST)
+    page.goto("/overview")
+    numbers = page.locator("svg text", has_text=f"{count:,}").all()
+    assert len(numbers) == 3
+    assert max(text.bounding_box()["x"] + text.bounding_box()["width"] for text in numbers) <= NARROWEST
