@@ -1,6 +1,7 @@
 """Pages: Jinja templates in the language of the request, and the static files that they link to."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def without_direction_controls(text: str) -> str:
 
     New texts have none (rules.py), but other programs may have written some.
     """
-    return text.translate(dict.fromkeys(map(ord, DIRECTION_CONTROLS)))
+    return re.sub(f"[{DIRECTION_CONTROLS}]", "", text)
 
 
 def isolate(text: object) -> Markup:

@@ -7,7 +7,7 @@ import pytest
 
 from myproject.models import SignIn, User
 from myproject.signin.passwords import MAX_LENGTH, Hasher
-from tests.signed_in import COSTS, HASHER, PASSWORD
+from tests.signed_in import COSTS, HASHER, PASSWORD, PASSWORD_HASH
 
 from .conftest import is_signed_in, sign_in
 
@@ -374,3 +374,10 @@ def test_signing_out_does_not_wait_for_the_browser_to_empty_its_cache(enter, ada
 
 def test_a_browser_asks_before_it_shows_a_stored_page_again(enter, ada):
     assert enter(ada).get("/users").headers["Cache-Control"] == "private, no-cache"
+
+
+def test_an_email_with_what_cannot_be_seen_signs_in(stranger, make_user):
+    make_user(email="john@example.com", password_hash=PASSWORD_HASH)
+    form = stranger.get("/signin").forms["record"]
+    form["email"], form["password"] = "\u200bjohn@example.com\u202c", PASSWORD
+    form.submit(status=303)
