@@ -14,7 +14,7 @@ from ..users.models import User
 from ..web.carried import carry, read_carried
 from ..web.errors import page_with_changes
 from ..web.events import log_event, name_page
-from ..web.flash import flash
+from ..web.flash import flash, forward
 from ..web.i18n import _
 from ..web.paths import is_own_path
 from ..web.request import Request
@@ -43,7 +43,8 @@ def ask_to_sign_in(request: Request) -> Response:
     page, typed = path_of_form(request), read_typed(request)
     text = carry(request, typed)
     if typed is None or text is None:
-        return HTTPSeeOther(request.route_path("signin", _query={"next": page}))
+        # With the message for this page: a person who has deleted their own record is told here.
+        return forward(request, request.route_path("signin", _query={"next": page}))
     # The page's own form is another one than the form that was sent.
     request.submitted = None
     form = sign_in_form(request, next=page, typed=text)

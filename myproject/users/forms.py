@@ -14,6 +14,15 @@ from .belongings import Belongings, belongings_of, newest_posts
 from .fields import FIELDS, Field, parse_email
 from .models import EMAIL_LENGTH, User
 
+# What else a change does to the sign-ins of another user, and of the person who makes it.
+HINTS = {
+    "role": _("A new role signs the user out everywhere."),
+    "active": _("Inactive users cannot sign in, and are signed out everywhere."),
+}
+HINTS_OF_OWN_ACCOUNT = {
+    "role": _("A new role signs you out of all other browsers."),
+    "active": _("This is your own account. If it becomes inactive, you are signed out and cannot sign in again."),
+}
 # Titles of posts on the page that asks before a user is deleted.
 MOST_TITLES_NAMED = 10
 
@@ -62,6 +71,11 @@ class UserForm(FieldsForm):
         for field in FIELDS:
             if field.permission is not None and not request.has_permission(field.permission):
                 del self[field.name]
+        if user is not None:
+            hints = HINTS_OF_OWN_ACCOUNT if user.id == identity_of(request).id else HINTS
+            for name, hint in hints.items():
+                if name in self:
+                    self[name].description = hint
         if not self.is_risky(user) or identity_of(request).is_confirmed:
             del self.your_password
 

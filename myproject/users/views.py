@@ -100,7 +100,10 @@ def update(user: User, request: Request) -> Any:
     form = UserForm(request, user)
     if not save(form, user):
         return form.invalid(request, user=user)
-    flash(request, _("The changes to ${name} were saved.", mapping={"name": user.name}))
+    if user.id == identity_of(request).id and not user.active:
+        flash(request, _("Your account is inactive now, so you were signed out."))
+    else:
+        flash(request, _("The changes to ${name} were saved.", mapping={"name": user.name}))
     return HTTPSeeOther(request.route_path("users.show", id=user.id))
 
 
