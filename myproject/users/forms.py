@@ -3,6 +3,7 @@
 from typing import Any
 
 import wtforms
+from pyramid.i18n import TranslationString
 
 from ..web.form_fields import CheckField, ChoiceField, ParsedField, PasswordAgainField
 from ..web.forms import DeleteForm, RecordForm
@@ -10,8 +11,9 @@ from ..web.i18n import _
 from ..web.identity import identity_of
 from ..web.request import Request
 from ..web.rules import required as as_required
+from .administrators import is_last_administrator
 from .belongings import Belongings, belongings_of, newest_posts
-from .fields import FIELDS, Field, parse_email
+from .fields import FIELDS, LAST_ADMINISTRATOR_STAYS, Field, parse_email
 from .models import EMAIL_LENGTH, User
 
 # What else a change does to the sign-ins of another user, and of the person who makes it.
@@ -99,5 +101,11 @@ class DeleteUserForm(DeleteForm):
         self.belongings = belongings_of(request.dbsession, user)
         self.posts_named = newest_posts(request.dbsession, user, MOST_TITLES_NAMED)
         super().__init__(request, user, named=str(self.belongings))
+        self.user = user
         # What the page has named when it was opened.
         self.before = Belongings.parse(self.named.data or "") or self.belongings
+
+    @property
+    def refusal(self) -> TranslationString | None:
+        """Why the database would refuse, or `None`: the page says it, and does not ask."""
+        return LAST_ADMINISTRATOR_STAYS if is_last_administrator(self.request.dbsession, self.user) else None
