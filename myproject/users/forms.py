@@ -12,7 +12,7 @@ from ..web.identity import identity_of
 from ..web.request import Request
 from ..web.rules import required as as_required
 from .administrators import is_last_administrator
-from .belongings import Belongings, belongings_of, newest_posts
+from .belongings import MOST_TITLES_NAMED, Belongings, belongings_of, newest_posts
 from .fields import FIELDS, LAST_ADMINISTRATOR_STAYS, Field, parse_email
 from .models import EMAIL_LENGTH, User
 
@@ -25,8 +25,6 @@ HINTS_OF_OWN_ACCOUNT = {
     "role": _("A new role signs you out of all other browsers."),
     "active": _("This is your own account. If it becomes inactive, you are signed out and cannot sign in again."),
 }
-# Titles of posts on the page that asks before a user is deleted.
-MOST_TITLES_NAMED = 10
 
 
 class EmailField(ParsedField):
@@ -98,8 +96,8 @@ class DeleteUserForm(DeleteForm):
     """Asks before a user is deleted, with their posts and saved views."""
 
     def __init__(self, request: Request, user: User) -> None:
-        self.belongings = belongings_of(request.dbsession, user)
         self.posts_named = newest_posts(request.dbsession, user, MOST_TITLES_NAMED)
+        self.belongings = belongings_of(request.dbsession, user, self.posts_named)
         super().__init__(request, user, named=str(self.belongings))
         self.user = user
         # What the page has named when it was opened.
