@@ -108,6 +108,12 @@ def test_a_refused_password_gets_a_message(enter, ada, rows, subtests):
     assert rows(User)[0].password_hash == ada.password_hash
 
 
+def test_the_length_of_a_password_is_said_once(enter, ada):
+    browser = enter(ada)
+    for new in "short", "password1234":
+        assert change_own(browser, ada, new=new).text.count("t least 12 characters") == 1
+
+
 @pytest.mark.parametrize("role", ["member", "editor", "admin"])
 def test_nobody_changes_another_users_password(enter, ada, make_person, role, rows):
     browser = enter(make_person("Bob", email="bob@example.com", role=role))
