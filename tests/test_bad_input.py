@@ -338,12 +338,18 @@ SEARCHES = {
         " ".join(f"{number}" for number in range(200)),
         "This search has too many words. Only the first 20 were used.",
     ),
-    "an age backwards": ("age:90-10", "The age range 90 to 10 is the wrong way round. Did you mean 10 to 90?"),
-    "a month that is none": ("joined:2026-13", "“2026-13” is not a date. Use a date like 2026-01-31."),
-    "a day that is none": ("joined:2026-02-30", "“2026-02-30” is not a date. Use a date like 2026-01-31."),
+    "an age backwards": (
+        "age:90-10",
+        "The age range 90 to 10 is reversed and was ignored. Did you mean 10 to 90?",
+    ),
+    "a month that is none": ("joined:2026-13", "“2026-13” is not a date and was ignored. Use a date like 2026-01-31."),
+    "a day that is none": (
+        "joined:2026-02-30",
+        "“2026-02-30” is not a date and was ignored. Use a date like 2026-01-31.",
+    ),
     "days backwards": (
         "joined:2026..2025",
-        "The date range 2026 to 2025 is the wrong way round. Did you mean 2025 to 2026?",
+        "The date range 2026 to 2025 is reversed and was ignored. Did you mean 2025 to 2026?",
     ),
     "an unknown role": ("role:root", "Unknown role “root”"),
     "an age of 5000 digits": ("age:" + "9" * 5000, "is not an age"),
@@ -449,15 +455,15 @@ def test_a_list_url_that_no_page_links_to_is_refused(app, subtests):
 
 
 NOTED_LISTS = {
-    "age_from=90&age_to=10": "The age range 90 to 10 is the wrong way round.",
-    "age_from=%00": "is not an age. Use a whole number",
-    "age_to=1e1": "is not an age. Use a whole number",
-    "age_to=" + "9" * 5000: "is not an age. Use a whole number",
-    "joined_from=2026-13": "is not a date. Use a date like",
-    "joined_to=%EF%BC%92%EF%BC%90%EF%BC%92%EF%BC%96": "is not a date. Use a date like",
-    "joined_from=2026&joined_to=2025": "is the wrong way round",
-    "sort=age&from=old": "is not an age. Use a whole number",
-    "sort=joined&from=2026-13": "is not a date. Use a date like",
+    "age_from=90&age_to=10": "The age range 90 to 10 is reversed and was ignored.",
+    "age_from=%00": "is not an age and was ignored. Use a whole number",
+    "age_to=1e1": "is not an age and was ignored. Use a whole number",
+    "age_to=" + "9" * 5000: "is not an age and was ignored. Use a whole number",
+    "joined_from=2026-13": "is not a date and was ignored. Use a date like",
+    "joined_to=%EF%BC%92%EF%BC%90%EF%BC%92%EF%BC%96": "is not a date and was ignored. Use a date like",
+    "joined_from=2026&joined_to=2025": "is reversed",
+    "sort=age&from=old": "is not an age and was ignored. Use a whole number",
+    "sort=joined&from=2026-13": "is not a date and was ignored. Use a date like",
     "sort=role&from=a": "To jump to a place in the list",
 }
 

@@ -5,7 +5,7 @@ from typing import Any
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, defer, joinedload
+from sqlalchemy.orm import defer, joinedload
 
 from ..db import to_id
 from ..users.models import BY_NAME, User
@@ -99,16 +99,17 @@ def form_for(request: Request, post: Post | None = None) -> PostForm:
     preselected = request.GET.get("author_id", post.author_id if post else identity_of(request).id)
     submitted = request.submitted or {}
     chosen, shown = to_id(submitted.get("author_id", preselected)), to_id(submitted.get("shown_author_id"))
-    authors = possible_authors(request.dbsession, chosen, shown, post.author_id if post else None)
+    authors = possible_authors(request, chosen, shown, post.author_id if post else None)
     return PostForm(request, post, authors=authors, author_id=chosen if chosen in authors else None)
 
 
-def possible_authors(dbsession: Session, *others: int | None) -> dict[int, str]:
+def possible_authors(request: Request, *others: int | None) -> dict[int, str]:
     """Return the names by id of the first MOST_AUTHORS_OFFERED users by name, and of those with the ids `others`."""
-    users = select(User.id, User.name)
+    users = select(User.id, User.name, User.email, User.active)
     first = users.order_by(*BY_NAME).limit(MOST_AUTHORS_OFFERED)
-    names: dict[int, str] = dict(dbsession.execute(first).all())
+    names = {user.id: request.name_of(user) for user in request.dbsession.execute(first)}
     missing = set(others) - names.keys() - {None}
     if missing:
-        names |= dict(dbsession.execute(users.where(User.id.in_(missing))).all())
+        others_found = request.dbsession.execute(users.where(User.id.in_(missing)))
+        names |= {user.id: request.name_of(user) for user in others_found}
     return names

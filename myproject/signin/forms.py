@@ -15,6 +15,7 @@ from ..web.forms import Form
 from ..web.i18n import _
 from ..web.request import Request
 from .hashing import find_password_problem
+from .password_rules import TOO_SHORT
 
 
 class SignInForm(Form):
@@ -68,6 +69,9 @@ class NewPasswordForm(Form):
     def validate_password(self, field: PasswordField) -> None:
         """Refuse a password that is too short or easy to guess."""
         message = find_password_problem(self.request, field.data, *self.words)
+        if message is TOO_SHORT:
+            # The message repeats it.
+            field.description = ""
         if message:
             raise ValidationError(message)
 

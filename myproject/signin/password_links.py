@@ -4,7 +4,7 @@ from typing import Any
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.security import NO_PERMISSION_REQUIRED
-from pyramid.view import view_config
+from pyramid.view import exception_view_config, view_config
 from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased, joinedload
 
@@ -23,6 +23,10 @@ from .hashing import hash_password, submitted_form
 from .identity import end_sign_in, set_password, suggest_email
 from .models import LINK_LIFETIME, PasswordLink, digest, new_token
 
+PASSWORD_SET = _("Your password was set. You can sign in now.")
+PASSWORD_SET_INACTIVE = _(
+    "Your password was set, but your account is inactive. You cannot sign in until an administrator makes it active."
+)
 NEW_LINK_PAGE = {
     "route_name": "users.password_link",
     "permission": "administer",
@@ -38,22 +42,26 @@ SET_PASSWORD_PAGE = {
 @view_config(**NEW_LINK_PAGE, request_method="GET")
 def new_link(user: User, request: Request) -> dict[str, Any]:
     """Explain what the link is for."""
-    return {"form": ConfirmForm(request), "user": user, "role": ROLE_NAMES[user.role], "link": None}
+    return {"form": ConfirmForm(request), **names_of(user, request)}
 
 
 @view_config(**NEW_LINK_PAGE, request_method="POST")
 def create_link(user: User, request: Request) -> dict[str, Any]:
     """Make a link that replaces the user's earlier one, and show it this one time."""
-    form = ConfirmForm(request)
+    form, names = ConfirmForm(request), names_of(user, request)
     if user.email is None or not form.validate():
-        return form.invalid(request, user=user, role=ROLE_NAMES[user.role], link=None)
+        return form.invalid(request, **names)
     token = new_token()
     maker_id = identity_of(request).id
     link = PasswordLink(user_id=user.id, maker_id=maker_id, token=digest(token), created_at=utcnow())
     request.dbsession.merge(link)
     request.after_commit(log_event, request, "password link made", user=user.id)
-    url = request.route_url("set_password", token=token)
-    return {"form": form, "user": user, "role": ROLE_NAMES[user.role], "link": url}
+    return {"form": form, **names, "link": request.route_url("set_password", token=token)}
+
+
+def names_of(user: User, request: Request) -> dict[str, Any]:
+    """Return what the template needs beside the form: also the link that is open now, which a new one replaces."""
+    return {"user": user, "role": ROLE_NAMES[user.role], "open_link": open_password_link(request, user), "link": None}
 
 
 def open_password_link(request: Request, user: User) -> PasswordLink | None:
@@ -62,22 +70,33 @@ def open_password_link(request: Request, user: User) -> PasswordLink | None:
     return request.dbsession.scalar(query.options(joinedload(PasswordLink.maker)))
 
 
+class UnknownLink(HTTPNotFound):
+    """A link that does not exist, has expired, or was used, ended or replaced: nobody learns which."""
+
+
+@exception_view_config(UnknownLink, renderer="signin/unknown_link.jinja2")
+def unknown_link(error: UnknownLink, request: Request) -> dict[str, Any]:
+    """Answer 404, and show the way to the sign-in page: the link may already have been used by this person."""
+    request.response.status_int = 404
+    return {}
+
+
 def link_in_url(request: Request) -> PasswordLink:
-    """Return the PasswordLink whose token is in the URL, or raise `HTTPNotFound` if there is none of the last day.
+    """Return the PasswordLink whose token is in the URL, or raise `UnknownLink` if there is none of the last day.
 
     The first look is a read-only transaction of its own, so that strangers who guess tokens never wait for a lock or
     take one, and so that the new password is hashed before the request's transaction (hashing.py).
     """
     rows = read_rows(request.registry["dbsession_factory"], find_link(request, User.name, User.email))
     if not rows:
-        raise unknown_link()
+        raise UnknownLink()
     if submitted_form(request):
         form = NewPasswordForm(request, words=rows[0])
         if form.validate():
             hash_password(request, form.password.data)
     link = request.dbsession.scalar(find_link(request, PasswordLink))
     if link is None:
-        raise unknown_link()
+        raise UnknownLink()
     return link
 
 
@@ -93,11 +112,6 @@ def valid_links(*columns: Any) -> Select:
     """
     query = select(*columns).join_from(PasswordLink, PasswordLink.user).join(PasswordLink.maker.of_type(aliased(User)))
     return query.where(PasswordLink.created_at > utcnow() - LINK_LIFETIME)
-
-
-def unknown_link() -> HTTPNotFound:
-    """Return the error for a link that does not exist, was used or has expired: nobody learns which."""
-    return HTTPNotFound(_("This link has expired or was already used. Ask an administrator for a new one."))
 
 
 @view_config(**SET_PASSWORD_PAGE, request_method="GET")
@@ -117,5 +131,5 @@ def update_password(link: PasswordLink, request: Request) -> dict[str, Any] | HT
         end_sign_in(request)
     set_password(request, user, form.password.data)
     suggest_email(request, user)
-    flash(request, _("Your password was set. You can sign in now."))
+    flash(request, PASSWORD_SET if user.active else PASSWORD_SET_INACTIVE)
     return HTTPSeeOther(request.route_path("signin"))

@@ -23,6 +23,7 @@ TOO_SIMILAR = _("This password is too similar to your name, your email or the na
 TOO_COMMON = _("This password is too common. Choose another one.")
 # Characters, after normalisation.
 MIN_LENGTH = 12
+TOO_SHORT = _("Enter at least ${min} characters. Several words are easy to remember.", mapping={"min": MIN_LENGTH})
 COMMON_PASSWORDS_FILE = Path(__file__).with_name("common_passwords.txt")
 # Shorter words of that file are not looked for: abc of abc123 would refuse 7391-abc-8462 too.
 MIN_COMMON_WORD_LENGTH = 4
@@ -67,7 +68,7 @@ def find_problem(password: str, *personal_words: str | None) -> TranslationStrin
 
 def _find_invalid_text(password: str) -> TranslationString | None:
     if len(password) < MIN_LENGTH:
-        return _("Enter at least ${min} characters. Several words are easy to remember.", mapping={"min": MIN_LENGTH})
+        return TOO_SHORT
     if len(password) > MAX_LENGTH:
         return _("Enter at most ${max} characters.", mapping={"max": MAX_LENGTH})
     # Not every keyboard can type control characters and line separators; a lone surrogate (Cs) is half a character.

@@ -14,7 +14,7 @@ from ..users.models import User
 from ..web.carried import carry
 from ..web.errors import error_page, page_with_changes, path_of_form
 from ..web.events import log_event, name_page
-from ..web.flash import flash
+from ..web.flash import flash, forward
 from ..web.i18n import _
 from ..web.limits import MAX_BODY_BYTES
 from ..web.paths import is_own_path
@@ -49,7 +49,8 @@ def ask_to_sign_in(request: Request) -> dict[str, Any] | Response:
     if text is None or (request.content_length or 0) > MAX_BODY_BYTES:
         return error_page(request, 413)
     if not text:
-        return HTTPSeeOther(request.route_path("signin", _query={"next": page}))
+        # With the message for this page: a person who has deleted their own record is told here.
+        return forward(request, request.route_path("signin", _query={"next": page}))
     # The page's own form is another one than the form that was sent.
     request.submitted = None
     form = sign_in_form(request, next=page, typed=text)

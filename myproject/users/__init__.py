@@ -9,6 +9,7 @@ from pyramid.httpexceptions import HTTPNotFound
 
 from ..security import row_in_url
 from ..web.request import Request
+from .former_member import is_former_member, name_of
 from .forms import UserForm
 from .models import User
 from .saved_views.forms import SavedViewForm
@@ -16,7 +17,9 @@ from .saved_views.models import SavedView
 
 
 def includeme(config: Configurator) -> None:
-    """Add the pages below `/users`."""
+    """Add the pages below `/users`, and what their templates ask about a user."""
+    config.add_request_method(name_of)
+    config.add_request_method(is_former_member)
     config.add_route("home", "/")
     config.add_route("users.list", "/users")
     config.add_route("users.new", "/users/new")

@@ -8,10 +8,20 @@ SQLite's REPLACE deletes a row without firing the triggers of DELETE, unless the
 `users_administered` that there has been an administrator, and from then on require one after every write.
 """
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from ..db.triggers import create_with_table
-from .models import User
+from .models import CAN_SIGN_IN, User
 
 LAST_ADMINISTRATOR = "last_administrator"
+
+
+def is_last_administrator(dbsession: Session, user: User) -> bool:
+    """Return whether the triggers would refuse to remove `user` now, for a page that says so before."""
+    administrators = select(User.id).where(CAN_SIGN_IN, User.role == "admin").limit(2)
+    return dbsession.scalars(administrators).all() == [user.id]
+
 
 CAN_ADMINISTER = "role = 'admin' AND active AND email IS NOT NULL AND password_hash IS NOT NULL"
 NEW_CAN_ADMINISTER = "NEW.role = 'admin' AND NEW.active AND NEW.email IS NOT NULL AND NEW.password_hash IS NOT NULL"

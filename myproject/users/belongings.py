@@ -1,7 +1,8 @@
 """What is deleted with a user: their posts and saved views, and how the pages name it without loading it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
@@ -11,6 +12,8 @@ from .models import User
 
 # Titles of posts on the page of a user.
 MOST_TITLES = 100
+# Titles of posts on the page that asks before a user is deleted.
+MOST_TITLES_NAMED = 10
 
 
 class Summary(NamedTuple):
@@ -23,28 +26,35 @@ class Summary(NamedTuple):
 
 
 class Belongings(NamedTuple):
-    """A user's version, and summaries of what is deleted with them. As text, it is what a page named."""
+    """A user's version, and what is deleted with them: summaries, and the versions of the posts that a page names.
+
+    As text, it is what a page named.
+    """
 
     version: int
     posts: Summary
     saved_views: Summary
+    versions_of_posts: Mapping[int, int]
 
     def __str__(self) -> str:
-        return ".".join(map(str, [self.version, *self.posts, *self.saved_views]))
+        numbers = [self.version, *self.posts, *self.saved_views, *chain(*self.versions_of_posts.items())]
+        return ".".join(map(str, numbers))
 
     @classmethod
     def parse(cls, text: str) -> "Belongings | None":
         """Return the Belongings that the text says, or `None`."""
-        if not re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18}){8}", text):
+        if not re.fullmatch(rf"[0-9]{{1,18}}(\.[0-9]{{1,18}}){{8,{8 + 2 * MOST_TITLES_NAMED}}}", text):
             return None
         version, *numbers = map(int, text.split("."))
-        return cls(version, Summary(*numbers[:4]), Summary(*numbers[4:]))
+        posts_named = dict(zip(numbers[8::2], numbers[9::2], strict=False))
+        return cls(version, Summary(*numbers[:4]), Summary(*numbers[4:8]), posts_named)
 
 
-def belongings_of(dbsession: Session, user: User) -> Belongings:
-    """Return what would be deleted with the user now."""
+def belongings_of(dbsession: Session, user: User, posts_named: Sequence[Any]) -> Belongings:
+    """Return what would be deleted with the user now; `posts_named` are the posts that the page names."""
     posts = summarise(dbsession, "posts", "author_id", user)
-    return Belongings(user.version, posts, summarise(dbsession, "saved_views", "user_id", user))
+    saved_views = summarise(dbsession, "saved_views", "user_id", user)
+    return Belongings(user.version, posts, saved_views, {post.id: post.version for post in posts_named})
 
 
 def summarise(dbsession: Session, table_name: str, owner: str, user: User) -> Summary:
@@ -57,9 +67,10 @@ def summarise(dbsession: Session, table_name: str, owner: str, user: User) -> Su
 
 
 def newest_posts(dbsession: Session, user: User, most: int) -> Sequence[Any]:
-    """Return the id, title and day of the user's newest posts, at most `most`."""
+    """Return the id, title, day and version of the user's newest posts, at most `most`."""
     posts = User.metadata.tables["posts"]
-    query = select(posts.c.id, posts.c.title, posts.c.created_at).where(posts.c.author_id == user.id)
+    columns = posts.c.id, posts.c.title, posts.c.created_at, posts.c.version
+    query = select(*columns).where(posts.c.author_id == user.id)
     return dbsession.execute(query.order_by(posts.c.id.desc()).limit(most)).all()
 
 

@@ -23,9 +23,14 @@ class EraseForm(DeleteUserForm, ConfirmForm):
 
     posts = ChoiceField(
         _("Posts"),
-        choices={"keep": _("Keep them anonymously"), "delete": _("Delete them")},
+        choices={"keep": _("Keep them under the name “Former member”"), "delete": _("Delete them")},
         default="keep",
     )
+
+    def __init__(self, request: Request, user: User) -> None:
+        super().__init__(request, user)
+        if not self.belongings.posts.number:
+            del self.posts
 
 
 @view_config(**PAGE, request_method="GET")
@@ -40,7 +45,7 @@ def erase(user: User, request: Request) -> Any:
     form, user_id = EraseForm(request, user), user.id
     if not form.validate():
         return form.invalid(request, user=user, fields=FIELDS)
-    user.erase(keep_posts=form.posts.data == "keep")
+    user.erase(keep_posts=form.data.get("posts") == "keep")
     request.after_commit(log_event, request, "erased", user=user_id)
     # Without their name: the message travels in a cookie.
     flash(request, _("The user was erased permanently."))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import wtforms
+from pyramid.i18n import TranslationString
 
 from ..web.form_fields import CheckField, ChoiceField, ParsedField, PasswordAgainField
 from ..web.forms import DeleteForm, RecordForm
@@ -10,12 +11,20 @@ from ..web.i18n import _
 from ..web.identity import identity_of
 from ..web.request import Request
 from ..web.rules import required as as_required
-from .belongings import Belongings, belongings_of, newest_posts
-from .fields import FIELDS, Field, parse_email
+from .administrators import is_last_administrator
+from .belongings import MOST_TITLES_NAMED, Belongings, belongings_of, newest_posts
+from .fields import FIELDS, LAST_ADMINISTRATOR_STAYS, Field, parse_email
 from .models import User
 
-# Titles of posts on the page that asks before a user is deleted.
-MOST_TITLES_NAMED = 10
+# What else a change does to the sign-ins of another user, and of the person who makes it.
+HINTS = {
+    "role": _("A new role signs the user out everywhere."),
+    "active": _("Inactive users cannot sign in, and are signed out everywhere."),
+}
+HINTS_OF_OWN_ACCOUNT = {
+    "role": _("A new role signs you out of all other browsers."),
+    "active": _("This is your own account. If it becomes inactive, you are signed out and cannot sign in again."),
+}
 
 
 class EmailField(ParsedField):
@@ -62,6 +71,11 @@ class UserForm(FieldsForm):
         for field in FIELDS:
             if field.permission is not None and not request.has_permission(field.permission):
                 del self[field.name]
+        if user is not None:
+            hints = HINTS_OF_OWN_ACCOUNT if user.id == identity_of(request).id else HINTS
+            for name, hint in hints.items():
+                if name in self:
+                    self[name].description = hint
         if not self.is_risky(user) or identity_of(request).is_confirmed:
             del self.your_password
 
@@ -82,8 +96,14 @@ class DeleteUserForm(DeleteForm):
     """Asks before a user is deleted, with their posts and saved views."""
 
     def __init__(self, request: Request, user: User) -> None:
-        self.belongings = belongings_of(request.dbsession, user)
         self.posts_named = newest_posts(request.dbsession, user, MOST_TITLES_NAMED)
+        self.belongings = belongings_of(request.dbsession, user, self.posts_named)
         super().__init__(request, user, named=str(self.belongings))
+        self.user = user
         # What the page has named when it was opened.
         self.before = Belongings.parse(self.named.data or "") or self.belongings
+
+    @property
+    def refusal(self) -> TranslationString | None:
+        """Why the database would refuse, or `None`: the page says it, and does not ask."""
+        return LAST_ADMINISTRATOR_STAYS if is_last_administrator(self.request.dbsession, self.user) else None

@@ -102,7 +102,10 @@ def update(user: User, request: Request) -> Any:
     form = UserForm(request, user)
     if not save(form, user):
         return form.invalid(request, user=user)
-    flash(request, _("The changes to ${name} were saved.", mapping={"name": user.name}))
+    if user.id == identity_of(request).id and not user.active:
+        flash(request, _("Your account is inactive now, so you were signed out."))
+    else:
+        flash(request, _("The changes to ${name} were saved.", mapping={"name": request.name_of(user)}))
     return HTTPSeeOther(request.route_path("users.show", id=user.id))
 
 
@@ -120,7 +123,7 @@ def delete(user: User, request: Request) -> Any:
         return form.invalid(request, user=user)
     user.delete()
     request.after_commit(log_event, request, "user deleted", user=user.id)
-    flash(request, _("${name} was deleted.", mapping={"name": user.name}))
+    flash(request, _("${name} was deleted.", mapping={"name": request.name_of(user)}))
     return HTTPSeeOther(request.route_path("users.list"))
 
 

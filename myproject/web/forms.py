@@ -3,7 +3,7 @@
 Every message is a translation string, which templates show by the `translate` filter.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import wtforms
@@ -193,6 +193,10 @@ class ConfirmForm(Form):
         super().__init__(request, record, **values)
         if identity_of(request).is_confirmed:
             del self.your_password
+
+    def __iter__(self) -> Iterator[wtforms.Field]:
+        """Return the fields in the order of the page: the password comes last, after what it confirms."""
+        return iter(sorted(super().__iter__(), key=lambda field: isinstance(field, PasswordAgainField)))
 
 
 def try_write(form: Form, write: Callable[[], object], explain: Explain) -> bool:

@@ -43,6 +43,9 @@ class Request(pyramid.request.Request):
     https_address: str | None
     languages: dict[str, str]
     pop_flash: Callable[[], str | None]
+    # Added by myproject.users.
+    name_of: Callable[[Any], str]
+    is_former_member: Callable[[Any], bool]
     # Added by myproject.signin.
     identity: "Identity | None"
     known_identity: "Identity | None"

@@ -88,3 +88,25 @@ def test_the_sign_in_page_is_left_without_a_question(browse):
     page.goto("/signin")
     page.get_by_label("Email").fill("ada@example.com")
     assert asked(page, click(page, "한국어")) is None
+
+
+@pytest.fixture
+def link_page(browse, make_user):
+    """A window with a password link, which is shown only once."""
+    user, page = make_user("John Doe", email="john@example.com"), browse()
+    page.goto(f"/users/{user.id}/password-link")
+    page.get_by_role("button", name="Create link").click()
+    return page
+
+
+def test_a_password_link_is_left_only_after_a_question(link_page):
+    assert asked(link_page, click(link_page, "한국어")) == "beforeunload"
+    assert asked(link_page, click(link_page, "Done")) is None
+    expect(link_page.get_by_role("heading", level=1)).to_have_text("John Doe")
+
+
+def test_a_password_link_is_copied(link_page):
+    link_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    link_page.get_by_role("button", name="Copy").click()
+    expect(link_page.get_by_role("status")).to_have_text("Copied.")
+    assert link_page.evaluate("navigator.clipboard.readText()") == link_page.locator(".secret").inner_text()

@@ -115,12 +115,14 @@ PAGES = {
     "sign-ins-nowhere": Visit("/users/2/sign-ins"),
     "password-link": Visit("/users/1/password-link"),
     "password-link-shown": Visit("/users/1/password-link", press="main .actions button"),
+    "password-link-inactive": Visit("/users/4/password-link"),
     "password-link-without-email": Visit("/users/7/password-link"),
     "set-password": Visit("/set-password/link", session=None),
     "set-password-signed-in": Visit("/set-password/link", session=MEMBER),
     "set-password-refused": Visit(
         "/set-password/link", {"password": "short"}, press="main .actions button", status=422, session=None
     ),
+    "set-password-unknown": Visit("/set-password/used", session=None, status=404),
     "erase": Visit("/users/1/erase"),
     "erase-changed": changed_meanwhile("/users/1/erase", {}, WRITE_A_POST),
     "error-403": Visit("/users/new", status=403, session=MEMBER),

@@ -172,9 +172,7 @@ def test_a_password_that_the_page_refuses_is_refused(run, rows, password, said):
     assert rows(User) == []
 
 
-@pytest.mark.parametrize(
-    "email", ["ada", "@example.com", "ada@", "a b@example.com", "", "é@x.com"]
-)
+@pytest.mark.parametrize("email", ["ada", "@example.com", "ada@", "a b@example.com", "", "é@x.com"])
 def test_an_invalid_email_is_refused(run, rows, email):
     with pytest.raises(SystemExit, match="is no address like name@"):
         run(email)

@@ -12,7 +12,7 @@ from tests.signed_in import HASHER, PASSWORD
 from .conftest import is_signed_in, sign_in
 
 NEW_PASSWORD = "nine green bottles hanging"
-UNKNOWN = "This link has expired or was already used. Ask an administrator for a new one."
+UNKNOWN = "It has expired, was already used, or was replaced by a newer one."
 
 
 def change_own(browser, user, present=PASSWORD, new=NEW_PASSWORD):
@@ -106,6 +106,12 @@ def test_a_refused_password_gets_a_message(enter, ada, rows, subtests):
             assert page.status_int == 422
             assert page.html.find(id="password-error").text
     assert rows(User)[0].password_hash == ada.password_hash
+
+
+def test_the_length_of_a_password_is_said_once(enter, ada):
+    browser = enter(ada)
+    for new in "short", "password1234":
+        assert change_own(browser, ada, new=new).text.count("t least 12 characters") == 1
 
 
 @pytest.mark.parametrize("role", ["member", "editor", "admin"])
@@ -338,12 +344,43 @@ def test_an_unknown_link_gets_an_error_page(stranger, subtests):
             assert page.html.h1
 
 
-def test_an_inactive_user_cannot_sign_in_after_using_a_link(make_person, make_link, visitor):
+def test_a_link_that_does_not_work_leads_to_the_sign_in_page(stranger):
+    page = stranger.get("/set-password/used", status=404)
+    assert page.html.h1.text == "This link does not work"
+    page.mustcontain(UNKNOWN, no="Back to users")
+    assert page.click("Sign in", href="/signin").status_int in (200, 303)
+
+
+def test_an_inactive_user_is_told_that_they_cannot_sign_in(make_person, make_link, visitor):
     person, browser = make_person(active=False), visitor()
-    form = browser.get(make_link(person)).forms["record"]
+    page = browser.get(make_link(person))
+    assert "Your account is inactive." in page.html.find(role="note").text
+    form = page.forms["record"]
     form["password"] = NEW_PASSWORD
-    form.submit(status=303)
+    page = form.submit(status=303).follow()
+    assert "you cannot sign in until" in page.html.find(role="status").text.lower()
+    page.mustcontain(no="You can sign in now")
     assert sign_in(browser, password=NEW_PASSWORD).status_int == 422
+
+
+def test_the_page_that_makes_a_link_says_that_the_user_is_inactive(admin, make_person):
+    page = admin.get(f"/users/{make_person(active=False).id}/password-link")
+    made = page.forms["record"].submit(status=200)
+    for each in page, made:
+        assert "This user is inactive and cannot sign in" in each.html.find(role="note").text
+
+
+def test_a_link_sent_again_is_said_to_have_replaced_the_first(admin, ada, visitor):
+    form = admin.get(f"/users/{ada.id}/password-link").forms["record"]
+    first, second = form.submit(status=200), form.submit(status=200)
+    first.mustcontain("Reloading this page creates a new link", no="The link that was created before")
+    second.mustcontain("The link that was created before no longer works.")
+    visitor().get(first.html.select_one(".secret code").text, status=404).mustcontain(UNKNOWN)
+
+
+def test_an_open_link_is_named_before_a_new_one_replaces_it(made, admin):
+    note = admin.get(f"/users/{made.user.id}/password-link").html.find(role="note").text
+    assert note.strip().startswith("A password link created by Grace Hopper works until ")
 
 
 def test_a_link_for_a_user_without_email_is_explained(admin, make_user):

@@ -129,6 +129,15 @@ def test_new_posts_are_named(app, john, outside, page):
 
 
 @pytest.mark.parametrize("page", ["delete", "erase"])
+def test_changed_posts_are_marked(app, john, outside, page):
+    form = app.get(f"/users/{john.id}/{page}").forms["record"]
+    with outside.begin() as connection:
+        edit_a_post(connection, john)
+    badges = form.submit(status=409).html.select("main li .badge")
+    assert [(badge.parent.find("bdi").text, badge.text) for badge in badges] == [("Post 1", "Changed")]
+
+
+@pytest.mark.parametrize("page", ["delete", "erase"])
 def test_what_does_not_go_with_the_user_is_not_asked_about(app, john, outside, rows, page, make_post):
     form = app.get(f"/users/{john.id}/{page}").forms["record"]
     make_post("Another's")
@@ -176,7 +185,7 @@ def test_the_page_names_the_saved_views(app, john):
 @pytest.mark.parametrize("path", ["/users/{}", "/users/{}/delete", "/users/{}/erase", "/posts"])
 def test_no_page_loads_texts_for_titles(app, john, statements, path):
     with statements() as executed:
-        app.get(path.format(john.id)).mustcontain("Post" if "erase" not in path else "2 posts")
+        app.get(path.format(john.id)).mustcontain("Post 2")
     assert [statement for statement in executed if "body" in statement] == []
 
 

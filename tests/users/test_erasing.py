@@ -54,12 +54,40 @@ def test_the_page_lists_what_is_deleted(app, person, make_post):
     page = app.get(f"/users/{person.id}").click("Erase permanently")
     assert page.html.h1.text == f"Erase {NAME} permanently?"
     assert [item.text for item in page.html.select("main li")] == [
-        "The record: name, email, age, role, active and password",
-        "Sessions and password link",
+        "All fields of the record: Name, Email, Age, Role, Active",
+        "The password, the password link and all sessions",
         "Saved views, including those shared with everyone",
-        "2 posts, or the author's name on them",
+        "Second",
+        "Hello",
     ]
-    page.mustcontain("This cannot be undone.")
+    page.mustcontain("It cannot be undone.", "This user has written 2 posts. Choose below what happens to them.")
+
+
+def test_only_who_has_posts_is_asked_what_happens_to_them(app, person, outside):
+    assert "posts" in app.get(f"/users/{person.id}/erase").forms["record"].fields
+    page = app.get(f"/users/{add_person(outside).id}/erase")
+    assert "posts" not in page.forms["record"].fields
+    page.mustcontain(no="Choose below")
+
+
+def test_the_password_is_asked_for_after_the_choice(wsgi, outside, person):
+    ago = utcnow() - CONFIRMED_15_MINUTES_AGO
+    app = browser_of(wsgi, outside, add_person(outside, role="admin"), confirmed_at=ago)
+    fields = app.get(f"/users/{person.id}/erase").html.select("#record .field label")
+    assert [label.text for label in fields] == ["Posts", "Confirm your password"]
+
+
+def test_the_pages_that_delete_and_erase_tell_themselves_apart(app, person):
+    page = app.get(f"/users/{person.id}/delete")
+    page.mustcontain("Deleting removes the record together with the user's posts. It cannot be undone.")
+    page = page.click("Erase permanently")
+    page.mustcontain("Erasing is for a person who asks for their data to be deleted. It cannot be undone.")
+    assert page.click("Delete").html.h1.text == f"Delete {NAME}?"
+
+
+def test_an_editor_has_no_link_to_a_page_that_is_closed_to_them(wsgi, outside, person):
+    page = browser_of(wsgi, outside, add_person(outside, role="editor")).get(f"/users/{person.id}/delete")
+    page.mustcontain("an administrator can erase the user permanently", no=f"/users/{person.id}/erase")
 
 
 def test_only_the_button_erases(app, person, outside):
@@ -125,6 +153,8 @@ def test_an_erased_user_is_signed_out_and_their_link_is_invalid(app, wsgi, outsi
 
 def test_posts_are_kept_under_former_member(app, person, rows):
     [before] = rows(Post)
+    page = app.get(f"/users/{person.id}/erase")
+    assert page.html.find("option", value="keep").text == "Keep them under the name “Former member”"
     erase(app, person)
     [post], [former] = rows(Post), rows(User)
     assert (post.id, post.title, post.body) == (before.id, before.title, before.body)
@@ -140,6 +170,34 @@ def test_former_member_is_created_once(app, outside, make_post, rows):
     [former] = rows(User)
     assert {post.author_id for post in rows(Post)} == {former.id}
     assert len(rows(Post)) == 3
+
+
+@pytest.fixture
+def former(app, person, rows):
+    """The user Former member, with one post."""
+    erase(app, person)
+    return rows(User)[0]
+
+
+@pytest.mark.parametrize(
+    "path", ["/users", "/users/{user}", "/users/{user}/delete", "/posts", "/posts/{post}", "/posts/{post}/edit"]
+)
+def test_former_member_is_shown_in_the_language_of_the_page(app, former, rows, path):
+    [post] = rows(Post)
+    app.extra_environ["HTTP_ACCEPT_LANGUAGE"] = "ko"
+    app.get(path.format(user=former.id, post=post.id)).mustcontain("이전 구성원", no="Former member")
+
+
+def test_a_person_with_that_name_keeps_it(app, make_user):
+    user = make_user("Former member")
+    app.extra_environ["HTTP_ACCEPT_LANGUAGE"] = "ko"
+    app.get(f"/users/{user.id}").mustcontain("Former member", no="실제 사용자가 아닙니다")
+
+
+@pytest.mark.parametrize("page", ["", "/delete", "/erase"])
+def test_pages_say_that_former_member_is_no_person(app, former, page):
+    note = app.get(f"/users/{former.id}{page}").html.find(role="note").text
+    assert note == "This is not a person. Posts of erased users are kept under this name."
 
 
 def test_a_user_named_former_member_gets_no_posts(app, person, make_user, rows):
@@ -183,7 +241,7 @@ def test_chosen_posts_are_deleted_and_no_others(app, person, make_post, rows):
 
 
 def test_former_member_is_not_created_without_posts(app, outside, rows):
-    erase(app, add_person(outside))
+    app.get(f"/users/{add_person(outside).id}/erase").forms["record"].submit(status=303)
     assert rows(User) == []
 
 

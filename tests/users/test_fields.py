@@ -22,7 +22,7 @@ def test_every_column_that_people_fill_in_is_a_field():
 def test_every_page_of_a_record_has_every_field(app, make_user, field):
     path = f"/users/{make_user('John Doe', email='john@example.com', age=30).id}"
     assert field.name in app.get(f"{path}/edit").forms["record"].fields
-    assert field.label.interpolate().lower() in app.get(f"{path}/erase").html.select_one("main li").text
+    assert field.label in app.get(f"{path}/erase").html.select_one("main li").text
     if field.name != "name":
         assert field.label in [term.text for term in app.get(path).html.select(".facts dt")]
 

@@ -17,7 +17,7 @@ from myproject.db.constraints import violated_constraint
 from myproject.models import User
 from myproject.users.administrators import LAST_ADMINISTRATOR
 from tests import postgresql_only, sqlite_only
-from tests.people import add_person, browser_of
+from tests.people import add_person, browser_of, token_of
 
 pytestmark = pytest.mark.usefixtures("nobody")
 
@@ -84,11 +84,16 @@ def remove_email(app, user):
 
 
 def delete(app, user):
-    return app.get(f"/users/{user.id}/delete").forms["record"].submit(expect_errors=True)
+    return confirm(app, f"/users/{user.id}/delete")
 
 
 def erase(app, user):
-    return app.get(f"/users/{user.id}/erase").forms["record"].submit(expect_errors=True)
+    return confirm(app, f"/users/{user.id}/erase")
+
+
+def confirm(app, path):
+    """Send the form of a page that may no longer have its button."""
+    return app.post(path, {"csrf_token": token_of(app)}, expect_errors=True)
 
 
 def change(app, user, **fields):
@@ -120,6 +125,16 @@ def test_no_page_removes_the_last_administrator(person, left, way):
 def test_without_the_triggers_the_pages_remove_the_last_administrator(person, left, way):
     assert leave(person, way).status_int == 303
     assert left() == 0
+
+
+@pytest.mark.parametrize("page", ["delete", "erase"])
+def test_a_page_says_that_the_last_administrator_stays_instead_of_asking(outside, person, page):
+    administrator, app = person("admin")
+    refused = app.get(f"/users/{administrator.id}/{page}")
+    assert refused.html.find(role="note").text.startswith("This is the last administrator who can sign in.")
+    assert "record" not in refused.forms
+    add_person(outside, role="admin")
+    assert "record" in app.get(f"/users/{administrator.id}/{page}").forms
 
 
 @pytest.mark.parametrize("way", [demote, delete])

@@ -13,7 +13,7 @@ from myproject.models import Post, User
 from myproject.scripts import messages
 
 # Latin words that Korean pages keep: names of the product, of the other language and of UTC, and examples of input.
-NAMES = re.compile(r"\b(myproject|Former member|English|IP|UTC|name@example\.com)\b")
+NAMES = re.compile(r"\b(myproject|English|IP|UTC|name@example\.com)\b")
 READ_ALOUD = ["title", "aria-label", "placeholder", "alt"]
 
 MOMENT = datetime.datetime(2026, 2, 3, 16, 5, 6, tzinfo=datetime.UTC)

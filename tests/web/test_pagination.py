@@ -406,7 +406,9 @@ def test_a_descending_list_opened_at_a_letter_has_all_that_begin_with_it(app, ma
 
 def test_an_invalid_place_is_noted_and_the_list_opens_at_its_start(app, crowd):
     page = app.get("/users", {"sort": "age", "from": "old"})
-    assert page.html.select_one(".note").text == "“old” is not an age. Use a whole number from 0 to 150."
+    assert (
+        page.html.select_one(".note").text == "“old” is not an age and was ignored. Use a whole number from 0 to 150."
+    )
     assert len(ids(page)) == 25
     assert link(page, "prev") is None
 

@@ -65,12 +65,12 @@ CHOICES: dict[str, frozenset[Any]] = {
     "posts": frozenset({True, False}),
 }
 UNKNOWN_CHOICE = {
-    "role": _("Unknown role “${text}”. Use role:member, role:editor or role:admin."),
-    "active": _("Unknown value “${text}”. Use active:yes or active:no."),
-    "posts": _("Unknown value “${text}”. Use posts:yes or posts:no."),
+    "role": _("Unknown role “${text}” was ignored. Use role:member, role:editor or role:admin."),
+    "active": _("Unknown value “${text}” was ignored. Use active:yes or active:no."),
+    "posts": _("Unknown value “${text}” was ignored. Use posts:yes or posts:no."),
 }
 UNKNOWN_FIELD = _(
-    "“${name}:” is not a field. Leave out the colon, or use email:, role:, age:, joined:, active: or posts:."
+    "“${name}:” was ignored. Leave out the colon, or use email:, role:, age:, joined:, active: or posts:."
 )
 AGE = re.compile(r"(?P<low>[0-9]{1,3})?(?:(?P<to>-)(?P<high>[0-9]{1,3})?)?")
 DAY = r"[0-9]{4}(?:-[0-9]{1,2}(?:-[0-9]{1,2})?)?"
@@ -185,7 +185,7 @@ def read_ages(text: str) -> AgeRange:
     """Return (from, to) of `30`, `30-40`, `30-` or `-40`, years, both included. Raises `Misread`."""
     match = AGE.fullmatch(text)
     if not match or not (match["low"] or match["high"]):
-        raise Misread(_("“${text}” is not an age. Use age:30 or age:30-40.", mapping={"text": text}))
+        raise Misread(_("“${text}” is not an age and was ignored. Use age:30 or age:30-40.", mapping={"text": text}))
     return read_age_range(match["low"], match["high"] if match["to"] else match["low"])
 
 
@@ -195,7 +195,7 @@ def read_age_range(first: str, last: str) -> AgeRange:
     if low is not None and high is not None and low > high:
         raise Misread(
             _(
-                "The age range ${low} to ${high} is the wrong way round. Did you mean ${high} to ${low}?",
+                "The age range ${low} to ${high} is reversed and was ignored. Did you mean ${high} to ${low}?",
                 mapping={"low": low, "high": high},
             )
         )
@@ -206,7 +206,7 @@ def _read_age(text: str) -> int:
     if not re.fullmatch("[0-9]{1,3}", text) or int(text) > OLDEST:
         raise Misread(
             _(
-                "“${text}” is not an age. Use a whole number from 0 to ${oldest}.",
+                "“${text}” is not an age and was ignored. Use a whole number from 0 to ${oldest}.",
                 mapping={"oldest": OLDEST, "text": text},
             )
         )
@@ -218,7 +218,10 @@ def read_joined(text: str) -> DayRange:
     match = DAYS.fullmatch(text)
     if not match or not (match["first"] or match["last"]):
         raise Misread(
-            _("“${text}” is not a date. Use joined:2026-01 or joined:2025..2026-01-31.", mapping={"text": text})
+            _(
+                "“${text}” is not a date and was ignored. Use joined:2026-01 or joined:2025..2026-01-31.",
+                mapping={"text": text},
+            )
         )
     return read_day_range(match["first"], match["last"] if match["to"] else match["first"])
 
@@ -229,7 +232,7 @@ def read_day_range(first: str, last: str) -> DayRange:
     if start and end and start >= end:
         raise Misread(
             _(
-                "The date range ${first} to ${last} is the wrong way round. Did you mean ${last} to ${first}?",
+                "The date range ${first} to ${last} is reversed and was ignored. Did you mean ${last} to ${first}?",
                 mapping={"first": first, "last": last},
             )
         )
@@ -246,7 +249,9 @@ def read_days(text: str) -> tuple[datetime.datetime, datetime.datetime]:
         year, month, day = [*parts, 1, 1][:3]
         start = datetime.datetime(year, month, day, tzinfo=datetime.UTC)
     except ValueError:
-        raise Misread(_("“${text}” is not a date. Use a date like 2026-01-31.", mapping={"text": text})) from None
+        raise Misread(
+            _("“${text}” is not a date and was ignored. Use a date like 2026-01-31.", mapping={"text": text})
+        ) from None
     try:
         if len(parts) == 1:
             return start, start.replace(year=start.year + 1)

@@ -104,7 +104,10 @@ def test_hits_are_marked(app):
 @pytest.mark.usefixtures("people")
 def test_a_term_without_meaning_is_noted_and_the_others_are_searched_for(app):
     page = search(app.get("/users"), "jose age:90-10")
-    assert page.html.select_one(".note").text == "The age range 90 to 10 is the wrong way round. Did you mean 10 to 90?"
+    assert (
+        page.html.select_one(".note").text
+        == "The age range 90 to 10 is reversed and was ignored. Did you mean 10 to 90?"
+    )
     assert (names(page), searches(page)["q"].value) == (["José Kim"], "jose age:90-10")
 
 

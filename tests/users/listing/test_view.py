@@ -58,13 +58,16 @@ def test_a_filter_may_be_open_at_one_end():
 @pytest.mark.parametrize(
     ("query", "note"),
     [
-        ("age_from=90&age_to=10", "The age range 90 to 10 is the wrong way round. Did you mean 10 to 90?"),
-        ("age_from=old", "“old” is not an age. Use a whole number from 0 to 150."),
-        ("age_to=-1", "“-1” is not an age. Use a whole number from 0 to 150."),
-        ("joined_from=2026-13", "“2026-13” is not a date. Use a date like 2026-01-31."),
+        (
+            "age_from=90&age_to=10",
+            "The age range 90 to 10 is reversed and was ignored. Did you mean 10 to 90?",
+        ),
+        ("age_from=old", "“old” is not an age and was ignored. Use a whole number from 0 to 150."),
+        ("age_to=-1", "“-1” is not an age and was ignored. Use a whole number from 0 to 150."),
+        ("joined_from=2026-13", "“2026-13” is not a date and was ignored. Use a date like 2026-01-31."),
         (
             "joined_from=2026&joined_to=2025",
-            "The date range 2026 to 2025 is the wrong way round. Did you mean 2025 to 2026?",
+            "The date range 2026 to 2025 is reversed and was ignored. Did you mean 2025 to 2026?",
         ),
     ],
 )
@@ -140,8 +143,8 @@ def test_a_list_of_the_newest_first_opens_at_the_end_of_a_day():
 @pytest.mark.parametrize(
     ("query", "text", "note"),
     [
-        ("sort=age", "old", "“old” is not an age. Use a whole number from 0 to 150."),
-        ("sort=joined", "2026-13", "“2026-13” is not a date. Use a date like 2026-01-31."),
+        ("sort=age", "old", "“old” is not an age and was ignored. Use a whole number from 0 to 150."),
+        ("sort=joined", "2026-13", "“2026-13” is not a date and was ignored. Use a date like 2026-01-31."),
         ("sort=role", "a", "To jump to a place in the list, sort it by name, email, age or date joined."),
     ],
 )

@@ -431,7 +431,7 @@ def test_an_obsolete_view_is_marked_and_can_be_deleted(of, ada, outside, rows, q
 def test_a_partly_obsolete_view_is_shown_with_a_note(of, ada, make_view):
     make_view(ada, query="q=kim+role%3Aking")
     browser = of(ada)
-    assert listed(browser)[0][1].startswith("“kim” Unknown role “king”. Use role:member")
+    assert listed(browser)[0][1].startswith("“kim” Unknown role “king” was ignored. Use role:member")
     browser.get(PLACE).click("^<bdi>Admins").mustcontain("Unknown role “king”")
 
 
