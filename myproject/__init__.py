@@ -18,6 +18,7 @@ def main(global_config: dict[str, str], **settings: str) -> Router:
         config.include(".web.cookies")
         config.include(".web.limits")
         config.include(".web.paths")
+        config.include(".web.days")
         config.include(".web.i18n")
         config.include(".web.rendering")
         config.include(".web.flash")

@@ -3,13 +3,16 @@
 import datetime
 from collections.abc import Iterable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pyramid.config import Configurator
 from pyramid.view import view_config
-from sqlalchemy import Select, case, extract, func, select
+from sqlalchemy import Connection, ScalarSelect, Select, case, func, select
+from sqlalchemy.orm import Session
 
 from .models import Post, User
 from .users.fields import ROLE_NAMES
+from .web.days import END_OF_TIME, day_of, start_of_day
 from .web.i18n import _, format_month
 from .web.request import Request
 
@@ -33,7 +36,8 @@ def overview(request: Request) -> dict[str, Any]:
     """Show the figures as charts and as tables."""
     execute = request.dbsession.execute
     roles = execute(count_by_role()).all()
-    bands, months = execute(count_by_age_band()).all(), execute(count_by_month()).all()
+    bands = execute(count_by_age_band()).all()
+    months = count_by_month(request.dbsession, request.time_zone)
     return {
         "users": sum(count for _role, count in roles),
         "posts": execute(select(func.count()).select_from(posts)).scalar(),
@@ -73,16 +77,33 @@ def count_by_role() -> Select:
     return select(users.c.role, count).group_by(users.c.role).order_by(count.desc(), users.c.role)
 
 
-def count_by_month() -> Select:
-    """Select (year, month, users who joined in it), in UTC, for the newest `MAX_MONTHS` months that have any."""
-    year, month = extract("year", users.c.created_at), extract("month", users.c.created_at)
-    return select(year, month, func.count()).group_by(year, month).order_by(year.desc(), month.desc()).limit(MAX_MONTHS)
+def count_by_month(connection: Connection | Session, zone: ZoneInfo) -> list[tuple[int, int, int]]:
+    """Return (year, month, users who joined in it), the newest first, without empty months.
+
+    They are months of `zone`, at most the newest `MAX_MONTHS`. Each is counted between two moments, along the index by
+    which the list is sorted, so that the database need not know any time zone.
+    """
+    newest = connection.execute(select(func.max(users.c.created_at))).scalar()
+    if newest is None:
+        return []
+    last = day_of(newest, zone)
+    numbers = [last.year * 12 + last.month - 1 - number for number in range(MAX_MONTHS)]
+    months = [divmod(number, 12) for number in numbers if number >= 12]
+    starts = [start_of_day(datetime.date(year, month + 1, 1), zone) for year, month in months]
+    counts = connection.execute(select(*map(count_between, starts, [END_OF_TIME, *starts]))).one()
+    return [(year, month + 1, count) for (year, month), count in zip(months, counts, strict=True) if count]
+
+
+def count_between(start: datetime.datetime, end: datetime.datetime) -> ScalarSelect[int]:
+    """Return the subquery for the number of users who joined from `start` on and before `end`."""
+    joined = users.c.created_at
+    return select(func.count()).select_from(users).where(joined >= start, joined < end).scalar_subquery()
 
 
 def fill_months(rows: Iterable[Any]) -> list[tuple[datetime.date, int]]:
     """Return (first day, users) of up to `MAX_MONTHS` months to the newest of `rows`, with 0 for the empty ones."""
     # Months are numbered from year 0, so that the next month is one more.
-    counts = {int(year) * 12 + int(month) - 1: count for year, month, count in rows}
+    counts = {year * 12 + month - 1: count for year, month, count in rows}
     newest = max(counts, default=-1)
     oldest = max(min(counts, default=0), newest - MAX_MONTHS + 1)
     return [

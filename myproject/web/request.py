@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pyramid.request
 from pyramid.config import Configurator
@@ -36,6 +37,7 @@ class Request(pyramid.request.Request):
     shown_to: int | None
     path_here: str
     languages: dict[str, str]
+    time_zone: ZoneInfo
     pop_flash: Callable[[], str | None]
     # Added by myproject.signin.
     identity: "Identity | None"
