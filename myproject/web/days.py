@@ -21,12 +21,16 @@ REGIONS = r"(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Ind
 
 def includeme(config: Configurator) -> None:
     """Add `request.time_zone`."""
-    config.add_request_method(time_zone_of, "time_zone", reify=True)
+    config.add_request_method(time_zone_of, "time_zone", property=True)
 
 
 def time_zone_of(request: Request) -> ZoneInfo:
-    """Return the time zone whose days the request's pages show: `myproject.timezone`."""
-    return request.registry.settings["myproject.timezone"]
+    """Return the time zone that the person has chosen who is signed in, or that of the site, `myproject.timezone`.
+
+    A name that another version of the time zones knew, and this one does not, counts as no choice.
+    """
+    chosen = request.known_identity.time_zone if request.known_identity else None
+    return ZoneInfo(chosen) if chosen in time_zone_names() else request.registry.settings["myproject.timezone"]
 
 
 @cache
