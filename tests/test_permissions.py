@@ -41,6 +41,7 @@ FILLED_IN = {
     "query": "sort=-name",
     "for_all": "y",
     "size": "50",
+    "time_zone": "Asia/Seoul",
 }
 
 pytestmark = pytest.mark.usefixtures("nobody")

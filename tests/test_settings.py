@@ -158,6 +158,18 @@ def test_the_reading_limit_has_a_default():
     assert read_settings(GOOD)["reading.longest_seconds"] == 5
 
 
+@pytest.mark.parametrize(
+    "zone", ["", "Asia/Soul", "asia/seoul", "Asia", "+09:00", "KST", "localtime", "../etc/passwd", "a\0b"]
+)
+def test_an_unknown_time_zone_is_refused(zone):
+    assert "myproject.timezone" in refusal(**{"myproject.timezone": zone})
+
+
+def test_the_time_zone_is_utc_unless_it_is_set():
+    assert read_settings(GOOD, {})["myproject.timezone"].key == "UTC"
+    assert read_settings({**GOOD, "myproject.timezone": "Asia/Seoul"}, {})["myproject.timezone"].key == "Asia/Seoul"
+
+
 def test_the_environment_overrides_the_ini_file(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "sqlite:///:memory:")
     monkeypatch.setenv("MYPROJECT_SECRET", "from-the-environment-from-the-env")

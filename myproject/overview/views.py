@@ -2,14 +2,17 @@
 
 import datetime
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pyramid.view import view_config
-from sqlalchemy import Connection, Integer, Select, case, cast, extract, func, select
+from sqlalchemy import Connection, ScalarSelect, Select, case, func, select
 from sqlalchemy.orm import Session
 
 from ..models import Post, User
 from ..users.fields import ROLE_NAMES
+from ..web.days import END_OF_TIME, day_of, start_of_day
 from ..web.i18n import _, format_month
 from ..web.request import Request
 from .counting import read_figures
@@ -32,9 +35,10 @@ users, posts = User.__table__, Post.__table__
 @view_config(route_name="overview", request_method="GET", renderer="overview/overview.jinja2")
 def overview(request: Request) -> dict[str, Any]:
     """Show the figures as charts and as tables; among many users, those that were counted last."""
+    count = partial(count_figures, zone=request.time_zone)
     if is_small(request.dbsession):
-        return {"counted_at": None, **describe(request, count_figures(request.dbsession))}
-    stored = read_figures(request, NAME, count_figures)
+        return {"counted_at": None, **describe(request, count(request.dbsession))}
+    stored = read_figures(request, f"{NAME} {request.time_zone}", count)
     figures = stored.load()
     if figures is None:
         request.response.headers["Refresh"] = str(RELOAD_SECONDS)
@@ -51,11 +55,15 @@ def is_small(dbsession: Session) -> bool:
     return max(dbsession.execute(select(*numbers)).one()) <= LARGEST_SMALL
 
 
-def count_figures(connection: Connection | Session) -> dict[str, Any]:
-    """Return the number of posts, and the rows of the selects below."""
-    selects = {"roles": count_by_role(), "bands": count_by_age_band(), "months": count_by_month()}
+def count_figures(connection: Connection | Session, zone: ZoneInfo) -> dict[str, Any]:
+    """Return the number of posts, and the users by role, age and month; the months are those of `zone`."""
+    selects = {"roles": count_by_role(), "bands": count_by_age_band()}
     rows = {name: [list(row) for row in connection.execute(query)] for name, query in selects.items()}
-    return {"posts": connection.execute(select(func.count()).select_from(posts)).scalar_one(), **rows}
+    return {
+        "posts": connection.execute(select(func.count()).select_from(posts)).scalar_one(),
+        "months": [list(row) for row in count_by_month(connection, zone)],
+        **rows,
+    }
 
 
 def describe(request: Request, figures: dict[str, Any]) -> dict[str, Any]:
@@ -99,11 +107,27 @@ def count_by_role() -> Select:
     return select(users.c.role, count).group_by(users.c.role).order_by(count.desc(), users.c.role)
 
 
-def count_by_month() -> Select:
-    """Select (year, month, users who joined in it), in UTC, for the newest `MAX_MONTHS` months that have any."""
-    # PostgreSQL's `extract` returns decimals.
-    year, month = (cast(extract(part, users.c.created_at), Integer) for part in ("year", "month"))
-    return select(year, month, func.count()).group_by(year, month).order_by(year.desc(), month.desc()).limit(MAX_MONTHS)
+def count_by_month(connection: Connection | Session, zone: ZoneInfo) -> list[tuple[int, int, int]]:
+    """Return (year, month, users who joined in it), the newest first, without empty months.
+
+    They are months of `zone`, at most the newest `MAX_MONTHS`. Each is counted between two moments, along the index by
+    which the list is sorted, so that the database need not know any time zone.
+    """
+    newest = connection.execute(select(func.max(users.c.created_at))).scalar()
+    if newest is None:
+        return []
+    last = day_of(newest, zone)
+    numbers = [last.year * 12 + last.month - 1 - number for number in range(MAX_MONTHS)]
+    months = [divmod(number, 12) for number in numbers if number >= 12]
+    starts = [start_of_day(datetime.date(year, month + 1, 1), zone) for year, month in months]
+    counts = connection.execute(select(*map(count_between, starts, [END_OF_TIME, *starts]))).one()
+    return [(year, month + 1, count) for (year, month), count in zip(months, counts, strict=True) if count]
+
+
+def count_between(start: datetime.datetime, end: datetime.datetime) -> ScalarSelect[int]:
+    """Return the subquery for the number of users who joined from `start` on and before `end`."""
+    joined = users.c.created_at
+    return select(func.count()).select_from(users).where(joined >= start, joined < end).scalar_subquery()
 
 
 def fill_months(rows: Iterable[Any]) -> list[tuple[datetime.date, int]]:

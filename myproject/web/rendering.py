@@ -40,6 +40,7 @@ def includeme(config: Configurator) -> None:
                 "static": static_file_path,
                 "translate": localized(i18n.translate),
                 "number": localized(i18n.format_number),
+                "day": localized(i18n.format_day),
                 "date": localized(i18n.format_date),
                 "moment": localized(i18n.format_moment),
                 "isolate": isolate,

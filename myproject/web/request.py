@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pyramid.request
 from pyramid.config import Configurator
@@ -42,6 +43,7 @@ class Request(pyramid.request.Request):
     path_here: str
     https_address: str | None
     languages: dict[str, str]
+    time_zone: ZoneInfo
     pop_flash: Callable[[], str | None]
     # Added by myproject.users.
     name_of: Callable[[Any], str]

@@ -15,7 +15,7 @@ class AdminRequest(Request):
 
     @property
     def identity(self):
-        return Identity(id=0, name=signed_in.NAME, role="admin", sign_in=0, confirmed_at=utcnow())
+        return Identity(id=0, name=signed_in.NAME, role="admin", sign_in=0, confirmed_at=utcnow(), time_zone=None)
 
     def has_permission(self, permission, context=None):
         return True

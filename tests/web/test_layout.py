@@ -27,7 +27,7 @@ PAGES = [
     *["/overview", "/signout"],
 ]
 # for the user whose page it is, for visitors, and on a site where nobody can sign in yet.
-OWN_PAGES = ["/users/1/password"]
+OWN_PAGES = ["/users/1/password", "/users/1/time-zone"]
 TOKEN = "of-a-link"
 OPEN_PAGES = ["/signin", f"/set-password/{TOKEN}"]
 FIRST_PAGES = ["/setup"]

@@ -4,11 +4,13 @@ import re
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, case, false, func, literal_column, not_, true
 
+from ...web.days import start_of_day, start_of_next_day
 from ..models import BY_ADDED, BY_AGE, BY_JOINED, BY_NAME, KINDS, users
-from .search import CHOICES
+from .search import CHOICES, Term
 from .view import View
 
 # The orders that have an index which begins with the columns of KINDS.
@@ -40,10 +42,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Range:
-    """Bounds of the column `age`, in years, or `created_at`, moments with the second one excluded; `None` where open.
-
-    The moments come from days; a view may take the days of any time zone.
-    """
+    """Bounds of `age`, in years, or of `created_at`, moments with the second one excluded; `None` where open."""
 
     column: str
     low: Any
@@ -169,15 +168,11 @@ class Criteria:
         return [*choices, *ranges, *self.words, *self.lacking]
 
 
-def criteria_of(view: View) -> Criteria:
-    """Return the Criteria of a view."""
+def criteria_of(view: View, zone: ZoneInfo) -> Criteria:
+    """Return the Criteria of a view, whose days are those of `zone`."""
     return Criteria(
         words=tuple(Word(term.value, term.field == "email", term.excluded) for term in view.terms if term.is_text),
-        ranges=tuple(
-            Range("age" if term.field == "age" else "created_at", term.value[0], term.value[1], term.excluded)
-            for term in view.terms
-            if term.field in ("age", "joined")
-        ),
+        ranges=tuple(_range_of(term, zone) for term in view.terms if term.field in ("age", "joined")),
         choices=tuple(
             Choice(CHOICE_COLUMNS[field], tuple(sorted(view.allowed(field))))
             for field in CHOICES
@@ -186,3 +181,11 @@ def criteria_of(view: View) -> Criteria:
         keys=view.keys,
         descending=view.descending,
     )
+
+
+def _range_of(term: Term, zone: ZoneInfo) -> Range:
+    first, last = term.value
+    if term.field == "age":
+        return Range("age", first, last, term.excluded)
+    low, high = first and start_of_day(first, zone), last and start_of_next_day(last, zone)
+    return Range("created_at", low, high, term.excluded)

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import product
 from types import ModuleType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import CompoundSelect, Connection, Row, func, literal, select, union_all
 from sqlalchemy.orm import Session
@@ -35,6 +36,7 @@ class Count:
 def read_list(
     dbsession: Session,
     view: View,
+    zone: ZoneInfo,
     cursor: str | None = None,
     *,
     start: Any = None,
@@ -43,11 +45,11 @@ def read_list(
 ) -> tuple[Page, Count]:
     """Return a page of a view, and the number of users in the whole view, also a large one if asked `exactly`.
 
-    The page is the one that `cursor` names, or begins at `start`, a value of the first key. Its rows have what
-    `rows.SHOWN_COLUMNS` names. Raises `HTTPBadRequest` for an invalid cursor.
+    The days of the view are those of `zone`. The page is the one that `cursor` names, or begins at `start`, a value of
+    the first key. Its rows have what `rows.SHOWN_COLUMNS` names. Raises `HTTPBadRequest` for an invalid cursor.
     """
     connection = dbsession.connection()
-    database, criteria = DATABASES[connection.dialect.name], criteria_of(view)
+    database, criteria = DATABASES[connection.dialect.name], criteria_of(view, zone)
     hits = database.find_hits(connection, criteria, LARGEST_EXACT_COUNT + 1)
     read, keys = partial(database.read_rows, connection, criteria, hits), criteria.keys
     if view.is_ranked:
@@ -82,13 +84,13 @@ def _read_ranked(
     return rows
 
 
-def count_choices(dbsession: Session, view: View) -> dict[str, dict[Any, Count]] | None:
+def count_choices(dbsession: Session, view: View, zone: ZoneInfo) -> dict[str, dict[Any, Count]] | None:
     """Return {field: {value: Count}}: the users in the view if another role, activity or posts were chosen.
 
     `None` where the users without these filters are too many to count, and no index counts them.
     """
     others = replace(view, terms=tuple(term for term in view.terms if term.field not in CHOICES))
-    kinds = _count_kinds(dbsession, criteria_of(others))
+    kinds = _count_kinds(dbsession, criteria_of(others, zone))
     if kinds is None:
         return None
     # The terms that are typed stay when another filter is chosen.

@@ -3,6 +3,7 @@
 `kim "van der" -test email:@example role:admin age:30-40 joined:2026-01` has seven terms; a row has to match them all.
 """
 
+import calendar
 import datetime
 import re
 import unicodedata
@@ -75,10 +76,9 @@ UNKNOWN_FIELD = _(
 AGE = re.compile(r"(?P<low>[0-9]{1,3})?(?:(?P<to>-)(?P<high>[0-9]{1,3})?)?")
 DAY = r"[0-9]{4}(?:-[0-9]{1,2}(?:-[0-9]{1,2})?)?"
 DAYS = re.compile(rf"(?P<first>{DAY})?(?:(?P<to>\.\.)(?P<last>{DAY})?)?")
-END_OF_TIME = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 AgeRange = tuple[int | None, int | None]
-DayRange = tuple[datetime.datetime | None, datetime.datetime | None]
+DayRange = tuple[datetime.date | None, datetime.date | None]
 
 
 class Misread(ValueError):
@@ -90,9 +90,10 @@ class Term:
     """One condition that a row has to meet or, if `excluded`, must not meet.
 
     `field` is `text` or one of FIELDS' values. `value` is folded text for `text` and `email`, a frozenset for `role`,
-    `active` and `posts`, and a pair, from and to, `None` where open, for `age` (years, both included) and `joined`
-    (moments, the second one excluded). `source` is the text of the term in the search; a term of a filter has the names
-    of its `parameters` in the address instead. `typed` is the text of `text` and `email` before it was folded.
+    `active` and `posts`, and a pair, from and to, both included, `None` where open, for `age` (years) and `joined`
+    (days of the time zone in which the list is read). `source` is the text of the term in the search; a term of a
+    filter has the names of its `parameters` in the address instead. `typed` is the text of `text` and `email` before it
+    was folded.
     """
 
     field: str
@@ -106,11 +107,6 @@ class Term:
     def is_text(self) -> bool:
         """Whether names and addresses are searched for it."""
         return self.field in ("text", "email")
-
-    @property
-    def last_day(self) -> datetime.datetime | None:
-        """The last moment of a `joined` term, `None` where it is open."""
-        return self.value[1] and self.value[1] - datetime.timedelta.resolution
 
 
 def parse(text: str) -> tuple[tuple[Term, ...], tuple[TranslationString, ...]]:
@@ -214,7 +210,7 @@ def _read_age(text: str) -> int:
 
 
 def read_joined(text: str) -> DayRange:
-    """Return (from, before) of `2026`, `2026-01`, `2026-01-31`, or two of them with `..` between. Raises `Misread`."""
+    """Return the first and the last day of `2026`, `2026-01`, `2026-01-31`, or of `2025..2026-01`. Raises `Misread`."""
     match = DAYS.fullmatch(text)
     if not match or not (match["first"] or match["last"]):
         raise Misread(
@@ -227,9 +223,12 @@ def read_joined(text: str) -> DayRange:
 
 
 def read_day_range(first: str, last: str) -> DayRange:
-    """Return (from, before) of two texts, each a year, a month or a day, empty where open. Raises `Misread`."""
+    """Return the first and the last day of two texts, each a year, a month or a day, empty where open.
+
+    Raises `Misread`.
+    """
     start, end = read_days(first)[0] if first else None, read_days(last)[1] if last else None
-    if start and end and start >= end:
+    if start and end and start > end:
         raise Misread(
             _(
                 "The date range ${first} to ${last} is reversed and was ignored. Did you mean ${last} to ${first}?",
@@ -239,24 +238,18 @@ def read_day_range(first: str, last: str) -> DayRange:
     return start, end
 
 
-def read_days(text: str) -> tuple[datetime.datetime, datetime.datetime]:
-    """Return the first moment of the year, month or day that `text` names, and the first moment after it, in UTC.
-
-    Raises `Misread`.
-    """
+def read_days(text: str) -> tuple[datetime.date, datetime.date]:
+    """Return the first and the last day of the year, month or day that `text` names. Raises `Misread`."""
     parts = [int(part) for part in text.split("-")] if re.fullmatch(DAY, text) else []
     try:
         year, month, day = [*parts, 1, 1][:3]
-        start = datetime.datetime(year, month, day, tzinfo=datetime.UTC)
+        first = datetime.date(year, month, day)
     except ValueError:
         raise Misread(
             _("“${text}” is not a date and was ignored. Use a date like 2026-01-31.", mapping={"text": text})
         ) from None
-    try:
-        if len(parts) == 1:
-            return start, start.replace(year=start.year + 1)
-        if len(parts) == 2:
-            return start, (start + datetime.timedelta(days=31)).replace(day=1)
-        return start, start + datetime.timedelta(days=1)
-    except (ValueError, OverflowError):
-        return start, END_OF_TIME
+    if len(parts) == 1:
+        return first, datetime.date(year, 12, 31)
+    if len(parts) == 2:
+        return first, datetime.date(year, month, calendar.monthrange(year, month)[1])
+    return first, first

@@ -10,11 +10,13 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
+from zoneinfo import ZoneInfo
 
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.i18n import TranslationString
 
 from ...db.folding import fold
+from ...web.days import start_of_day, start_of_next_day
 from ...web.i18n import _
 from ...web.rules import without_format_characters
 from ..models import BY_ACTIVE, BY_ADDED, BY_AGE, BY_EMAIL, BY_JOINED, BY_NAME, BY_ROLE
@@ -158,10 +160,11 @@ def read_query(query: str) -> View:
     return read_view(dict(parse_qsl(query)))
 
 
-def read_start(view: View, text: str) -> tuple[Any, TranslationString | None]:
+def read_start(view: View, text: str, zone: ZoneInfo) -> tuple[Any, TranslationString | None]:
     """Return the value of the first key at which a page begins that is to start at `text`, and a note if it cannot.
 
-    `text` is the beginning of a name or an address, an age, or a year, month or day. Both are `None` if it is empty.
+    `text` is the beginning of a name or an address, an age, or a year, month or day in `zone`. Both are `None` if it is
+    empty.
     """
     text = text.strip()
     if not text:
@@ -175,8 +178,9 @@ def read_start(view: View, text: str) -> tuple[Any, TranslationString | None]:
         if view.order == "age":
             return read_age_range(text, "")[0], None
         if view.order == "joined":
-            first, after = read_days(text)
-            return (after - datetime.resolution if view.descending else first), None
+            first, last = read_days(text)
+            end = start_of_next_day(last, zone) - datetime.resolution
+            return (end if view.descending else start_of_day(first, zone)), None
     except Misread as error:
         return None, error.args[0]
     return None, _("To jump to a place in the list, sort it by name, email, age or date joined.")

@@ -2,12 +2,14 @@
 
 import datetime
 import random
+from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
 from myproject.db.folding import fold, initials
 from myproject.users.listing.view import ORDERS
 
+UTC = ZoneInfo("UTC")
 SORTS = [sign + order for order in ORDERS for sign in ("", "-")]
 
 # A few letters, so that they meet: of every kind that is folded, and those that a LIKE, an FTS5 or a tsquery reads.
