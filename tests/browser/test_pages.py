@@ -252,7 +252,7 @@ def test_numbers_beside_bars_fit_into_the_narrowest_window(browse, outside, coun
     figures = {"posts": 0, "roles": [["member", count]], "bands": [[20, count]], "months": [[2026, 11, count]]}
     with outside.begin() as connection:
         connection.execute(sqlalchemy.insert(User), [{"name": "John Doe"}] * (LARGEST_SMALL + 1))
-        row = {"name": NAME, "figures": json.dumps(figures), "counted_at": utcnow()}
+        row = {"name": f"{NAME} UTC", "figures": json.dumps(figures), "counted_at": utcnow()}
         connection.execute(sqlalchemy.insert(StoredFigures).values(row))
     page = browse(width=NARROWEST)
     page.goto("/overview")

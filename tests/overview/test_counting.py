@@ -98,8 +98,18 @@ def test_stored_figures_are_those_of_a_small_site_with_their_date(app, many, fin
     app.get("/overview")
     finish()
     page = app.get("/overview")
-    page.mustcontain("2 users · 1 post", f"Counted: {utcnow():%b} {utcnow().day}")
+    assert f"2 users · 1 post · Counted: {utcnow():%b} {utcnow().day}" in " ".join(page.html.main.text.split())
     assert [table.text for table in page.html.select("table, svg")] == small
+
+
+def test_each_time_zone_has_figures_of_its_own(app, many, finish, outside):
+    half_past_midnight_in_seoul = datetime.datetime(2026, 1, 31, 15, 30, tzinfo=datetime.UTC)
+    for zone, month in ("UTC", "Jan 2026"), ("Asia/Seoul", "Feb 2026"), ("UTC", "Jan 2026"):
+        with outside.begin() as connection:
+            connection.execute(update(User).values(time_zone=zone, created_at=half_past_midnight_in_seoul))
+        app.get("/overview")
+        finish()
+        app.get("/overview").mustcontain(f">{month}<", f"Days in {zone}")
 
 
 def test_a_small_site_is_counted_for_each_page(app, make_user, stored):
@@ -122,7 +132,7 @@ def test_readers_get_the_last_figures_while_new_ones_are_counted(app, many, make
     finish()
     stored(counted_at=datetime.datetime(2026, 11, 30, 14, 5, tzinfo=datetime.UTC))
     make_user()
-    app.get("/overview").mustcontain("1 user ·", "Counted: Nov 30, 2026 14:05 UTC", "New figures are being counted.")
+    app.get("/overview").mustcontain("1 user ·", ">Nov 30, 2026 14:05 UTC<", "New figures are being counted.")
     finish()
     app.get("/overview").mustcontain("2 users ·", no="being counted")
 
