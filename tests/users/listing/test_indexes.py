@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, text, update
 
-from myproject.db.folding import fold
+from myproject.db.folding import fold, initials
 from myproject.models import User
 from myproject.users.listing.indexes import FOLDED_LENGTH, POSTGRESQL, SQLITE
 from tests import postgresql_only, sqlite_only
@@ -59,7 +59,8 @@ def found(outside):
 
 def searched_by(name, email):
     """Return the search text of a user."""
-    return f"{fold(name)[:FOLDED_LENGTH]}\n{(email or '').lower()}\n\n"
+    folded = fold(name)[:FOLDED_LENGTH]
+    return f" {folded}\n {initials(folded)}\n{(email or '').lower()}\n\n"
 
 
 def check(connection):
@@ -104,7 +105,7 @@ def rename_and_delete(engine):
 
 def test_the_search_is_right_after_renaming_and_deleting(outside, search_texts):
     rename_and_delete(outside)
-    assert sorted(search_texts()) == ["jane doe\n\n\n", "janet doe\n\n\n"]
+    assert sorted(search_texts()) == [" jane doe\n \n\n\n", " janet doe\n \n\n\n"]
 
 
 def test_an_aborted_request_leaves_nothing_in_the_search(probe, search_texts, found):
@@ -130,11 +131,11 @@ def test_a_rolled_back_savepoint_leaves_nothing_in_the_search(probe, search_text
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"email": "John@Example.com"}, "john doe\njohn@example.com\n\n"),
-        ({"name": "José", "email": "j@example.com"}, "jose\nj@example.com\n\n"),
-        ({"id": 7, "name": "Jane"}, "jane\n\n\n"),
-        ({"id": 1, "name": "Jane"}, "jane\n\n\n"),
-        ({"age": 30}, "john doe\n\n\n"),
+        ({"email": "John@Example.com"}, " john doe\n \njohn@example.com\n\n"),
+        ({"name": "José", "email": "j@example.com"}, " jose\n \nj@example.com\n\n"),
+        ({"id": 7, "name": "Jane"}, " jane\n \n\n\n"),
+        ({"id": 1, "name": "Jane"}, " jane\n \n\n\n"),
+        ({"age": 30}, " john doe\n \n\n\n"),
     ],
 )
 def test_a_changed_row_is_found(outside, search_texts, values, expected):
@@ -147,14 +148,14 @@ def test_a_row_deleted_and_added_again_is_found_by_its_new_name_only(outside, se
     with outside.begin() as connection:
         connection.execute(delete(users))
         connection.execute(insert(users).values(id=1, name="Jane Doe"))
-    assert (search_texts(), found("joh"), found("jan")) == (["jane doe\n\n\n"], [], [1])
+    assert (search_texts(), found("joh"), found("jan")) == ([" jane doe\n \n\n\n"], [], [1])
 
 
 @sqlite_only
 def test_a_replaced_row_is_found_by_its_new_name_only(outside, search_texts, found):
     with outside.begin() as connection:
         connection.exec_driver_sql("REPLACE INTO users (id, name) VALUES (1, 'Jane Doe')")
-    assert (search_texts(), found("joh"), found("jan")) == (["jane doe\n\n\n"], [], [1])
+    assert (search_texts(), found("joh"), found("jan")) == ([" jane doe\n \n\n\n"], [], [1])
 
 
 def test_a_search_text_written_by_hand_does_no_harm(outside, search_texts, found):
@@ -165,7 +166,7 @@ def test_a_search_text_written_by_hand_does_no_harm(outside, search_texts, found
             check(connection)
         connection.execute(update(users).values(name="Jim Doe", search_text="abc"))
         connection.execute(update(users).values(name="Jane Doe"))
-    assert search_texts() == ["jane doe\n\n\n"] * 2
+    assert search_texts() == [" jane doe\n \n\n\n"] * 2
     assert found("abc") == []
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from myproject.db import IReadingTookTooLong, get_engine
-from myproject.db.folding import fold
+from myproject.db.folding import fold, initials
 from myproject.models import User
 from myproject.users.listing import page as listing_page
 from myproject.users.listing import rows as listing_rows
@@ -70,7 +70,7 @@ def people(first, last):
                 "active": chance.random() < 0.9,
                 "has_posts": chance.random() < 0.2,
                 "created_at": moment + timedelta(minutes=number * 17 % (MANY * 20)),
-                "search_text": f"{fold(name)}\n{email or ''}\n\n",
+                "search_text": f" {fold(name)}\n {initials(fold(name))}\n{email or ''}\n\n",
                 "password_hash": None,
                 "version": 1,
                 "updated_at": moment,
