@@ -50,6 +50,7 @@ ERROR_TEXTS = {
 }
 # The advice for a page that was only read. It may show what a form has just saved, and nobody should send that again.
 READING_ADVICE = {
+    413: _("Shorten the text and try again."),
     503: _("Try again in a moment."),
     500: _("Try again. If the problem persists, tell an administrator when it happened."),
 }
