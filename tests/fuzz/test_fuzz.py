@@ -1,6 +1,7 @@
 """No request causes a 500, an unescaped value, a write without a token, or a redirect to another site.
 
-`make fuzz FUZZ=20000` sends 20,000 new requests; the tests send the same few thousand each time.
+The tests send the same few thousand requests each time, and of the systematic ones every other one to each database.
+`make fuzz FUZZ=20000` sends all of them to both, and 20,000 new random ones.
 """
 
 import os
@@ -141,7 +142,8 @@ def test_discovery_finds_every_route_form_and_parameter(surface):
 
 
 def test_every_method_and_odd_value_in_every_field_is_answered_soundly(app, stored, surface):
-    for sent in plain(surface):
+    first = int(not stored.is_sqlite)
+    for sent in plain(surface) if ASKED else plain(surface)[first::2]:
         try:
             exchange(app, stored, sent)
         except AssertionError as error:

@@ -1,11 +1,12 @@
 """What editors and mypy know of a request: mypy reads this file, nothing runs it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, assert_type
 
 from sqlalchemy.orm import Session
 from transaction import TransactionManager
 from webob.multidict import MultiDict
+from wtforms import Field
 
 from myproject.models import PasswordLink, User
 from myproject.signin.identity import Identity
@@ -24,11 +25,15 @@ def attributes_have_types(request: Request) -> None:
     assert_type(request.submitted, MultiDict | None)
     assert_type(request.shown_to, int | None)
     assert_type(request.is_restored, bool)
+    assert_type(request.lost_changes, Sequence[tuple[Field, str]])
     assert_type(request.id, str)
     assert_type(request.form_token, str)
     assert_type(request.path_here, str)
+    assert_type(request.https_address, str | None)
     assert_type(request.languages, dict[str, str])
     assert_type(request.pop_flash(), str | None)
+    assert_type(request.name_of(User()), str)
+    assert_type(request.is_former_member(User()), bool)
     assert_type(request.identity, Identity | None)
     assert_type(request.known_identity, Identity | None)
     assert_type(request.confirm("password"), bool)
