@@ -147,18 +147,24 @@ def _read_term(match: re.Match[str]) -> Term | None:
     if match["address"]:
         # The name before it may be written in another way.
         return Term("email", fold(match["address"]), source=match[0], typed=match["address"])
-    name, word = match["field"], match["word"]
-    if not name and word and word.endswith(":") and fold(word[:-1]) in FIELDS:
+    word = match["word"]
+    if not match["field"] and word and word.endswith(":") and fold(word[:-1]) in FIELDS:
         # The value of the field is still being typed.
         return None
     text = match["phrase"] if word is None else word.strip(AROUND_ADDRESSES if "@" in word else PUNCTUATION)
-    field = FIELDS.get(fold(name or ""), "text")
-    if name and field == "text":
+    field, text = _read_field(match["field"] or "", text)
+    value = _read_value(field, text)
+    return Term(field, value, bool(match["minus"]), match[0], typed=text) if value else None
+
+
+def _read_field(name: str, text: str) -> tuple[str, str]:
+    """Return the field that `name` calls, and its text. Numbers before a colon are part of the text, as in 12:30."""
+    field = FIELDS.get(fold(name), "text")
+    if field == "text" and name:
         if not name.isdecimal():
             raise Misread(UNKNOWN_FIELD % {"name": name})
         text = f"{name}:{text}"
-    value = _read_value(field, text)
-    return Term(field, value, bool(match["minus"]), match[0], typed=text) if value else None
+    return field, text
 
 
 def _read_value(field: str, text: str) -> Any:
