@@ -12,6 +12,7 @@ Revises: 0013
 Create Date: 2026-11-30 18:00:00
 """
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,8 @@ FIRST = -(2**31) - 1
 # Seconds. A connection that waits for SQLite's lock tries it only every 0.1 seconds.
 PAUSE = 0.15
 NAME_LENGTH = 100
+# What a trigger writes into the column.
+WRITTEN = re.compile("SET search_text = .* WHERE", re.DOTALL)
 SQLITE_NEW = """' ' || substr(folded_2({row}name), 1, 600) || char(10)
             || ' ' || initials(substr(folded_2({row}name), 1, 600)) || char(10)
             || lower(coalesce({row}email, '')) || char(10, 10)"""
@@ -96,26 +99,14 @@ def is_begun(connection: sa.Connection, is_sqlite: bool) -> bool:
 
 
 def replace_sqlite_triggers(search_text: str) -> None:
-    """Let the triggers write `search_text`."""
-    search_text = search_text.format(row="NEW.")
-    op.execute("DROP TRIGGER users_search_text_insert")
-    op.execute("DROP TRIGGER users_search_text_update")
-    op.execute(
-        sa.DDL(f"""
-        CREATE TRIGGER users_search_text_insert AFTER INSERT ON users BEGIN
-            INSERT INTO users_trigrams (rowid, search_text) SELECT NEW.id, NEW.search_text WHERE NEW.search_text <> '';
-            UPDATE users SET search_text = {search_text} WHERE id = NEW.id;
-        END
-        """)  # nosec B608
-    )
-    op.execute(
-        sa.DDL(f"""
-        CREATE TRIGGER users_search_text_update AFTER UPDATE OF name, email ON users
-        WHEN NEW.name IS NOT OLD.name OR NEW.email IS NOT OLD.email BEGIN
-            UPDATE users SET search_text = {search_text} WHERE id = NEW.id;
-        END
-        """)  # nosec B608
-    )
+    """Let the triggers write `search_text`. The order in which SQLite fires them depends on when they were created."""
+    names = ["users_search_text_insert", "users_search_text_update", "users_trigrams_update", "users_trigrams_delete"]
+    find = sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = :name")
+    statements = [op.get_bind().scalar(find, {"name": name}) for name in names]
+    for name in names:
+        op.execute(f"DROP TRIGGER {name}")
+    for statement in statements:
+        op.execute(sa.DDL(WRITTEN.sub(f"SET search_text = {search_text.format(row='NEW.')} WHERE", statement)))
 
 
 def name_views_by(connection: sa.Connection, folded: str) -> None:
