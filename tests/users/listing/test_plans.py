@@ -31,9 +31,10 @@ from tests.web.test_pagination import encode
 MANY = 100_000
 # Smaller than in earnest, so that the number of each of twelve kinds is not that of all users.
 LARGEST_COUNT = 1000
-# Of an operation: samples, rows in order, rows that are counted for the page and for each kind, and the few hits.
+# Of an operation: samples, rows in order (of both parts of a ranked list), rows that are counted for the page and for
+# each kind, and the few hits.
 MOST_ROWS = (
-    2 * listing_rows.SAMPLE_SIZE + listing_rows.MOST_ROWS_IN_ORDER + 14 * LARGEST_COUNT + 4 * listing_rows.FEW_HITS
+    4 * listing_rows.SAMPLE_SIZE + 2 * listing_rows.MOST_ROWS_IN_ORDER + 14 * LARGEST_COUNT + 4 * listing_rows.FEW_HITS
 )
 # SQLite's virtual machine takes some 7 steps for a row that it reads and looks at.
 STEPS_OF_ROW = 7
