@@ -89,7 +89,8 @@ def test_an_engine_without_a_limit_has_none(database_url):
 
 def test_a_statement_that_somebody_else_stops_has_not_reached_the_limit(database_url):
     engine = get_engine(database_url)
-    with engine.connect() as connection, connection.begin():
+    with engine.connect() as connection:
+        connection.begin()
         if engine.dialect.name == "sqlite":
             connection.connection.dbapi_connection.set_progress_handler(lambda: 1, 1000)
         else:
