@@ -161,7 +161,6 @@ def test_the_reading_limit_must_be_a_whole_number_from_1_to_600(seconds):
     [
         ("reading.longest_seconds", 5),
         ("database.longest_silence", 30),
-        ("retry.attempts", 20),
         ("retry.longest_wait", 10),
     ],
 )
