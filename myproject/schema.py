@@ -8,7 +8,7 @@ from typing import Any
 
 from alembic.script import ScriptDirectory
 from pyramid.config import Configurator
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import URL, Connection, inspect, text
 from sqlalchemy.exc import DBAPIError, NotSupportedError
 from sqlalchemy.pool import NullPool
 from zope.interface import implementer
@@ -82,7 +82,7 @@ class SchemaCheck:
 NEWER = "the database is newer than this version of myproject: it has the migration %s"
 
 
-def require_file(url: str, ini: str) -> None:
+def require_file(url: str | URL, ini: str) -> None:
     """Raise `SchemaError` if `url` names a file of SQLite that does not exist: connecting would create an empty one."""
     path = file_of(url)
     # Where its folder is closed to this user, connecting says so.

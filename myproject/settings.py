@@ -100,7 +100,7 @@ def _refuse_ambiguous(url: str) -> None:
         raise SettingsError("sqlalchemy.url (DATABASE_URL) contains more than one @; write %40 for one in a password")
 
 
-def file_of(url: str) -> Path | None:
+def file_of(url: str | sqlalchemy.URL) -> Path | None:
     """Return the file of a database of SQLite; `None` for one in memory, one with a `file:` URI and a server."""
     parts = sqlalchemy.make_url(url)
     if parts.get_backend_name() != "sqlite" or "uri" in parts.query or parts.database in (None, "", ":memory:"):

@@ -166,7 +166,7 @@ def test_the_database_is_examined_once(start, away, monkeypatch):
     )
     for _ in range(3):
         assert status(application) == 200
-        close(application)  # The next request connects anew.
+        close(application)  # The next request opens a new connection.
     assert read == [1]
 
 

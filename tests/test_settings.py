@@ -1,6 +1,7 @@
 """A setting that is missing or malformed stops the start with one sentence that names it."""
 
 import os
+from pathlib import Path
 
 import pytest
 from pyramid.paster import get_app
@@ -10,6 +11,7 @@ from myproject.settings import read_settings
 
 ROOT = os.path.join(os.path.dirname(__file__), os.pardir)
 SECRET = "correct-horse-battery-staple-0123"
+SETTINGS_PAGE = (Path(__file__).parents[1] / "docs/settings.md").read_text(encoding="utf-8")
 GOOD = {"sqlalchemy.url": "sqlite://", "myproject.secret": SECRET, "retry.attempts": "5"}
 
 
@@ -154,8 +156,18 @@ def test_the_reading_limit_must_be_a_whole_number_from_1_to_600(seconds):
     assert "reading.longest_seconds" in refusal(**{"reading.longest_seconds": seconds})
 
 
-def test_the_reading_limit_has_a_default():
-    assert read_settings(GOOD)["reading.longest_seconds"] == 5
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("reading.longest_seconds", 5),
+        ("database.longest_silence", 30),
+        ("retry.longest_wait", 10),
+    ],
+)
+def test_a_limit_has_the_documented_default(name, default):
+    assert read_settings(GOOD)[name] == default
+    [row] = [line for line in SETTINGS_PAGE.splitlines() if line.startswith(f"| `{name}` |")]
+    assert row.split("|")[-2].strip().split()[0].strip(",;") == str(default)
 
 
 @pytest.mark.parametrize(

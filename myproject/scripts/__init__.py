@@ -48,6 +48,6 @@ def explained(ini: str) -> Iterator[None]:
 
 def refuse_older_database(dbsession: Session, ini: str) -> None:
     """End the command with one sentence if the database of the file `ini` lacks a migration, or does not exist."""
-    require_file(database_url(read_ini(ini)), ini)
+    require_file(dbsession.get_bind().engine.url, ini)
     if is_older(read_revision(dbsession.connection())):
         raise SystemExit(f"The database of {ini} is not up to date; run `initialize_db {ini}` first.")

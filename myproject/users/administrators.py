@@ -8,24 +8,24 @@ SQLite's REPLACE deletes a row without firing the triggers of DELETE, unless the
 `users_administered` that there has been an administrator, and from then on require one after every write.
 """
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from ..db.triggers import create_with_table
-from .models import CAN_SIGN_IN, User
+from .models import User
 
 LAST_ADMINISTRATOR = "last_administrator"
-
-
-def is_last_administrator(dbsession: Session, user: User) -> bool:
-    """Return whether the triggers would refuse to remove `user` now, for a page that says so before."""
-    administrators = select(User.id).where(CAN_SIGN_IN, User.role == "admin").limit(2)
-    return dbsession.scalars(administrators).all() == [user.id]
-
 
 CAN_ADMINISTER = "role = 'admin' AND active AND email IS NOT NULL AND password_hash IS NOT NULL"
 NEW_CAN_ADMINISTER = "NEW.role = 'admin' AND NEW.active AND NEW.email IS NOT NULL AND NEW.password_hash IS NOT NULL"
 OLD_CAN_ADMINISTER = NEW_CAN_ADMINISTER.replace("NEW.", "OLD.")
+
+
+def is_last_administrator(dbsession: Session, user: User) -> bool:
+    """Return whether the triggers would refuse to remove `user` now, for a page that says so before."""
+    administrators = select(User.id).where(text(CAN_ADMINISTER)).limit(2)
+    return dbsession.scalars(administrators).all() == [user.id]
+
 
 NOTE_ADMINISTRATOR = f"""INSERT INTO users_administered SELECT 1
             WHERE {NEW_CAN_ADMINISTER} AND NOT EXISTS (SELECT 1 FROM users_administered);"""  # nosec B608

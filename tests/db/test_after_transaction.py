@@ -15,6 +15,7 @@ from sqlalchemy.exc import InvalidRequestError
 from transaction.interfaces import NoTransaction
 
 from myproject.db.after_transaction import OwnTransactions
+from myproject.db.retry import DEFAULT_ATTEMPTS
 from myproject.models import Post, User
 from tests import sqlite_only
 from tests.conftest import finish_writes
@@ -324,6 +325,22 @@ def test_concurrent_writes_in_their_own_transactions_lose_no_update(wsgi, app, m
     for thread in threads:
         thread.join()
     assert names() == ["6"]
+
+
+@pytest.mark.parametrize(("losses", "tried", "stored"), [(3, 4, ["Denied"]), (100, DEFAULT_ATTEMPTS, [])])
+def test_a_write_that_loses_a_race_is_tried_again(losses, tried, stored, probe, wsgi, names, caplog):
+    attempts = []
+
+    def write(session):
+        session.execute(DENIED)
+        attempts.append(session)
+        if len(attempts) <= losses:
+            raise RetryableException
+
+    probe(lambda request: request.in_own_transaction(write), status=200)
+    finish_writes(wsgi)
+    assert (len(attempts), names()) == (tried, stored)
+    assert ("a write in its own transaction failed" in caplog.text) == (not stored)
 
 
 @sqlite_only

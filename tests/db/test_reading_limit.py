@@ -4,8 +4,9 @@ import time
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
-from myproject.db import get_engine
+from myproject.db import IReadingTookTooLong, get_engine
 from tests import sqlite_only
 
 # These take 1.5 seconds or more, unless they are stopped.
@@ -93,4 +94,18 @@ def test_an_engine_without_a_limit_has_none(database_url):
     engine = get_engine(database_url)
     with engine.connect().execution_options(read_only=True) as connection:
         connection.exec_driver_sql(SLOW[engine.dialect.name])
+    engine.dispose()
+
+
+def test_a_statement_that_somebody_else_stops_has_not_reached_the_limit(database_url):
+    engine = get_engine(database_url)
+    with engine.connect() as connection:
+        connection.begin()
+        if engine.dialect.name == "sqlite":
+            connection.connection.dbapi_connection.set_progress_handler(lambda: 1, 1000)
+        else:
+            connection.exec_driver_sql("SET statement_timeout = '50ms'")
+        with pytest.raises(OperationalError) as raised:
+            connection.exec_driver_sql(SLOW[engine.dialect.name])
+    assert not IReadingTookTooLong.providedBy(raised.value)
     engine.dispose()

@@ -44,7 +44,7 @@ TESTS = {
     "myproject/db/version.py": "tests/db/test_version.py",
     "myproject/db/retry.py": "tests/db/test_retry.py",
     "myproject/db/session.py": "tests/db/test_session.py tests/db/test_transaction.py tests/db/test_writes.py"
-    " tests/db/test_scripts.py",
+    " tests/db/test_scripts.py tests/db/test_broken_rollback.py tests/test_settings.py",
     "myproject/db/sqlite.py": "tests/db/test_engine.py tests/db/test_failure.py tests/db/test_reading_limit.py"
     " tests/db/test_after_answer.py tests/db/test_session.py",
     "myproject/db/stream.py": "tests/db/test_stream.py",

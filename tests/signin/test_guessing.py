@@ -5,6 +5,7 @@ import sqlite3
 import time
 
 import pytest
+from sqlalchemy import insert
 from waitress.proxy_headers import proxy_headers_middleware
 from webtest import TestApp
 
@@ -164,6 +165,17 @@ def test_an_address_waits_until_its_oldest_attempt_at_any_account_is_a_minute_ag
     for number in range(1, 20):
         guess(browser, 1, f"user{number}@example.com")
     assert 1 <= int(sign_in(browser).headers["Retry-After"]) <= 20
+
+
+def test_of_more_attempts_than_allowed_the_latest_twenty_count(visitor, outside, rows):
+    browser = visitor(MALLORYS)
+    for number in range(20):
+        guess(browser, 1, f"user{number}@example.com")
+    # Attempts that arrive at the same moment are all counted, however many they are.
+    earlier = {"address": rows(FailedSignIn)[0].address, "failed_at": utcnow() - datetime.timedelta(seconds=50)}
+    with outside.begin() as connection:
+        connection.execute(insert(FailedSignIn).values(account="0" * 64, **earlier))
+    assert int(sign_in(browser).headers["Retry-After"]) > 30
 
 
 def test_the_twentieth_password_of_an_address_may_be_the_right_one(visitor):
