@@ -57,6 +57,8 @@ def test_all_migrations_are_downgraded_and_upgraded_with_rows(empty, config):
     alembic.command.upgrade(config(empty), "head")
     fill(empty, 1)
     alembic.command.downgrade(config(empty), SCRIPTS[0].revision)
+    # A connection of SQLite that has stayed open compiles its INSERT once more for the triggers that are no more.
+    empty.dispose()
     fill(empty, 2)
     old = contents(empty)
     alembic.command.upgrade(config(empty), "head")

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import sqlite3
 import subprocess
 import sysconfig
 import textwrap
@@ -17,6 +18,7 @@ import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from myproject.db.folding import fold_1
 from myproject.models import Base, Post, User
 from tests import sqlite_only
 
@@ -244,6 +246,40 @@ def assert_filled(engine, numbers, with_posts):
         with engine.begin() as connection:
             check = "INSERT INTO users_trigrams (users_trigrams, rank) VALUES ('integrity-check', 1)"
             connection.exec_driver_sql(check)
+
+
+@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("start", ["SELECT 1 FROM pg_proc", "UPDATE users SET search_text"])
+def test_a_process_of_an_older_version_may_write_while_names_are_folded_again(empty, config, start):
+    alembic.command.upgrade(config(empty), "0013")
+    with empty.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO users (name) VALUES ('Øystein')")
+    with empty.connect() as connection:
+
+        def write_for_a_while():
+            connection.exec_driver_sql("INSERT INTO users (name) VALUES ('Łukasz')")
+            threading.Timer(0.5, connection.commit).start()
+
+        with before_statement(start, 1, write_for_a_while):
+            alembic.command.upgrade(config(empty), "head")
+    texts = "SELECT name, search_text, version FROM users ORDER BY id"
+    assert stored(empty, texts) == [("Øystein", " oystein\n \n\n\n", 1), ("Łukasz", " lukasz\n \n\n\n", 1)]
+
+
+@pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)
+def test_a_process_of_an_older_version_writes_no_name_once_names_are_folded_again(empty, config):
+    alembic.command.upgrade(config(empty), "0013")
+    with contextlib.closing(sqlite3.connect(empty.url.database)) as older:
+        older.create_function("folded", 1, fold_1, deterministic=True)
+        older.execute("INSERT INTO users (name) VALUES ('Łukasz')")
+        older.commit()
+        alembic.command.upgrade(config(empty), "head")
+        for statement in ("INSERT INTO users (name) VALUES ('Łucja')", "UPDATE users SET name = 'Łucja'"):
+            with pytest.raises(sqlite3.OperationalError, match="folded_2"):
+                older.execute(statement)
+        older.rollback()
+        assert older.execute("SELECT name FROM users").fetchall() == [("Łukasz",)]
+    assert stored(empty, "SELECT search_text FROM users") == [(" lukasz\n \n\n\n",)]
 
 
 @pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)

@@ -62,6 +62,8 @@ def upgrade() -> None:
         if is_sqlite:
             replace_sqlite_triggers(SQLITE_NEW)
         else:
+            # What others have written and not committed yet is folded in the old way, and the steps would not see it.
+            op.execute("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
             for statement in (POSTGRESQL_FOLDED, POSTGRESQL_INITIALS, POSTGRESQL_NEW):
                 op.execute(sa.DDL(statement))
         name_views_by(connection, "folded_2")

@@ -28,6 +28,11 @@ class Word:
     column = "search_text"
 
     @property
+    def counts_for_rank(self) -> bool:
+        """Whether a ranked list asks if the word begins a word of the name: not if it is part of an address."""
+        return not (self.excluded or self.in_email or "@" in self.text)
+
+    @property
     def beginning(self) -> "Word":
         """The text with the space that is before each word of a name in `search_text`."""
         return Word(f" {self.text}")
@@ -117,7 +122,7 @@ class Criteria:
     @property
     def beginnings(self) -> tuple[Word, ...]:
         """The words of a ranked search, as they begin a word of a name."""
-        return tuple(word.beginning for word in self.words if not word.excluded and not word.in_email)
+        return tuple(word.beginning for word in self.words if word.counts_for_rank)
 
     @property
     def ranked_keys(self) -> tuple[Any, ...]:
@@ -128,7 +133,7 @@ class Criteria:
     def ranked(self, begins: bool) -> "Criteria":
         """Return the part of the list whose users have a word of the name for each word to begin, or all others."""
         if begins:
-            others = (word for word in self.words if word.excluded or word.in_email)
+            others = (word for word in self.words if not word.counts_for_rank)
             return replace(self, words=(*self.beginnings, *others), begins=True)
         return replace(self, lacking=(NotAll(self.beginnings),), begins=False)
 

@@ -69,8 +69,11 @@ class View:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether users come first of whom each word of the search begins a word of the name: if no order is chosen."""
-        return "sort" not in self.values and bool(self.words_in("text"))
+        """Whether users come first of whom each word of the search begins a word of the name: if no order is chosen.
+
+        Parts of addresses are not asked for that.
+        """
+        return "sort" not in self.values and any("@" not in word for word in self.words_in("text"))
 
     @property
     def order(self) -> str:

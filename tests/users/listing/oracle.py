@@ -74,7 +74,7 @@ def text_term(field, word):
         name, _email = SEARCHED_TEXTS[person["id"]]
         return any(f" {folded}" in f" {words}" for words in (name, initials(name)))
 
-    has.begins = begins if field == "text" else None
+    has.begins = begins if field == "text" and "@" not in folded else None
     return ("email:" if field == "email" else "") + (word if bare else f'"{word}"'), folded and has
 
 

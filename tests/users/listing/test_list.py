@@ -383,3 +383,12 @@ def test_a_name_that_begins_with_every_word_comes_first(app, make_user):
         make_user(name)
     assert names(app.get("/users?q=min+ki")) == ["Minsu Kim", "Kim Minsu", "Kimminsu", "Minsu Joakim"]
     assert names(app.get("/users", {"q": "ki -email:x"}))[:2] == ["Kimminsu", "Minsu Kim"]
+
+
+def test_a_part_of_an_address_ranks_nobody(app, make_user):
+    make_user("m@x", email="first@example.com")
+    make_user("Second", email="second.m@x.example")
+    page = app.get("/users", {"q": "m@x"})
+    assert names(page) == ["Second", "m@x"]
+    page.mustcontain("Newest first")
+    assert names(app.get("/users", {"q": "m@ se"})) == ["Second"]
