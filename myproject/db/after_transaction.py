@@ -108,8 +108,9 @@ class OwnTransactions:
             if not self.free.acquire(blocking=False):
                 log.error("a write in its own transaction was dropped: %s others are waiting", self.longest_queue)
                 continue
-            futures.append(self.thread.submit(_write_in_own_transaction, factory, write))
-            futures[-1].add_done_callback(lambda _: self.free.release())
+            future = self.thread.submit(_write_in_own_transaction, factory, write)
+            future.add_done_callback(lambda _: self.free.release())
+            futures.append(future)
         wait(futures, LONGEST_ANSWER_DELAY_SECONDS)
 
 

@@ -229,6 +229,15 @@ def test_one_page_of_rows_is_read_at_a_time(factory, people, statements):
     assert read == [1] * 10 + [2] * 10 + [3] * 10
 
 
+@pytest.mark.parametrize(("count", "pages"), [(0, 1), (9, 1), (10, 2), (11, 2)])
+def test_nothing_is_read_after_a_page_that_is_not_full(factory, people, statements, count, pages):
+    if count:
+        people(*map(str, range(count)))
+    statements.clear()
+    assert len(list(stream_rows(factory, NAMES, [USERS.c.id], size=10))) == count
+    assert sum("LIMIT" in statement for statement in statements) == pages
+
+
 def test_between_two_rows_no_connection_is_held(factory, people, engine):
     people(*"ABCD")
     rows = stream_rows(factory, NAMES, [USERS.c.id], size=2)

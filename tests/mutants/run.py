@@ -37,7 +37,7 @@ TESTS = {
     "myproject/db/failure.py": "tests/db/test_failure.py tests/db/test_reading_limit.py tests/db/test_retry.py"
     " tests/db/test_broken_rollback.py tests/db/test_silence.py",
     "myproject/db/folding.py": "tests/db/test_folding.py tests/users/listing/test_search.py",
-    "myproject/db/lookup.py": "tests/test_bad_input.py tests/posts/test_views.py",
+    "myproject/db/lookup.py": "tests/db/test_lookup.py tests/test_bad_input.py tests/posts/test_views.py",
     "myproject/db/postgresql.py": "tests/db/test_failure.py tests/db/test_reading_limit.py tests/db/test_engine.py"
     " tests/db/test_after_answer.py tests/db/test_transaction.py tests/db/test_silence.py tests/db/test_pooler.py",
     "myproject/db/postgresql_connection.py": "tests/db/test_silence.py tests/db/test_pooler.py",
