@@ -8,9 +8,12 @@ import sqlalchemy
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import NotSupportedError
 
+from myproject import main
 from myproject.db import get_engine
 from myproject.models import User
+from myproject.settings import SettingsError
 from tests import postgresql_only
+from tests.conftest import configured
 
 from ..pgbouncer import binary, pooling
 
@@ -49,7 +52,15 @@ def test_a_pooler_that_shares_sessions_is_refused_with_one_sentence(mode, ignore
     assert engine.pool.checkedout() == 0
 
 
-def test_requests_behind_a_pooler_that_shares_sessions_are_answered_by_503(pooled, request, names, caplog):
+def test_the_application_does_not_start_behind_a_pooler_that_shares_sessions(pooled, settings):
+    pooled("transaction")
+    with pytest.raises(SettingsError, match="behind a pooler in transaction mode"):
+        main({}, **settings)
+
+
+def test_requests_behind_a_pooler_that_shares_sessions_are_answered_by_503(pooled, settings, request, names, caplog):
+    # At its start the application was connected to PostgreSQL itself.
+    configured(settings)
     pooled("transaction")
     request.getfixturevalue("probe")(add_jane, status=503).mustcontain("The database is not available")
     assert "pooler in transaction mode" in caplog.text
