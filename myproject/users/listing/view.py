@@ -18,7 +18,7 @@ from pyramid.i18n import TranslationString
 from ...db.folding import fold
 from ...web.days import start_of_day, start_of_next_day
 from ...web.i18n import _
-from ...web.rules import without_format_characters
+from ...web.rules import without_invisible_characters
 from ..models import BY_ACTIVE, BY_ADDED, BY_AGE, BY_EMAIL, BY_JOINED, BY_NAME, BY_ROLE
 from .search import CHOICE_NAMES, CHOICES, Misread, Term, parse, read_age_range, read_choice, read_day_range, read_days
 
@@ -129,7 +129,7 @@ def read_view(parameters: Mapping[str, str]) -> View:
     Raises `HTTPBadRequest` for values that no form or link of the site sends.
     """
     given = {
-        name: text.strip() if name == "q" else without_format_characters(text) for name, text in parameters.items()
+        name: text.strip() if name == "q" else without_invisible_characters(text) for name, text in parameters.items()
     }
     values = {name: given[name] for name in PARAMETERS if given.get(name)}
     if values.get("sort", DEFAULT_SORT).removeprefix("-") not in ORDERS:
