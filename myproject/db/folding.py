@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from typing import overload
 
 # Accents, Hebrew points, Arabic vowel and reading signs, and the marks of Japanese syllables. The marks of Indian
-# scripts stay, because they are letters there. Python and PostgreSQL read this pattern and the next ones in the same way.
+# scripts stay, because they are letters there. Python and PostgreSQL read this pattern and the next ones in the same
+# way.
 COMBINING_MARKS = (
     r"\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc"
     r"\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f"
