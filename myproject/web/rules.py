@@ -84,8 +84,7 @@ def _parse_text(text: str, length: int, allowed_controls: str) -> str | None:
         return None
     if len(line) > length:
         raise Invalid(_("Enter at most ${max} characters.", mapping={"max": f"{length:,}"}))
-    if any(_is_control(character) for character in line if character not in allowed_controls):
-        raise Invalid(_("Remove the invisible control characters from this field."))
+    _refuse_controls(line, allowed_controls)
     if _most_marks(line) > MARKS_ON_A_LETTER:
         raise Invalid(_("Use at most ${max} accents on one letter.", mapping={"max": MARKS_ON_A_LETTER}))
     return line
@@ -96,6 +95,7 @@ def parse_whole_number(text: str, *, lowest: int, highest: int) -> int | None:
     digits = without_invisible_characters(text)
     if not digits:
         return None
+    _refuse_controls(digits, "")
     # int() alone would accept '３０', '1_0' and a million digits too.
     if not re.fullmatch(r"-?[0-9]{1,9}", digits) or not lowest <= int(digits) <= highest:
         raise Invalid(_("Enter a whole number from ${min} to ${max}.", mapping={"min": lowest, "max": highest}))
@@ -116,9 +116,10 @@ def parse_boolean(text: str) -> bool:
     return answers[parse_choice(text.strip().lower(), choices=answers)]
 
 
-def _is_control(character: str) -> bool:
+def _refuse_controls(text: str, allowed: str) -> None:
     # PostgreSQL stores no NUL, and no page shows the others.
-    return unicodedata.category(character) == "Cc"
+    if any(unicodedata.category(character) == "Cc" for character in text if character not in allowed):
+        raise Invalid(_("Remove the invisible control characters from this field."))
 
 
 def _most_marks(text: str) -> int:

@@ -71,6 +71,7 @@ def test_a_valid_text_has_a_value(rule, text, value):
         (LONG, "e" + "\u0301\u0301\u200d" * 3, "Use at most 4 accents on one letter."),
         (LONG, "e" + "\u0301\u0301\u0903" * 3, "Use at most 4 accents on one letter."),
         (LONG, "e" + "\u20dd" * 5, "Use at most 4 accents on one letter."),
+        (NUMBER, "1\x07", "Remove the invisible control characters from this field."),
         (NUMBER, "13", "Enter a whole number from -3 to 12."),
         (NUMBER, "-4", "Enter a whole number from -3 to 12."),
         (NUMBER, "1.5", "Enter a whole number from -3 to 12."),

@@ -107,8 +107,10 @@ class View:
         """Return the query string of this view without one of its terms."""
         if term.parameters:
             return self.query_with(**dict.fromkeys(term.parameters))
-        rest = " ".join(other.source for other in self.terms if not other.parameters and other is not term)
-        return self.query_with(q=rest or None)
+        rest = [other.source for other in self.terms if not other.parameters and other is not term]
+        # An address in angle brackets would take words before it for a name.
+        rest.sort(key=lambda source: not source.endswith((">", "＞")))
+        return self.query_with(q=" ".join(rest) or None)
 
     def words_in(self, *fields: str) -> list[str]:
         """Return the folded words that the terms `text` or `email` search for, to mark them in a text."""
