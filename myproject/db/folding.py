@@ -14,11 +14,12 @@ import unicodedata
 from collections.abc import Mapping
 from typing import overload
 
-# Accents, Hebrew points, Arabic vowel signs, and the marks of Japanese syllables. The marks of Indian scripts stay,
-# because they are letters there. Python and PostgreSQL read this pattern and the next ones in the same way.
+# Accents, Hebrew points, Arabic vowel and reading signs, and the marks of Japanese syllables. The marks of Indian
+# scripts stay, because they are letters there. Python and PostgreSQL read this pattern and the next ones in the same
+# way.
 COMBINING_MARKS = (
-    r"\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
-    r"\u3099\u309a\ufe20-\ufe2f"
+    r"\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc"
+    r"\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f"
 )
 # Format characters, such as joiners, soft hyphens and direction marks, variation selectors, fillers and tatweel.
 INVISIBLE = (
@@ -26,11 +27,13 @@ INVISIBLE = (
     r"\ufff9-\ufffb\U000e0001\U000e0020-\U000e007f\U000e0100-\U000e01ef"
 )
 REMOVED = f"[{COMBINING_MARKS}{INVISIBLE}]"
-SPACES = r"[\t-\r\u001c-\u001f \u0085\u1680\u2028\u2029]+"
-# What NFKD would make something else of: an accent that people type for an apostrophe, and the pairs of Korean initial
-# consonants that a keyboard composes.
+SPACES = r"[\t-\r\u001c-\u001f \u0085\u1680\u2028\u2029\u2800]+"
+# What NFKD would make something else of: accents that people type for an apostrophe, a Korean point between words and
+# fillers that look like a space, and the pairs of Korean initial consonants that a keyboard composes.
 BEFORE_NFKD = {
-    "\u00b4": "'",
+    **dict.fromkeys("\u00b4\u0384\u1fbd\u1fbf\u1ffd", "'"),
+    "ㆍ": "·",
+    **dict.fromkeys("\u3164\uffa0", " "),
     "ㄳ": "ㄱㅅ",
     "ㄵ": "ㄴㅈ",
     "ㄶ": "ㄴㅎ",
@@ -45,22 +48,25 @@ BEFORE_NFKD = {
 }
 # Letters that NFKD leaves whole, in lower case, each with the one that people type for it: Latin letters with a stroke,
 # a hook and the like, the dotless i and the final sigma; Cyrillic ones of Kazakh, Tatar and others; Arabic and Persian
-# forms of one letter; Hebrew final forms. Then quotation marks and dashes.
+# forms of one letter; Hebrew final forms. Then quotation marks, dashes and points between words, also those of Hebrew,
+# Armenian, Japanese and of transliterations.
 LETTERS = {
     pair[0]: pair[2]
     for pair in """
-        ⱥ=a ƀ=b ɓ=b ƃ=b ȼ=c ƈ=c đ=d ɖ=d ɗ=d ƌ=d ð=d ɇ=e ə=e ǝ=e ɛ=e ƒ=f ǥ=g ɠ=g ɣ=g ħ=h ⱨ=h ɨ=i ı=i ɩ=i ɉ=j ƙ=k ⱪ=k
+        ⱥ=a ƀ=b ɓ=b ƃ=b ȼ=c ƈ=c đ=d ɖ=d ɗ=d ƌ=d ð=d ɇ=e ə=e ǝ=e ɛ=e ƒ=f ǥ=g ɠ=g ɣ=g ħ=h ⱨ=h ɨ=i ı=i ɩ=i ɉ=j ȷ=j ƙ=k ⱪ=k
         ł=l ƚ=l ɫ=l ⱡ=l ɲ=n ƞ=n ŋ=n ø=o ɔ=o ɵ=o ƥ=p ɋ=q ɍ=r ɽ=r ȿ=s ʂ=s ŧ=t ƭ=t ʈ=t ⱦ=t ʉ=u ʊ=u ʋ=v ⱳ=w ƴ=y ɏ=y
         ƶ=z ȥ=z ɀ=z ⱬ=z ς=σ
         ґ=г ғ=г ҕ=г җ=ж ҙ=з қ=к ҝ=к ҟ=к ҡ=к ӄ=к ң=н ӈ=н ӊ=н ҥ=н ө=о ҧ=п ҫ=с ҭ=т ү=у ұ=у ҳ=х һ=х ҷ=ч ҹ=ч ҿ=ч ә=а
         ى=ي ی=ي ک=ك ة=ه ہ=ه ھ=ه ە=ه ٱ=ا
         ך=כ ם=מ ן=נ ף=פ ץ=צ
         ‘=' ’=' ‚=' ‛=' ′=' ‵=' ʹ=' ʻ=' ʼ=' ʽ=' ˈ=' `=' ‹=' ›='
-        “=" ”=" „=" ‟=" «=" »=" 〝=" 〞=" 〟="
-        ‐=- ‒=- –=- —=- ―=- −=- ⁃=- ˗=- ⸺=- ⸻=-
+        ʾ=' ʿ=' ˋ=' ꞌ=' ՚=' ׳=' ❛=' ❜='
+        “=" ”=" „=" ‟=" «=" »=" 〝=" 〞=" 〟=" ʺ=" ˮ=" ״=" ❝=" ❞="
+        ‐=- ‒=- –=- —=- ―=- −=- ⁃=- ˗=- ⸺=- ⸻=- ־=- ֊=- ゠=-
+        ・=· •=· ‧=· ∙=· ⋅=·
     """.split()  # noqa: SIM905, for a list of so many would fill the screen
 }
-LETTERS_OF_TWO = {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
+LETTERS_OF_TWO = {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th", "װ": "וו", "ױ": "וי", "ײ": "יי"}
 FOLDING = {ord(letter): other for letter, other in (LETTERS | LETTERS_OF_TWO).items()}
 PREPARING = {ord(letter): other for letter, other in BEFORE_NFKD.items()}
 # The consonants with which Korean syllables begin, once NFKD has taken the syllables apart.

@@ -35,14 +35,14 @@ NAME_LENGTH = 100
 WRITTEN = re.compile("SET search_text = .* WHERE", re.DOTALL)
 SQLITE_NEW = """' ' || substr(folded_2({row}name), 1, 600) || char(10)
             || ' ' || initials(substr(folded_2({row}name), 1, 600)) || char(10)
-            || lower(coalesce({row}email, '')) || char(10, 10)"""
+            || substr(folded_2(coalesce({row}email, '')), 1, 320) || char(10, 10)"""
 SQLITE_OLD = "substr(folded({row}name), 1, 600) || char(10) || lower(coalesce({row}email, '')) || char(10, 10)"
 POSTGRESQL_NEW = """
     CREATE OR REPLACE FUNCTION users_search_text() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE folded_name text := left(folded_2(NEW.name), 600);
     BEGIN
         NEW.search_text := ' ' || folded_name || E'\\n ' || initials(folded_name) || E'\\n'
-            || lower(coalesce(NEW.email, '')) || E'\\n\\n';
+            || left(folded_2(coalesce(NEW.email, '')), 320) || E'\\n\\n';
         RETURN NEW;
     END $$
 """

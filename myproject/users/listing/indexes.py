@@ -8,7 +8,19 @@ from sqlalchemy import DDL, Index, event, func, null
 
 from ...db.folding import POSTGRESQL_FOLDED, POSTGRESQL_INITIALS
 from ...db.triggers import create_with_table
-from ..models import BY_ACTIVE, BY_ADDED, BY_AGE, BY_EMAIL, BY_JOINED, BY_NAME, BY_ROLE, KINDS, NAME_LENGTH, users
+from ..models import (
+    BY_ACTIVE,
+    BY_ADDED,
+    BY_AGE,
+    BY_EMAIL,
+    BY_JOINED,
+    BY_NAME,
+    BY_ROLE,
+    EMAIL_LENGTH,
+    KINDS,
+    NAME_LENGTH,
+    users,
+)
 
 # Characters of a folded name: a Korean syllable unfolds to up to three letters. Longer names are cut, since PostgreSQL
 # limits the size of an index entry.
@@ -33,13 +45,13 @@ Index(
 ).ddl_if(dialect="postgresql")
 Index("ix_users_letters", LETTERS, postgresql_using="gin").ddl_if(dialect="postgresql")
 
-# A line for the folded name, one for the initial consonants of its Korean syllables, one for the email. With the space
-# before the first two, a word of the name that begins with "an" is found as " an". The two line feeds at the end make a
-# trigram begin at each letter, so that SQLite finds one and two letters as well. A row with an empty search_text is not
-# in users_trigrams yet. FTS5 is corrupted by deleting what is not in it, or with another text than was inserted.
+# A line for the folded name, one for the initial consonants of its Korean syllables, one for the folded email. With the
+# space before the first two, a word of the name that begins with "an" is found as " an". The two line feeds at the end
+# make a trigram begin at each letter, so that SQLite finds one and two letters as well. A row with an empty search_text
+# is not in users_trigrams yet. FTS5 is corrupted by deleting what is not in it, or with another text than was inserted.
 SQLITE_SEARCH_TEXT = f"""' ' || substr(folded_2(NEW.name), 1, {FOLDED_LENGTH}) || char(10)
             || ' ' || initials(substr(folded_2(NEW.name), 1, {FOLDED_LENGTH})) || char(10)
-            || lower(coalesce(NEW.email, '')) || char(10, 10)"""
+            || substr(folded_2(coalesce(NEW.email, '')), 1, {EMAIL_LENGTH}) || char(10, 10)"""
 SQLITE = (
     """
     CREATE VIRTUAL TABLE users_trigrams USING fts5(
@@ -79,7 +91,7 @@ POSTGRESQL = (
     DECLARE folded_name text := left(folded_2(NEW.name), {FOLDED_LENGTH});
     BEGIN
         NEW.search_text := ' ' || folded_name || E'\\n ' || initials(folded_name) || E'\\n'
-            || lower(coalesce(NEW.email, '')) || E'\\n\\n';
+            || left(folded_2(coalesce(NEW.email, '')), {EMAIL_LENGTH}) || E'\\n\\n';
         RETURN NEW;
     END $$
     """,

@@ -7,8 +7,10 @@ import calendar
 import datetime
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as field_of
+from itertools import chain, combinations
 from typing import Any
 
 from pyramid.i18n import TranslationString
@@ -26,30 +28,36 @@ SEPARATING_CATEGORIES = {"Cc", "Cs", "Zl", "Zp", "Zs"}
 # Format characters that are part of what is seen: they join the parts of an emoji, or separate letters.
 JOINERS = "\u200c\u200d"
 
+FIELD_NAMES = {
+    "email": ["email", "e-mail", "mail", "이메일", "메일", "mailto"],
+    "role": ["role", "역할"],
+    "age": ["age", "나이"],
+    "joined": ["joined", "가입"],
+    "active": ["active", "활동", "활성"],
+    "posts": ["posts", "게시글", "게시물", "글"],
+}
+FIELDS = {fold(name): field for field, names in FIELD_NAMES.items() for name in names}
+
+# As phones and other keyboards type them.
+QUOTES = '"“”„‟«»＂'
+COLONS = ":："
 # An address as mail programs copy it, with a name before it; or a minus sign, a field and a colon, each optional, then
-# a phrase in quotation marks, perhaps not closed, or a word. After the colon there may be a space.
+# a phrase in quotation marks, perhaps not closed, or a word. After the colon there may be a space, and before that of a
+# known field.
 TERM = re.compile(
-    r"""
-    (?:["“”][^"“”]*["“”] | [^\s<>:"“”]+(?:\s+[^\s<>:"“”]+)*)? \s* <(?P<address>[^\s<>]+@[^\s<>]+)>
-    | (?P<minus>-?) (?:(?P<field>\w+):(?:\s+(?!-?\w+:))?)? (?:["“”](?P<phrase>[^"“”]*)(?:["“”]|$) | (?P<word>[^\s"“”]+))
+    rf"""
+    (?:[{QUOTES}][^{QUOTES}]*[{QUOTES}] | (?!-\S)[^\s<>＜{COLONS}{QUOTES}]+(?:\s+[^\s<>＜{COLONS}{QUOTES}]+)*)? \s*
+        [<＜] (?P<address>[^\s<>]+[@＠][^\s<>＞]+) [>＞]
+    | (?P<minus>-?)
+        (?:(?P<field>(?i:{"|".join(chain(*FIELD_NAMES.values()))})(?=\s*[{COLONS}])|\w+(?=[{COLONS}]))
+            \s*[{COLONS}](?:\s+(?!-?\w+[{COLONS}]))?)?
+        (?:[{QUOTES}](?P<phrase>[^{QUOTES}]*)(?:[{QUOTES}]|$) | (?P<word>[^\s{QUOTES}]+))
 """,
     re.VERBOSE,
 )
-# What stands around words that are copied from a list.
-PUNCTUATION = ",;"
-AROUND_ADDRESSES = "<>()[],;"
-FIELDS = {
-    fold(name): field
-    for field, names in {
-        "email": ["email", "이메일", "mailto"],
-        "role": ["role", "역할"],
-        "age": ["age", "나이"],
-        "joined": ["joined", "가입"],
-        "active": ["active", "활동", "활성"],
-        "posts": ["posts", "게시글", "게시물", "글"],
-    }.items()
-    for name in names
-}
+# What stands around words that are copied from a list, and around addresses that are copied from a text.
+PUNCTUATION = ",;，；、"
+AROUND_ADDRESSES = "<>()[]{}|'‘’.,:;!?＜＞（），；、。"
 # The values of each filter by the names that a search and an address call them by.
 CHOICE_NAMES: dict[str, dict[str, Any]] = {
     "role": {
@@ -73,6 +81,7 @@ UNKNOWN_CHOICE = {
 UNKNOWN_FIELD = _(
     "“${name}:” was ignored. Leave out the colon, or use email:, role:, age:, joined:, active: or posts:."
 )
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 AGE = re.compile(r"(?P<low>[0-9]{1,3})?(?:(?P<to>-)(?P<high>[0-9]{1,3})?)?")
 DAY = r"[0-9]{4}(?:-[0-9]{1,2}(?:-[0-9]{1,2})?)?"
 DAYS = re.compile(rf"(?P<first>{DAY})?(?:(?P<to>\.\.)(?P<last>{DAY})?)?")
@@ -129,11 +138,19 @@ def parse(text: str) -> tuple[tuple[Term, ...], tuple[TranslationString, ...]]:
             continue
         if term and term not in terms:
             terms.append(term)
+    if _has_several_emails(terms):
+        notes.append(_("No user has several emails. Search for one at a time."))
     if len(terms) > MOST_TERMS:
         notes.append(
             _("This search has too many words. Only the first ${count} were used.", mapping={"count": MOST_TERMS})
         )
     return tuple(terms[:MOST_TERMS]), tuple(notes)
+
+
+def _has_several_emails(terms: Sequence[Term]) -> bool:
+    emails = {term.value for term in terms if term.is_text and not term.excluded and EMAIL.fullmatch(term.value)}
+    # One may be a part of the other.
+    return any(one not in other and other not in one for one, other in combinations(emails, 2))
 
 
 def _as_read(letter: str) -> str:
@@ -146,15 +163,27 @@ def _as_read(letter: str) -> str:
 def _read_term(match: re.Match[str]) -> Term | None:
     if match["address"]:
         # The name before it may be written in another way.
-        return Term("email", fold(match["address"]), source=match[0], typed=match["address"])
+        address = _read_address(match["address"])
+        return Term("email", fold(address), source=match[0], typed=address)
     word = match["word"]
-    if not match["field"] and word and word.endswith(":") and fold(word[:-1]) in FIELDS:
+    if not match["field"] and word and word.endswith(tuple(COLONS)) and fold(word[:-1]) in FIELDS:
         # The value of the field is still being typed.
         return None
-    text = match["phrase"] if word is None else word.strip(AROUND_ADDRESSES if "@" in word else PUNCTUATION)
+    text = match["phrase"] if word is None else _read_word(word)
     field, text = _read_field(match["field"] or "", text)
     value = _read_value(field, text)
     return Term(field, value, bool(match["minus"]), match[0], typed=text) if value else None
+
+
+def _read_word(word: str) -> str:
+    return _read_address(word) if "@" in fold(word) else word.strip(PUNCTUATION)
+
+
+def _read_address(text: str) -> str:
+    """Return the address in a link, or with the punctuation of a text around it."""
+    text = re.sub("^mailto:", "", text.strip(AROUND_ADDRESSES), flags=re.IGNORECASE)
+    # After the address, a link has a subject and the like.
+    return re.sub(r"([@＠][^?]*)\?.*", r"\1", text)
 
 
 def _read_field(name: str, text: str) -> tuple[str, str]:
@@ -169,9 +198,9 @@ def _read_field(name: str, text: str) -> tuple[str, str]:
 
 def _read_value(field: str, text: str) -> Any:
     if field == "age":
-        return read_ages(text)
+        return read_ages(fold(text))
     if field == "joined":
-        return read_joined(text)
+        return read_joined(fold(text))
     return read_choice(field, text) if field in CHOICES else " ".join(fold(text).split())
 
 

@@ -18,7 +18,7 @@ from pyramid.i18n import TranslationString
 from ...db.folding import fold
 from ...web.days import start_of_day, start_of_next_day
 from ...web.i18n import _
-from ...web.rules import without_format_characters
+from ...web.rules import without_invisible_characters
 from ..models import BY_ACTIVE, BY_ADDED, BY_AGE, BY_EMAIL, BY_JOINED, BY_NAME, BY_ROLE
 from .search import CHOICE_NAMES, CHOICES, Misread, Term, parse, read_age_range, read_choice, read_day_range, read_days
 
@@ -107,8 +107,10 @@ class View:
         """Return the query string of this view without one of its terms."""
         if term.parameters:
             return self.query_with(**dict.fromkeys(term.parameters))
-        rest = " ".join(other.source for other in self.terms if not other.parameters and other is not term)
-        return self.query_with(q=rest or None)
+        rest = [other.source for other in self.terms if not other.parameters and other is not term]
+        # An address in angle brackets would take words before it for a name.
+        rest.sort(key=lambda source: not source.endswith((">", "＞")))
+        return self.query_with(q=" ".join(rest) or None)
 
     def words_in(self, *fields: str) -> list[str]:
         """Return the folded words that the terms `text` or `email` search for, to mark them in a text."""
@@ -129,7 +131,7 @@ def read_view(parameters: Mapping[str, str]) -> View:
     Raises `HTTPBadRequest` for values that no form or link of the site sends.
     """
     given = {
-        name: text.strip() if name == "q" else without_format_characters(text) for name, text in parameters.items()
+        name: text.strip() if name == "q" else without_invisible_characters(text) for name, text in parameters.items()
     }
     values = {name: given[name] for name in PARAMETERS if given.get(name)}
     if values.get("sort", DEFAULT_SORT).removeprefix("-") not in ORDERS:

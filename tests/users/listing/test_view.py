@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pyramid.httpexceptions import HTTPBadRequest
 from webob.multidict import MultiDict
 
-from myproject.users.listing.view import ORDERS, PARAMETERS, read_start, read_view
+from myproject.users.listing.view import ORDERS, PARAMETERS, read_query, read_start, read_view
 
 from .oracle import UTC, day
 
@@ -99,6 +99,12 @@ def test_removing_a_term_leaves_the_others_as_typed():
         {"age_from", "age_to"},
         {"role"},
     ]
+
+
+def test_removing_a_term_before_an_address_leaves_the_words_before_it():
+    view = view_of(urlencode({"q": "minsu role:admin Kim <a@example.com>"}))
+    left = read_query(view.query_without(view.terms[1]))
+    assert {term.value for term in left.terms} == {"minsu", "a@example.com"}
 
 
 def test_removing_the_only_term_leaves_everybody():
