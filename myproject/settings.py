@@ -146,8 +146,8 @@ def _refuse_misspelt(settings: Settings, known: set[str]) -> None:
 
 def _time_zone(settings: Settings, _environ: Environ) -> ZoneInfo:
     name = settings.get("myproject.timezone", "UTC")
-    # `localtime` is what some systems call their own time zone, whichever that is.
-    if name not in available_timezones() - {"localtime"}:
+    # `localtime` is what some systems call their own time zone, whichever that is, and `Factory` is none.
+    if name not in available_timezones() - {"localtime", "Factory"}:
         raise SettingsError(f"myproject.timezone is {name!r}, and should be the IANA name of a time zone: Asia/Seoul")
     return ZoneInfo(name)
 

@@ -35,15 +35,15 @@ REBUILDS_USERS = """
     from myproject.signin import triggers
     from myproject.users import administrators
     from myproject.db import version
-    from myproject.users.listing.indexes import SQLITE, users
+    from myproject.users.listing.indexes import SQLITE, SQLITE_MOMENTS, users
 
     with op.batch_alter_table("users", recreate="always", table_kwargs={"sqlite_autoincrement": True}):
         pass
     for index in users.indexes:
         index.create(op.get_bind(), checkfirst=True)
-    for statement in (*administrators.SQLITE, *triggers.SQLITE, *SQLITE):
+    for statement in (*administrators.SQLITE, *triggers.SQLITE, *SQLITE, *SQLITE_MOMENTS):
         if "CREATE TRIGGER" in statement:
-            op.execute(statement)
+            op.execute(sa.DDL(statement))
     for statement in version.replacement_triggers("sqlite", "users")[1:]:
         op.execute(statement)
     op.execute(version.update_trigger("sqlite", "users", ("name", "email", "age", "role", "active")))
@@ -290,6 +290,18 @@ def test_a_downgrade_counts_the_users_of_each_kind_again(empty, config):
             connection.exec_driver_sql(f"INSERT INTO users (name, role) VALUES ('{name}', '{role}')")
     alembic.command.downgrade(config(empty), "0007")
     assert stored(empty, "SELECT * FROM users_kinds") == [("admin", 1, 0, 1), ("member", 1, 0, 2)]
+
+
+@pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)
+def test_moments_of_other_programs_get_the_notation_in_which_the_list_compares_them(empty, config):
+    alembic.command.upgrade(config(empty), "0016")
+    written = ["2026-01-31 15:00:00", "2026-01-31T15:00:00.250Z", "2026-01-31 15:00:00.123456", "long ago"]
+    with empty.begin() as connection:
+        for moment in written:
+            connection.exec_driver_sql(f"INSERT INTO users (name, created_at) VALUES ('Ada', '{moment}')")
+    alembic.command.upgrade(config(empty), "head")
+    moments = [moment for (moment,) in stored(empty, "SELECT created_at FROM users ORDER BY id")]
+    assert moments == [f"2026-01-31 15:00:00.{fraction}" for fraction in ("000000", "250000", "123456")] + ["long ago"]
 
 
 def test_the_downgrade_keeps_the_receipt_of_a_page_with_a_long_address(empty, config):

@@ -35,13 +35,14 @@ class StoredFigures(Base):
     @property
     def is_due(self) -> bool:
         """Whether the figures are missing or old, and no process is counting."""
-        is_claimed = self.claimed_until is not None and self.claimed_until > utcnow()
+        # A process whose clock was wrong may have claimed for longer.
+        is_claimed = self.claimed_until is not None and utcnow() < self.claimed_until <= utcnow() + CLAIM_LIFETIME
         return not is_claimed and not self.is_recent
 
     @property
     def is_recent(self) -> bool:
-        """Whether the figures need not be counted again."""
-        return self.counted_at is not None and self.counted_at > utcnow() - COUNTING_INTERVAL
+        """Whether the figures need not be counted again. Those of a wrong clock, dated in the future, need it."""
+        return self.counted_at is not None and abs(utcnow() - self.counted_at) < COUNTING_INTERVAL
 
     def claim(self) -> None:
         """Keep other processes from counting."""

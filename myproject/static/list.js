@@ -31,7 +31,8 @@ async function ask(address, signal) {
     if (answer.ok && page.getElementById(form.dataset.live)) return { page };
     if (answer.redirected) return { text: form.dataset.signedOut, signIn: address };
     const reason = [...page.querySelectorAll(".error-page :is(h1, .lead)")].map((part) => part.textContent.trim());
-    return { text: reason.join(". ") || form.dataset.noAnswer, again: true };
+    if (reason.length === 0) return { text: form.dataset.noAnswer, again: true };
+    return { text: reason.join(". "), unseen: form.dataset.old, again: true };
   } catch {
     return { text: form.dataset.noAnswer, again: true };
   }
@@ -49,15 +50,15 @@ function show(page, address) {
 }
 
 // Says, in place of the number of matches, why the list is still that of an earlier search. A person may then search
-// `again`, or open the address `signIn`.
-function tell({ text, again = false, signIn = "" }) {
+// `again`, or open the address `signIn`. What is `unseen` is read by screen readers only: people see that rows are grey.
+function tell({ text, unseen = "", again = false, signIn = "" }) {
   const [said, button, link] = document.getElementById("trouble").children;
   found().classList.add("outdated");
   said.textContent = text;
   button.hidden = !again;
   link.hidden = !signIn;
   link.href = signIn;
-  say(text);
+  say(`${text} ${unseen}`);
 }
 
 function say(text) {

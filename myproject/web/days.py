@@ -52,13 +52,13 @@ def start_of_day(day: date, zone: ZoneInfo) -> datetime:
     """Return the first moment of `day` in `zone`, in UTC.
 
     Where clocks are put forward at midnight, a day begins later, and a day that a zone has skipped is empty: it begins
-    when the next one does. Where midnight occurs twice, a day begins at the first.
+    when the next one does. Where midnight occurs twice, a day begins at the first. The first day of the calendar has
+    no moment before it.
     """
-    midnight = datetime.combine(day, time(), zone)
-    try:
-        start, other = (midnight.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-    except OverflowError:
+    if day == date.min:
         return FIRST_MOMENT
+    midnight = datetime.combine(day, time(), zone)
+    start, other = (midnight.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     if start <= other:
         return start
     # The clocks skip this midnight, after `other` and not after `start`: PEP 495.
@@ -67,7 +67,7 @@ def start_of_day(day: date, zone: ZoneInfo) -> datetime:
 
 
 def start_of_next_day(day: date, zone: ZoneInfo) -> datetime:
-    """Return the first moment after `day` in `zone`, in UTC."""
+    """Return the first moment after `day` in `zone`, in UTC; for the last day of the calendar its last moment."""
     return END_OF_TIME if day == date.max else start_of_day(day + DAY, zone)
 
 
@@ -77,4 +77,4 @@ def day_of(moment: datetime, zone: ZoneInfo) -> date:
     It is the date of the zone's clocks, unless they were put back over a midnight: a day that has begun goes on.
     """
     day = in_zone(moment, zone).date()
-    return day + DAY if moment >= start_of_next_day(day, zone) else day
+    return day + DAY if day < date.max and moment >= start_of_next_day(day, zone) else day

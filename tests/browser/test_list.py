@@ -163,6 +163,26 @@ def test_a_search_that_fails_says_so_and_marks_the_list_as_old(page, intercept, 
     expect(page).to_have_url(re.compile("/users$"))
 
 
+def test_nobody_found_earlier_is_not_the_answer_to_a_search_that_fails(page, intercept):
+    page.goto("/users?q=nobody")
+    expect(page.get_by_text("No users found.")).to_be_visible()
+    intercept(lambda route: route.fulfill(status=503, body=ERROR_PAGE))
+    search(page, "person12")
+    expect(page.locator("#trouble")).to_contain_text("This took too long")
+    expect(page.get_by_text("No users found.")).to_be_hidden()
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(names(page)).to_have_count(1)
+
+
+def test_screen_readers_hear_that_the_list_is_old_whatever_the_reason(page, intercept):
+    intercept(lambda route: route.fulfill(status=503, body=ERROR_PAGE))
+    search(page, "person12")
+    expect(page.locator("[aria-live]")).to_have_text(
+        "This took too long. Remove a filter. The list below is not up to date."
+    )
+
+
 def test_the_next_key_and_try_again_search_after_a_failure(page, intercept):
     intercept(lambda route: route.abort())
     search(page, "person1")

@@ -181,6 +181,16 @@ def test_a_process_that_died_blocks_the_others_for_minutes_only(figures, finish,
     assert (stored().figures, stored().claimed_until) == ("1", None)
 
 
+@pytest.mark.parametrize("column", ["counted_at", "claimed_until"])
+def test_a_process_whose_clock_is_wrong_does_not_keep_others_from_counting(figures, finish, stored, outside, column):
+    with outside.begin() as connection:
+        next_year = utcnow() + datetime.timedelta(days=365)
+        connection.execute(insert(StoredFigures).values({"name": "test", "figures": "1", column: next_year}))
+    assert figures(lambda _connection: 2) == "1"
+    finish()
+    assert (stored().figures, stored().claimed_until) == ("2", None)
+
+
 def test_others_write_while_figures_are_counted(app, figures, finish, slow_count, make_user, rows):
     figures(slow_count)
     assert slow_count.begun.wait(30)

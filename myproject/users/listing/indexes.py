@@ -85,6 +85,16 @@ SQLITE = (
     END
     """,
 )
+# SQLite compares moments as text, in which 12:00:00, as CURRENT_TIMESTAMP writes it, is before 12:00:00.000000.
+SQLITE_MOMENTS = tuple(
+    f"""
+    CREATE TRIGGER users_created_at_{name} AFTER {change} ON users
+    WHEN NEW.created_at NOT GLOB '????-??-?? ??:??:??.??????' BEGIN
+        UPDATE users SET created_at = strftime('%%Y-%%m-%%d %%H:%%M:%%f000', NEW.created_at) WHERE id = NEW.id;
+    END
+    """  # nosec B608
+    for name, change in {"insert": "INSERT", "update": "UPDATE OF created_at"}.items()
+)
 POSTGRESQL = (
     f"""
     CREATE FUNCTION users_search_text() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -102,4 +112,4 @@ POSTGRESQL = (
 )
 for statement in ("CREATE EXTENSION IF NOT EXISTS pg_trgm", POSTGRESQL_FOLDED, POSTGRESQL_INITIALS):
     event.listen(users, "before_create", DDL(statement).execute_if(dialect="postgresql"))
-create_with_table(users, sqlite=SQLITE, postgresql=POSTGRESQL)
+create_with_table(users, sqlite=(*SQLITE, *SQLITE_MOMENTS), postgresql=POSTGRESQL)

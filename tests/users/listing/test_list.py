@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from myproject.users.listing import page as listing_page
+from tests import sqlite_only
 from tests.people import add_person, browser_of
 
 
@@ -251,6 +252,35 @@ def test_links_lead_to_the_first_next_previous_and_last_page(app, make_user):
     assert names(page.click("Last page"))[-1] == "John 79"
     assert names(page.click("Last page").click("First page"))[0] == "John 00"
     assert searches(page)["q"].value == "john"
+
+
+@pytest.mark.parametrize("sort", ["joined", "-joined"])
+def test_pages_show_each_user_once_whom_another_program_has_added(app, outside, sort):
+    number = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)"
+    with outside.begin() as connection:
+        connection.exec_driver_sql(f"INSERT INTO users (name) {number} SELECT 'John ' || i FROM n")
+    pages = [app.get(f"/users?q=john&sort={sort}")]
+    while pages[-1].html.find(rel="next"):
+        pages.append(pages[-1].click("Next"))
+    shown = [name for page in pages for name in names(page)]
+    assert sorted(shown) == sorted(f"John {number}" for number in range(1, 61))
+
+
+@sqlite_only
+@pytest.mark.parametrize(
+    "moment", ["2026-02-01 00:00:00", "2026-02-01T00:00:00.000Z", "2026-02-01 09:00:00+09:00", "2026-02-01"]
+)
+@pytest.mark.parametrize("statement", ["INSERT INTO users (name, created_at) VALUES ('Ada', '{}')", "UPDATE"])
+def test_a_moment_is_found_on_its_day_whichever_notation_another_program_uses(
+    app, make_user, outside, statement, moment
+):
+    if statement == "UPDATE":
+        make_user("Ada")
+        statement = "UPDATE users SET created_at = '{}' WHERE name = 'Ada'"
+    with outside.begin() as connection:
+        connection.exec_driver_sql(statement.format(moment))
+    assert names(app.get("/users?q=Ada+joined:2026-02-01")) == ["Ada"]
+    assert names(app.get("/users?q=Ada+joined:2026-01-31")) == []
 
 
 @pytest.mark.usefixtures("people")
