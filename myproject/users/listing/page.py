@@ -15,7 +15,7 @@ from ...web.pagination import ALL_ROWS, PAGE_SIZE, KeysetCondition, Page, read_p
 from ..models import BY_AGE, BY_JOINED, KINDS, users
 from . import postgresql, sqlite
 from .criteria import Criteria, criteria_of
-from .rows import FEW_HITS, Hits, of_kind
+from .rows import FEW_HITS_OF_PART, Hits, find_many, of_kind
 from .search import CHOICES
 from .view import View
 
@@ -77,7 +77,7 @@ def _read_ranked(
         is_of_edge = part_of_edge == (begins,)
         beyond = rows_beyond(criteria.keys, values, ascending=ascending) if is_of_edge else ALL_ROWS
         part = criteria.ranked(begins)
-        hits = database.find_hits(connection, part, FEW_HITS + 1)
+        hits = find_many(connection, part) or database.find_hits(connection, part, FEW_HITS_OF_PART + 1)
         rows += database.read_rows(connection, part, hits, beyond, ascending, limit - len(rows))
         if len(rows) == limit:
             break

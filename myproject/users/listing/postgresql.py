@@ -5,6 +5,7 @@ The planner's statistics choose the index; this module only keeps it from readin
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -76,12 +77,28 @@ def _select_people(connection: sa.Connection, criteria: Criteria) -> sa.Select[A
 
 def _look_up(connection: sa.Connection, words: Sequence[Word]) -> tuple[list[Word], list[str]]:
     """Return the words to ask the index of trigrams for, or, if there are none, rare letters of the words."""
-    pieces = {Word(piece) for word in words for piece in (*word.text, *_pieces(word))}
-    shares = rows.sample_shares(connection, [*words, *pieces])
-    rare = {piece.text for piece in pieces if shares[piece] <= rows.COMMON_SHARE}
+    pieces = {piece: _piece(piece) for word in words for piece in (*word.text, *_pieces(word))}
+    shares = rows.sample_shares(connection, [*words, *pieces.values()])
+    rare = {text for text, piece in pieces.items() if shares[piece] <= rows.COMMON_SHARE}
     found = rows.words_to_look_up(words, shares)
     indexed = [word for word in found if rare.intersection(_pieces(word))]
     return indexed, [] if indexed else sorted(rare.intersection("".join(word.text for word in found)))
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """Letters that begin a word, as the index has words: also after an @, a full stop or a hyphen."""
+
+    text: str
+    column = "search_text"
+
+    def condition(self, row: Any) -> sa.ColumnElement[bool]:
+        """Return the condition that a row has the word."""
+        return row.search_text.regexp_match(rf"\m{self.text}")
+
+
+def _piece(text: str) -> Word | _Beginning:
+    return _Beginning(text.strip()) if re.fullmatch(r" \w+", text) else Word(text)
 
 
 def _pieces(word: Word) -> list[str]:
