@@ -29,6 +29,8 @@ setup(
         "setuptools < 80.9",
         "SQLAlchemy >= 2.1",
         "transaction",
+        # Time zones, for systems that have none.
+        "tzdata",
         "waitress",
         "WebOb",
         "WTForms",

@@ -10,6 +10,7 @@ from tests import signed_in
 from .servers import SECRET
 
 LIST_PATH = "/users"
+OVERVIEW_PATH = "/overview"
 EDIT_PATH = "/users/1/edit"
 NEW_PATH = "/users/new"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import psycopg
 import sqlalchemy
 
-from myproject.db.folding import fold
+from myproject.db.folding import fold, initials
 from myproject.users.listing.indexes import FOLDED_LENGTH
 
 from .people import Person
@@ -31,7 +31,8 @@ def _row(
 ) -> tuple[object, ...]:
     joined = joined_at.isoformat(" ", "microseconds")
     # As the trigger makes it: see indexes.py.
-    search_text = f"{fold(name)[:FOLDED_LENGTH]}\n{email.lower()}\n\n"
+    folded = fold(name)[:FOLDED_LENGTH]
+    search_text = f" {folded}\n {initials(folded)}\n{email.lower()}\n\n"
     return name, email, age, role, active, has_posts, joined, joined, search_text
 
 

@@ -1,4 +1,4 @@
-"""Seconds of every page of the list, and of adding a user, among few users and among many, side by side."""
+"""Seconds of every page of the list, of the overview, and of adding a user, among few users and among many."""
 
 import contextlib
 import itertools
@@ -16,7 +16,7 @@ from myproject.users.listing.view import ORDERS, read_view
 from myproject.users.models import users
 from myproject.web.pagination import LAST_PAGE, KeysetCondition, in_order, read_page
 
-from .client import LIST_PATH, Client
+from .client import LIST_PATH, OVERVIEW_PATH, Client
 from .databases import SMALL_ROWS, large_databases
 from .servers import application, serving
 
@@ -42,6 +42,7 @@ FILTERS = {
 }
 COUNTS = {"all": "panel=filters", "common": "q=ada&panel=filters", "administrators": "role=admin&panel=filters"}
 ADDING = "adding a user"
+FIRST_PAGE, OVERVIEW = "by added, falling, first", "the overview"
 
 Place = tuple[str, int]  # kind of database, number of users
 
@@ -100,7 +101,8 @@ def _addresses(url: str) -> dict[str, str]:
     queries["search and filter `q=ada&role=editor`"] = "q=ada&role=editor"
     queries |= {f"how many of each kind, {name}": query for name, query in COUNTS.items()}
     engine.dispose()
-    return {operation: f"{LIST_PATH}?{query}" for operation, query in queries.items()}
+    # Among many users its figures are stored; they are counted meanwhile, at most every five minutes.
+    return {operation: f"{LIST_PATH}?{query}" for operation, query in queries.items()} | {OVERVIEW: OVERVIEW_PATH}
 
 
 def cursor(engine: sqlalchemy.Engine, parameters: dict[str, str], offset: int | None = None) -> str | None:

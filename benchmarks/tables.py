@@ -1,5 +1,6 @@
 """The tables that `python -m benchmarks` prints, in Markdown, each figure beside its target."""
 
+from .lists import FIRST_PAGE, OVERVIEW
 from .memory import EARLY_REQUESTS
 from .requests import PAGES
 
@@ -13,6 +14,7 @@ LIMITS = {
 }
 GROWTH_LIMIT = 1.5  # from few users to many
 GROWTH_LIMITS = {"search for several words": 3}
+OVERVIEW_LIMIT = 1.5  # in multiples of the first page of the list
 MEMORY_GROWTH_LIMIT_MB = 10
 
 # Groups of the operations of `lists`, by how their names begin; the first that fits counts.
@@ -79,6 +81,15 @@ def print_lists(seconds: dict[str, dict[Place, float]]) -> None:
         ]
         row(operation, *cells, verdict(max(growths), GROWTH_LIMITS.get(group_of(operation), GROWTH_LIMIT)))
     _print_groups(seconds, sizes)
+    _print_overview(seconds[OVERVIEW], seconds[FIRST_PAGE])
+
+
+def _print_overview(overview: dict[Place, float], first_page: dict[Place, float]) -> None:
+    head("Milliseconds of the overview", "", "overview", "first page of the list", "ratio", "target")
+    for (kind, size), time in overview.items():
+        ratio = round(time / first_page[kind, size], 2)
+        times = (f"{seconds * 1000:.1f}" for seconds in (time, first_page[kind, size]))
+        row(f"{kind}, {size:,}", *times, f"{ratio:.2f}", verdict(ratio, OVERVIEW_LIMIT))
 
 
 def _print_groups(seconds: dict[str, dict[Place, float]], sizes: dict[str, list[int]]) -> None:

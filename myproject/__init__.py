@@ -19,6 +19,7 @@ def main(global_config: dict[str, str], **settings: str) -> Router:
         config.include(".web.origin")
         config.include(".web.limits")
         config.include(".web.paths")
+        config.include(".web.days")
         config.include(".web.i18n")
         config.include(".web.rendering")
         config.include(".web.flash")

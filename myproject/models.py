@@ -1,6 +1,7 @@
 """Every model in one place, with the triggers and indexes of its table, for scripts, migrations and the shell."""
 
 from .db import Base
+from .overview.models import StoredFigures
 from .posts import triggers  # noqa: F401
 from .posts.models import Post
 from .signin import triggers as signin_triggers  # noqa: F401
@@ -11,4 +12,4 @@ from .users.models import User
 from .users.saved_views.models import SavedView
 from .web.receipts import Receipt
 
-__all__ = ["Base", "FailedSignIn", "PasswordLink", "Post", "Receipt", "SavedView", "SignIn", "User"]
+__all__ = ["Base", "FailedSignIn", "PasswordLink", "Post", "Receipt", "SavedView", "SignIn", "StoredFigures", "User"]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 import sqlalchemy
 from pyramid.exceptions import ConfigurationError
@@ -47,6 +48,7 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
         "myproject.secret": _secret,
         "myproject.development": _boolean("myproject.development"),
         "myproject.hosts": _hosts,
+        "myproject.timezone": _time_zone,
         "signin.idle_hours": _whole_number("signin.idle_hours", 12, 720),
         "signin.absolute_hours": _whole_number("signin.absolute_hours", 168, 9999),
         "argon2.time_cost": _whole_number("argon2.time_cost", 2, 100),
@@ -140,6 +142,14 @@ def _refuse_misspelt(settings: Settings, known: set[str]) -> None:
         if name not in known and (nearest or name.startswith(PREFIXES)):
             hint = f"; the nearest one is {nearest}" if nearest else "; see docs/settings.md"
             raise SettingsError(f"there is no setting {name}{hint}")
+
+
+def _time_zone(settings: Settings, _environ: Environ) -> ZoneInfo:
+    name = settings.get("myproject.timezone", "UTC")
+    # `localtime` is what some systems call their own time zone, whichever that is, and `Factory` is none.
+    if name not in available_timezones() - {"localtime", "Factory"}:
+        raise SettingsError(f"myproject.timezone is {name!r}, and should be the IANA name of a time zone: Asia/Seoul")
+    return ZoneInfo(name)
 
 
 def _boolean(name: str) -> Callable[[Settings, Environ], bool]:

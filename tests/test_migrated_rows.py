@@ -25,6 +25,7 @@ RANGES = {
     "posts.body": (1, 20_000),
     "saved_views.query": (0, 2000),
     "receipts.location": (0, 500),
+    "stored_figures.figures": (1, 10_000),
 }
 # Open links, whose makers nobody knows, end with this upgrade; and with its downgrade.
 ENDED = {"0013": {"password_links.user_id", "password_links.token", "password_links.created_at"}}
@@ -56,6 +57,8 @@ def test_all_migrations_are_downgraded_and_upgraded_with_rows(empty, config):
     alembic.command.upgrade(config(empty), "head")
     fill(empty, 1)
     alembic.command.downgrade(config(empty), SCRIPTS[0].revision)
+    # A connection of SQLite that has stayed open compiles its INSERT once more for the triggers that are no more.
+    empty.dispose()
     fill(empty, 2)
     old = contents(empty)
     alembic.command.upgrade(config(empty), "head")

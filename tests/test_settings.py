@@ -170,6 +170,18 @@ def test_a_limit_has_the_documented_default(name, default):
     assert row.split("|")[-2].strip().split()[0].strip(",;") == str(default)
 
 
+@pytest.mark.parametrize(
+    "zone", ["", "Asia/Soul", "asia/seoul", "Asia", "+09:00", "KST", "localtime", "Factory", "../etc/passwd", "a\0b"]
+)
+def test_an_unknown_time_zone_is_refused(zone):
+    assert "myproject.timezone" in refusal(**{"myproject.timezone": zone})
+
+
+def test_the_time_zone_is_utc_unless_it_is_set():
+    assert read_settings(GOOD, {})["myproject.timezone"].key == "UTC"
+    assert read_settings({**GOOD, "myproject.timezone": "Asia/Seoul"}, {})["myproject.timezone"].key == "Asia/Seoul"
+
+
 def test_the_environment_overrides_the_ini_file(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "sqlite:///:memory:")
     monkeypatch.setenv("MYPROJECT_SECRET", "from-the-environment-from-the-env")

@@ -26,12 +26,20 @@ class UTCDateTime(TypeDecorator[datetime.datetime]):
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], datetime.datetime | None]:
         """Return the function that makes a driver's value aware, in UTC.
 
-        The value is text without a zone on SQLite, a datetime on PostgreSQL. `process_result_value` would get what
-        SQLAlchemy has parsed already, which takes twice as long on SQLite.
+        The value is text on SQLite, in which another program may name a zone, and a datetime on PostgreSQL.
+        `process_result_value` would get what SQLAlchemy has parsed already, which takes twice as long on SQLite.
         """
         if dialect.name == "sqlite":
-            return lambda value: None if value is None else datetime.datetime.fromisoformat(f"{value}+00:00")
+            return lambda value: None if value is None else _read_text(value)
         return lambda value: None if value is None else value.astimezone(datetime.UTC)
+
+
+def _read_text(text: str) -> datetime.datetime:
+    try:
+        return datetime.datetime.fromisoformat(f"{text}+00:00")
+    except ValueError:
+        moment = datetime.datetime.fromisoformat(text)
+        return moment.astimezone(datetime.UTC) if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
 
 class Base(DeclarativeBase):

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from .folding import fold
+from .folding import fold, fold_1, initials
 
 # How long a connection waits for the one writer before it gives up as busy.
 LOCK_TIMEOUT_SECONDS = 5
@@ -38,13 +38,15 @@ def set_up(engine: Engine, reading_seconds: int | None = None) -> None:
 
 @event.listens_for(Engine, "connect")
 def prepare_for_triggers(connection: Any, _record: ConnectionPoolEntry | None = None) -> None:
-    """Give `connection`, one of the driver, what the triggers of the database call: the SQL function `folded`.
+    """Give `connection`, one of the driver, the SQL functions that the triggers and indexes of the database call.
 
-    Every engine of the process calls this for each new connection, also one from a plain `create_engine`: without the
-    function each INSERT into `users` would fail. Connections of other drivers are left alone.
+    Every engine of the process calls this for each new connection, also one from a plain `create_engine`: without
+    them each INSERT into `users` would fail. Connections of other drivers are left alone.
     """
     if isinstance(connection, sqlite3.Connection):
-        connection.create_function("folded", 1, fold, deterministic=True)
+        connection.create_function("folded", 1, fold_1, deterministic=True)
+        connection.create_function("folded_2", 1, fold, deterministic=True)
+        connection.create_function("initials", 1, initials, deterministic=True)
         # Without it, REPLACE deletes a row without firing its DELETE triggers.
         connection.execute("PRAGMA recursive_triggers = ON")
 

@@ -16,7 +16,7 @@ from ..settings import read_settings
 from ..signin.models import make_administrator
 from ..signin.password_rules import find_problem
 from ..signin.passwords import make_hasher
-from ..users.fields import is_email
+from ..users.fields import parse_email
 from ..users.models import NAME_LENGTH
 from ..web.events import log_event_of_command
 from ..web.rules import Invalid, parse_line
@@ -32,11 +32,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
     arguments = parser.parse_args(argv)
     settings = read_settings(read_ini(arguments.ini))
-    if not is_email(arguments.email):
-        raise SystemExit(f"{arguments.email!r} is no address like name@example.com.")
-    name = read_name(arguments.name)
+    email, name = read_email(arguments.email), read_name(arguments.name)
     password = read_password(arguments.password_stdin)
-    problem = find_problem(password, name, arguments.email)
+    problem = find_problem(password, name, email)
     if problem:
         raise SystemExit(problem.interpolate())
     password_hash = make_hasher(settings).hash(password)
@@ -45,13 +43,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         with explained(arguments.ini), transaction.manager:
             dbsession = get_tm_session(get_session_factory(engine), transaction.manager)
             refuse_older_database(dbsession, arguments.ini)
-            user = make_administrator(dbsession, arguments.email, name, password_hash)
+            user = make_administrator(dbsession, email, name, password_hash)
             user_id = user.id
     finally:
         engine.dispose()
     setup_logging(arguments.ini)
     log_event_of_command("create_admin", "administrator made", user=user_id)
-    print(f"{arguments.email} can sign in as an administrator.")
+    print(f"{email} can sign in as an administrator.")
+
+
+def read_email(text: str) -> str:
+    """Return the email that `text` gives by the rules of the page, or exit with a sentence."""
+    try:
+        email = parse_email(text)
+    except Invalid:
+        email = None
+    if email is None:
+        raise SystemExit(f"{text!r} is no address like name@example.com.")
+    return email
 
 
 def read_name(text: str | None) -> str | None:

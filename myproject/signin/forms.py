@@ -10,7 +10,7 @@ from wtforms import HiddenField, ValidationError, validators
 from ..users.forms import EmailField
 from ..users.models import EMAIL_LENGTH, NAME_LENGTH
 from ..web.carried import Typed, read_carried
-from ..web.form_fields import CheckField, PasswordAgainField, PasswordField, TextField
+from ..web.form_fields import CheckField, CodeField, PasswordAgainField, PasswordField, TextField
 from ..web.forms import Form
 from ..web.i18n import _
 from ..web.request import Request
@@ -21,7 +21,7 @@ from .password_rules import TOO_SHORT
 class SignInForm(Form):
     """An email and a password; any text is accepted as either."""
 
-    email = TextField(
+    email = CodeField(
         _("Email"),
         length=EMAIL_LENGTH,
         required=True,
@@ -90,7 +90,7 @@ class SetupForm(NewPasswordForm):
     email = EmailField(_("Email"), required=True, render_kw={"inputmode": "email", "autocomplete": "username"})
     password = new_password_field()
     demo = CheckField(_("Add 200 sample users"))
-    token = TextField(
+    token = CodeField(
         _("Setup token"),
         length=100,
         required=True,

@@ -24,7 +24,7 @@ LAST_SEEN_INTERVAL = datetime.timedelta(minutes=5)
 # to be run on the connection: the same query through the Session takes half as long again.
 users, sign_ins = User.__table__.c, SignIn.__table__.c
 IDENTITY_QUERY = (
-    select(users.id, users.name, users.role, sign_ins.id, sign_ins.confirmed_at, sign_ins.seen_at)
+    select(users.id, users.name, users.role, sign_ins.id, sign_ins.confirmed_at, users.time_zone, sign_ins.seen_at)
     .join_from(User.__table__, SignIn.__table__, sign_ins.user_id == users.id)
     .where(sign_ins.token == bindparam("token"), NOT_EXPIRED, users.active)
 )
@@ -43,6 +43,7 @@ class Identity:
     role: str
     sign_in: int
     confirmed_at: datetime.datetime
+    time_zone: str | None
 
     @property
     def is_confirmed(self) -> bool:

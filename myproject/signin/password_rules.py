@@ -17,6 +17,7 @@ from pyramid.i18n import TranslationString
 from zxcvbn import zxcvbn
 
 from ..web.i18n import _
+from ..web.rules import UNSEEN
 from .passwords import MAX_LENGTH, normalize
 
 TOO_SIMILAR = _("This password is too similar to your name, your email or the name of this site. Choose another one.")
@@ -72,7 +73,9 @@ def _find_invalid_text(password: str) -> TranslationString | None:
     if len(password) > MAX_LENGTH:
         return _("Enter at most ${max} characters.", mapping={"max": MAX_LENGTH})
     # Not every keyboard can type control characters and line separators; a lone surrogate (Cs) is half a character.
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in password):
+    # What cannot be seen is copied along without being noticed, and nobody can type it again.
+    categories = map(unicodedata.category, password)
+    if UNSEEN.search(password) or any(category in ("Cc", "Cs", "Zl", "Zp") for category in categories):
         return _("Remove the invisible control characters from this field.")
     return None
 

@@ -19,6 +19,7 @@ from ..web.i18n import _
 from ..web.limits import MAX_BODY_BYTES
 from ..web.paths import is_own_path
 from ..web.request import Request
+from ..web.rules import UNSEEN
 from ..web.typed import read_typed
 from . import guessing
 from .forms import SignInForm
@@ -28,6 +29,11 @@ from .models import can_anybody_sign_in
 
 SIGN_IN_PAGE = {"route_name": "signin", "permission": NO_PERMISSION_REQUIRED, "renderer": "signin/signin.jinja2"}
 SIGN_OUT_PAGE = {"route_name": "signout", "permission": NO_PERMISSION_REQUIRED, "renderer": "signin/signout.jinja2"}
+WRONG = _("Wrong email or password. Try again.")
+WITH_INVISIBLE = _(
+    "Wrong email or password. The password contains an invisible character, perhaps because it was copied. Type it"
+    " instead."
+)
 
 
 @forbidden_view_config(renderer="errors/error.jinja2")
@@ -86,7 +92,7 @@ def sign_in(request: Request) -> dict[str, Any] | HTTPSeeOther:
     user = authenticate(request, email, password)
     if user is None:
         guessing.count_failed_attempt(request, email)
-        form.password.errors = [_("Wrong email or password. Try again.")]
+        form.password.errors = [WITH_INVISIBLE if UNSEEN.search(password) else WRONG]
         return form.invalid(request)
     start_sign_in(request, user)
     return go_on(request, form, user)

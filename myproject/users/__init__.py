@@ -34,6 +34,7 @@ def includeme(config: Configurator) -> None:
     config.add_route("users.edit", "/users/{id}/edit", factory=user_in_url)
     config.add_route("users.delete", "/users/{id}/delete", factory=user_in_url)
     config.add_route("users.erase", "/users/{id}/erase", factory=user_in_url)
+    config.add_route("users.time_zone", "/users/{id}/time-zone", factory=user_in_url)
     config.add_record_form("users.new", UserForm)
     config.add_record_form("users.edit", UserForm)
     config.add_record_form("users.views.new", SavedViewForm)
@@ -41,6 +42,7 @@ def includeme(config: Configurator) -> None:
     config.scan(".views")
     config.scan(".listing.display")
     config.scan(".erasing")
+    config.scan(".time_zones")
     config.scan(".saved_views.views")
 
 

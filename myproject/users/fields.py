@@ -12,7 +12,16 @@ from typing import Any
 from pyramid.i18n import TranslationString
 
 from ..web.i18n import _
-from ..web.rules import Invalid, Rule, parse_boolean, parse_choice, parse_line, parse_whole_number, required
+from ..web.rules import (
+    Invalid,
+    Rule,
+    parse_boolean,
+    parse_choice,
+    parse_code,
+    parse_line,
+    parse_whole_number,
+    required,
+)
 from .administrators import LAST_ADMINISTRATOR
 from .models import EMAIL_LENGTH, NAME_LENGTH, OLDEST
 
@@ -30,7 +39,7 @@ LAST_ADMINISTRATOR_STAYS = _(
 
 def parse_email(text: str) -> str | None:
     """Return the email address, in ASCII, or `None` if `text` is empty."""
-    email = parse_line(text, length=EMAIL_LENGTH)
+    email = parse_code(text, length=EMAIL_LENGTH)
     if email is not None and not is_email(email):
         raise Invalid(_("Enter an email address like name@example.com."))
     return email

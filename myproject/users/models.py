@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 ROLES = ("member", "editor", "admin")
 NAME_LENGTH = 200
 EMAIL_LENGTH = 320
+TIME_ZONE_LENGTH = 50
 OLDEST = 150
 FORMER_MEMBER_NAME = "Former member"
 
@@ -66,6 +67,8 @@ class User(Base):
     # the list is searched and sorted; and whether the user has written any post.
     search_text: Mapped[str] = mapped_column(SearchText, deferred=True, default="", server_default=text("''"))
     has_posts: Mapped[bool] = mapped_column(deferred=True, default=False, server_default=false())
+    # The IANA name of the time zone of their pages; none: that of the site.
+    time_zone: Mapped[str | None] = mapped_column(String(TIME_ZONE_LENGTH))
 
     posts: Mapped[list["Post"]] = relationship(
         back_populates="author", cascade="all, delete-orphan", order_by="Post.id.desc()"
@@ -100,6 +103,11 @@ class User(Base):
         self.password_hash = password_hash
         self.end_sign_ins(keep=keep_sign_in)
 
+    def choose_time_zone(self, name: str | None) -> None:
+        """Set the time zone of the user's pages, an IANA name, or that of the site. The record counts as unchanged."""
+        chosen = update(User).where(User.id == self.id).values(time_zone=name, updated_at=User.updated_at)
+        self._session().execute(chosen)
+
     def end_sign_ins(self, *, keep: int | None = None) -> None:
         """Sign the user out everywhere except in the sign-in with the id `keep`."""
         dbsession = object_session(self)
@@ -128,7 +136,7 @@ class User(Base):
     def _session(self) -> Session:
         dbsession = object_session(self)
         if dbsession is None:
-            raise InvalidRequestError("Only a stored user can be deleted.")
+            raise InvalidRequestError("The user is not stored.")
         dbsession.flush()
         return dbsession
 
@@ -145,6 +153,7 @@ class User(Base):
         CheckConstraint(f"length(email) <= {EMAIL_LENGTH} AND email LIKE '_%@_%'", name="email_form"),
         CheckConstraint(f"age BETWEEN 0 AND {OLDEST} AND age = CAST(age AS INTEGER)", name="age_range"),
         CheckConstraint(f"role IN {ROLES}", name="role_known"),
+        CheckConstraint(f"length(time_zone) BETWEEN 1 AND {TIME_ZONE_LENGTH}", name="time_zone_length"),
         # SQLite must not give the id of a deleted user to another one.
         {"sqlite_autoincrement": True},
     )
@@ -172,7 +181,7 @@ BY_JOINED = (users.c.created_at, users.c.id)
 BY_ADDED = (users.c.id,)
 # The columns that the list filters by equality; their values make twelve kinds of users.
 KINDS = (users.c.role, users.c.active, users.c.has_posts)
-keep_version(User, but_for={"password_hash", "search_text", "has_posts"})
+keep_version(User, but_for={"password_hash", "search_text", "has_posts", "time_zone"})
 
 
 def end_sign_ins(dbsession: Session, user_ids: Collection[int], *, keep: int | None = None) -> None:

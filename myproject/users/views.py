@@ -36,11 +36,13 @@ def home(request: Request) -> HTTPSeeOther:
 @view_config(route_name="users.list", request_method="GET", renderer="users/list.jinja2")
 def index(request: Request) -> dict[str, Any]:
     """List the users that the address asks for."""
-    asked, view, display = request.GET, read_view(request.GET), display_of(request)
-    start, note = read_start(view, asked.get("from", ""))
+    asked, view, display, zone = request.GET, read_view(request.GET), display_of(request), request.time_zone
+    if view.terms:
+        request.slow_advice = _("Make the search more specific or remove a filter, then try again.")
+    start, note = read_start(view, asked.get("from", ""), zone)
     exactly, panel = asked.get("count") == "exact", asked.get("panel")
     page, count = read_list(
-        request.dbsession, view, asked.get("cursor"), start=start, size=display.size, exactly=exactly
+        request.dbsession, view, zone, asked.get("cursor"), start=start, size=display.size, exactly=exactly
     )
     return {
         "view": view,
@@ -48,7 +50,7 @@ def index(request: Request) -> dict[str, Any]:
         "page": page,
         "count": count,
         "panel": panel,
-        "choices": count_choices(request.dbsession, view) if panel == "filters" else None,
+        "choices": count_choices(request.dbsession, view, zone) if panel == "filters" else None,
         "notes": [*view.notes, *([note] if note else [])],
         "mark": mark,
         # Translated once: each row has them.

@@ -140,10 +140,9 @@ def database_unavailable(error: Exception, request: Request) -> dict[str, Any]:
 
 @exception_view_config(IReadingTookTooLong, renderer="errors/error.jinja2")
 def reading_took_too_long(error: Exception, request: Request) -> dict[str, Any]:
-    """Answer 503 when a query reached its deadline; it would the next time, too."""
+    """Answer 503 when a query reached its deadline, with the advice of the page, if it has any."""
     log.warning("request %s: %s took too long to read", request.id, name_page(request), exc_info=error)
-    advice = _("Make the search more specific or remove a filter, then try again.")
-    return error_page(request, 503, advice, _("This took too long"))
+    return error_page(request, 503, request.slow_advice, _("This took too long"))
 
 
 # Before the last attempt no page is rendered: pyramid_retry handles the error itself.

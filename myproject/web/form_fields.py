@@ -11,7 +11,7 @@ from pyramid.i18n import TranslationString
 from ..db import Base
 from . import rules
 from .i18n import _
-from .rules import Invalid, Rule, parse_boolean, parse_choice, parse_line, parse_prose, visible_text
+from .rules import Invalid, Rule, parse_boolean, parse_choice, parse_code, parse_line, parse_prose, visible_text
 
 
 class VersionField(wtforms.HiddenField):
@@ -66,6 +66,12 @@ class TextField(ParsedField):
         # Without `maxlength`: browsers cut what is pasted to it, without a word.
         attributes = {"required": required, **(render_kw or {})}
         super().__init__(label, rules.required(rule) if required else rule, render_kw=attributes, **kwargs)
+
+
+class CodeField(TextField):
+    """One line that is compared letter by letter: nothing invisible is part of it."""
+
+    rule = staticmethod(parse_code)
 
 
 class ProseField(TextField):

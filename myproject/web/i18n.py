@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import babel.dates
 import babel.numbers
+from markupsafe import Markup
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPBadRequest, HTTPSeeOther
 from pyramid.i18n import TranslationStringFactory
@@ -13,6 +14,7 @@ from pyramid.view import view_config
 from webob.acceptparse import create_accept_language_header
 
 from .cookies import get_preference, set_preference
+from .days import day_of, in_zone
 from .paths import is_own_path
 from .request import Request
 
@@ -66,14 +68,33 @@ def format_number(request: Request, number: int) -> str:
     return _format_number(number, request.locale_name)
 
 
-def format_date(request: Request, moment: datetime.datetime) -> str:
-    """Return the day of `moment`, in UTC: Nov 21, 2026."""
-    return _format_day("yMMMd", moment.date(), request.locale_name)
+def format_date(request: Request, moment: datetime.datetime) -> Markup:
+    """Return the day of `moment` in the request's time zone, as HTML: Nov 21, 2026."""
+    return _time(request, moment, format_day(request, day_of(moment, request.time_zone)))
 
 
-def format_moment(request: Request, moment: datetime.datetime) -> str:
-    """Return the day and time of `moment`, in UTC: Nov 21, 2026 06:53 UTC."""
-    return f"{format_date(request, moment)} {moment:%H:%M} UTC"
+def format_moment(request: Request, moment: datetime.datetime) -> Markup:
+    """Return the date and time of `moment` in the request's time zone, as HTML: Nov 21, 2026 15:53 UTC+9."""
+    local = in_zone(moment, request.time_zone)
+    return _time(request, moment, f"{format_day(request, local.date())} {local:%H:%M} {format_offset(local)}")
+
+
+def _time(request: Request, moment: datetime.datetime, text: str) -> Markup:
+    machine_readable = moment.astimezone(datetime.UTC).isoformat(timespec="seconds")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(machine_readable, request.time_zone, text)
+
+
+def format_offset(local: datetime.datetime) -> str:
+    """Return by how much the clocks that show `local` differ from UTC: UTC, UTC+9, UTC+5:45, UTC−3."""
+    minutes = (local.utcoffset() or datetime.timedelta()) // datetime.timedelta(minutes=1)
+    hours, rest = divmod(abs(minutes), 60)
+    sign = "−" if minutes < 0 else "+"
+    return f"UTC{sign}{hours}:{rest:02}".removesuffix(":00") if minutes else "UTC"
+
+
+def format_day(request: Request, day: datetime.date) -> str:
+    """Return `day`: Nov 21, 2026."""
+    return _format_day("yMMMd", day, request.locale_name)
 
 
 def format_month(request: Request, day: datetime.date) -> str:

@@ -101,7 +101,7 @@ def read_page(
     for one list only, told apart by `list_name`. Raises `HTTPBadRequest` for an invalid cursor.
     """
     is_before, edge = _parse_cursor(cursor, keys, list_name)
-    condition = _rows_beyond(keys, edge, ascending=descending == is_before) if edge else ALL_ROWS
+    condition = rows_beyond(keys, edge, ascending=descending == is_before) if edge else ALL_ROWS
     if start is not None and not cursor:
         condition = _rows_from(keys[0], start, ascending=not descending)
     rows, has_previous, has_next = _read_rows(read, condition, is_before, descending, size)
@@ -133,7 +133,8 @@ def _read_rows(
     return (rows[:size][::-1], has_more, is_beside) if is_before else (rows[:size], is_beside, has_more)
 
 
-def _rows_beyond(keys: Sequence[Any], edge: Sequence[Any], ascending: bool) -> KeysetCondition:
+def rows_beyond(keys: Sequence[Any], edge: Sequence[Any], ascending: bool) -> KeysetCondition:
+    """Return the condition that a row comes after the one whose keys are `edge`, in this direction."""
     values = [literal(value, key.type) for key, value in zip(keys, edge, strict=True)]
     seeks = []
     for number in reversed(range(len(keys))):

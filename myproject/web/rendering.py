@@ -1,6 +1,7 @@
 """Pages: Jinja templates in the language of the request, and the static files that they link to."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def includeme(config: Configurator) -> None:
                 "static": static_file_path,
                 "translate": localized(i18n.translate),
                 "number": localized(i18n.format_number),
+                "day": localized(i18n.format_day),
                 "date": localized(i18n.format_date),
                 "moment": localized(i18n.format_moment),
                 "isolate": isolate,
@@ -81,7 +83,7 @@ def without_direction_controls(text: str) -> str:
 
     New texts have none (rules.py), but other programs may have written some.
     """
-    return text.translate(dict.fromkeys(map(ord, DIRECTION_CONTROLS)))
+    return re.sub(f"[{DIRECTION_CONTROLS}]", "", text)
 
 
 def isolate(text: object) -> Markup:

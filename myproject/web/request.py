@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pyramid.request
 from pyramid.config import Configurator
+from pyramid.i18n import TranslationString
 from pyramid.response import Response
 from sqlalchemy.orm import Session
 from transaction import TransactionManager
@@ -32,6 +34,8 @@ class Request(pyramid.request.Request):
     earlier_location: str | None = None
     is_restored: bool = False
     lost_changes: Sequence[tuple[Field, str]] = ()
+    # Set by a view for which there is something to do if its page takes too long to read (errors.py).
+    slow_advice: TranslationString | None = None
     # Added by myproject.web.
     id: str
     form_token: str
@@ -39,6 +43,7 @@ class Request(pyramid.request.Request):
     path_here: str
     https_address: str | None
     languages: dict[str, str]
+    time_zone: ZoneInfo
     pop_flash: Callable[[], str | None]
     # Added by myproject.users.
     name_of: Callable[[Any], str]

@@ -201,7 +201,7 @@ def test_the_journey_works_by_keyboard(browse, rows, complaints):
 def test_tab_reaches_every_link_with_a_visible_focus(browse):
     page = browse()
     page.goto("/users")
-    for reachable in page.locator("a, button, input:not([type=hidden])").all():
+    for reachable in page.locator("a:visible, button:visible, input:not([type=hidden]):visible").all():
         page.keyboard.press("Tab")
         expect(reachable).to_be_focused()
         assert_focus_shows(page)

@@ -114,10 +114,146 @@ def test_keys_open_a_user_and_the_help(page):
         expect(page.locator("kbd", has_text=re.compile(f"^{re.escape(key)}$"))).to_be_visible()
 
 
-def test_a_search_after_the_sign_in_expired_leads_to_sign_in(page):
+ERROR_PAGE = '<div class="error-page"><p>503</p><h1>This took too long</h1><p class="lead">Remove a filter.</p></div>'
+LONG_ADVICE = "Make the search more specific or remove a filter, then try again."
+NO_ANSWER, SLOW = re.compile("^No answer. The list below is not up to date."), re.compile("^Still searching.")
+FAILURES = {
+    "no connection": (lambda route: route.abort(), NO_ANSWER),
+    "an error page": (
+        lambda route: route.fulfill(status=503, body=ERROR_PAGE),
+        re.compile("^This took too long. Remove a filter."),
+    ),
+    "an error page of the site": (
+        lambda route: route.fulfill(response=route.fetch(url=f"{route.request.url}&cursor=x")),
+        re.compile("^Invalid request. "),
+    ),
+    "an error of a proxy": (lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"), NO_ANSWER),
+    "another page": (lambda route: route.fulfill(body="<h1>Welcome to this hotel</h1>"), NO_ANSWER),
+}
+
+
+@pytest.fixture
+def intercept(page):
+    """Call `intercept(handler)`: give each search to `handler(route)`, in place of an earlier one."""
+
+    def replace(handler):
+        page.unroute_all()
+        page.route("**/users?*", handler)
+
+    yield replace
+    page.unroute_all()
+
+
+def search(page, text):
+    """Type `text` into the search."""
+    page.get_by_role("searchbox").fill(text)
+
+
+@pytest.mark.parametrize(("handler", "said"), FAILURES.values(), ids=FAILURES)
+def test_a_search_that_fails_says_so_and_marks_the_list_as_old(page, intercept, handler, said):
+    intercept(handler)
+    search(page, "person12")
+    expect(page.locator("#trouble")).to_have_text(said)
+    expect(page.locator("[aria-live]")).to_have_text(said)
+    expect(page.get_by_role("searchbox")).to_have_value("person12")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    expect(page.locator("#count")).to_be_hidden()
+    expect(page.locator("#found.outdated:not([aria-busy])")).to_have_count(1)
+    expect(names(page)).to_have_count(25)
+    expect(page).to_have_url(re.compile("/users$"))
+
+
+def test_nobody_found_earlier_is_not_the_answer_to_a_search_that_fails(page, intercept):
+    page.goto("/users?q=nobody")
+    expect(page.get_by_text("No users found.")).to_be_visible()
+    intercept(lambda route: route.fulfill(status=503, body=ERROR_PAGE))
+    search(page, "person12")
+    expect(page.locator("#trouble")).to_contain_text("This took too long")
+    expect(page.get_by_text("No users found.")).to_be_hidden()
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(names(page)).to_have_count(1)
+
+
+def test_screen_readers_hear_that_the_list_is_old_whatever_the_reason(page, intercept):
+    intercept(lambda route: route.fulfill(status=503, body=ERROR_PAGE))
+    search(page, "person12")
+    expect(page.locator("[aria-live]")).to_have_text(
+        "This took too long. Remove a filter. The list below is not up to date."
+    )
+
+
+def test_the_next_key_and_try_again_search_after_a_failure(page, intercept):
+    intercept(lambda route: route.abort())
+    search(page, "person1")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#trouble")).to_have_text(NO_ANSWER)
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#count")).to_have_text("10 users")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    intercept(lambda route: route.abort())
+    page.keyboard.press("2")
+    expect(page.locator("#trouble")).to_have_text(NO_ANSWER)
+    page.unroute_all()
+    page.keyboard.press("Backspace")
+    expect(page.locator("#count")).to_have_text("10 users")
+    expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_a_slow_search_says_so_and_is_shown_when_it_arrives(page, intercept):
+    waiting = []
+    intercept(lambda route: waiting.append(route))
+    search(page, "person12")
+    expect(page.locator("#trouble")).to_have_text(SLOW)
+    expect(page.get_by_role("button", name="Try again")).to_be_hidden()
+    waiting[0].continue_()
+    expect(page.locator("#count")).to_have_text("1 user")
+
+
+def test_a_search_without_an_answer_is_given_up(browse):
+    page = browse(locale="en-GB")
+    page.clock.install()
+    page.goto("/users")
+    page.route("**/users?*", lambda _route: None)
+    with page.expect_request("**/users?*"):
+        search(page, "person12")
+        page.clock.run_for(200)
+    page.clock.run_for(15_000)
+    expect(page.locator("#trouble")).to_have_text(NO_ANSWER)
+    page.unroute_all()
+
+
+def test_a_failed_older_search_does_not_disturb_a_newer_one(page, intercept):
+    waiting = []
+    intercept(lambda route: waiting.append(route))
+    with page.expect_request("**/users?*"):
+        search(page, "person1")
+    page.unroute_all()
+    search(page, "person12")
+    expect(page.locator("#count")).to_have_text("1 user")
+    expect(page.locator("#found.outdated")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("path", ["/users", "/users?role=member&active=yes", "/users?sort=name"])
+def test_nothing_moves_when_a_search_fails(page, intercept, width, path):
+    page.set_viewport_size({"width": width, "height": 760})
+    page.goto(path)
+    before = [page.locator(part).bounding_box()["y"] for part in (".panels", "#users")]
+    intercept(lambda route: route.fulfill(status=503, body=ERROR_PAGE.replace("Remove a filter.", LONG_ADVICE)))
+    search(page, "person12")
+    expect(page.locator("#trouble")).to_contain_text(LONG_ADVICE)
+    assert [page.locator(part).bounding_box()["y"] for part in (".panels", "#users")] == before
+
+
+def test_a_search_after_the_sign_in_expired_offers_to_sign_in(page):
     page.context.clear_cookies()
-    page.get_by_role("searchbox").fill("person")
-    expect(page).to_have_url(re.compile("/signin"))
+    search(page, "person12")
+    expect(page.locator("#trouble")).to_have_text(re.compile("^You are signed out."))
+    expect(page.get_by_role("searchbox")).to_have_value("person12")
+    page.get_by_role("link", name="Sign in").click()
+    expect(page).to_have_url(re.compile("/signin.*person12"))
 
 
 @pytest.mark.parametrize("width", [320, 1280])

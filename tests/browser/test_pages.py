@@ -4,6 +4,7 @@ The screenshots are in build/screenshots.
 """
 
 import itertools
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 import sqlalchemy
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 
-from myproject.models import SignIn
+from myproject.db.base import utcnow
+from myproject.models import SignIn, StoredFigures, User
+from myproject.overview.views import LARGEST_SMALL, NAME
 
 from . import ADMINISTRATOR, MEMBER, ROOT
 
@@ -50,6 +53,7 @@ PAGES = {
     "users-search": Visit("/users?q=il+person1+-test&role=member&panel=filters"),
     "users-nobody": Visit("/users?q=nobody+age:90-10"),
     "users-places": Visit("/users?panel=places"),
+    "users-places-of-days": Visit("/users?sort=joined&panel=places"),
     "users-columns": Visit("/users?panel=display"),
     "users-help": Visit("/users/help"),
     "users-new": Visit("/users/new"),
@@ -108,6 +112,7 @@ PAGES = {
     "signout": Visit("/signout"),
     "own-page": Visit("/users/1", session=MEMBER),
     "own-password": Visit("/users/1/password", session=MEMBER),
+    "own-time-zone": Visit("/users/1/time-zone", session=MEMBER),
     "sign-ins": Visit("/users/1/sign-ins", session=MEMBER),
     "sign-ins-nowhere": Visit("/users/2/sign-ins"),
     "password-link": Visit("/users/1/password-link"),
@@ -240,3 +245,17 @@ def arrive(page, visit, outside):
 def width_needed(page):
     """Return the width of the whole page in CSS pixels."""
     return page.evaluate("document.documentElement.scrollWidth")
+
+
+@pytest.mark.parametrize("count", [678, 1234, 9_999_999])
+def test_numbers_beside_bars_fit_into_the_narrowest_window(browse, outside, count):
+    figures = {"posts": 0, "roles": [["member", count]], "bands": [[20, count]], "months": [[2026, 11, count]]}
+    with outside.begin() as connection:
+        connection.execute(sqlalchemy.insert(User), [{"name": "John Doe"}] * (LARGEST_SMALL + 1))
+        row = {"name": f"{NAME} UTC", "figures": json.dumps(figures), "counted_at": utcnow()}
+        connection.execute(sqlalchemy.insert(StoredFigures).values(row))
+    page = browse(width=NARROWEST)
+    page.goto("/overview")
+    numbers = page.locator("svg text", has_text=f"{count:,}").all()
+    assert len(numbers) == 3
+    assert max(text.bounding_box()["x"] + text.bounding_box()["width"] for text in numbers) <= NARROWEST

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import insert, text
 
 from myproject.models import Post, User
+from tests import sqlite_only
 
 SEOUL = datetime.timezone(datetime.timedelta(hours=9))
 MOMENT = datetime.datetime(2026, 1, 1, 12, tzinfo=SEOUL)
@@ -40,6 +41,21 @@ def test_a_row_written_without_the_orm_has_created_at_and_updated_at(statement, 
     (user,) = rows(User)
     assert abs(datetime.datetime.now(datetime.UTC) - user.created_at) < datetime.timedelta(minutes=1)
     assert abs(user.updated_at - user.created_at) < datetime.timedelta(seconds=1)
+
+
+@sqlite_only
+@pytest.mark.parametrize("written", ["2026-01-01T03:00:00Z", "2026-01-01 12:00:00.000+09:00", "2026-01-01 03:00:00"])
+def test_a_moment_is_read_in_whichever_notation_another_program_has_written_it(app, make_post, outside, written):
+    post = make_post()
+    with outside.begin() as connection:
+        for table in "users", "posts":
+            connection.execute(
+                text(f"UPDATE {table} SET created_at = :written, updated_at = :written"), {"written": written}
+            )
+    for path in f"/users/{post.author_id}", "/users", f"/posts/{post.id}", "/posts", "/overview":
+        app.get(path)
+    times = app.get(f"/users/{post.author_id}").html.find_all("time")
+    assert {time["datetime"] for time in times} == {"2026-01-01T03:00:00+00:00"}
 
 
 def test_a_change_sets_updated_at(probe, make_user, rows):

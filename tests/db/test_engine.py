@@ -181,8 +181,8 @@ def test_a_connection_of_the_engine_begins_with_the_write_lock(engine, writer, i
 def test_every_sqlite_engine_of_the_process_has_the_function_of_the_triggers(options):
     with create_engine("sqlite://", **options).connect() as connection:
         assert connection.exec_driver_sql(
-            "SELECT folded('José'), recursive_triggers FROM pragma_recursive_triggers"
-        ).one() == ("jose", 1)
+            "SELECT folded_2('José'), initials('\u1100'), recursive_triggers FROM pragma_recursive_triggers"
+        ).one() == ("jose", "\u1100", 1)
 
 
 def test_connections_of_other_drivers_are_left_alone():

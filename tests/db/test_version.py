@@ -23,7 +23,7 @@ OTHER_DAY = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 DATES = {"created_at": OTHER_DAY, "updated_at": OTHER_DAY}
 # What nobody enters. Triggers write the search text back to what it was.
 NOT_COUNTED = {
-    User: {"password_hash": "x", "has_posts": True, "search_text": "x", **DATES},
+    User: {"password_hash": "x", "has_posts": True, "search_text": "x", "time_zone": "Asia/Seoul", **DATES},
     Post: DATES,
     SavedView: DATES,
 }

@@ -83,6 +83,8 @@ def test_good_passwords_are_accepted(password):
         ("zqxjkv\nbpmwty", "control characters"),
         ("zqxjkv\x85bpmwty", "control characters"),
         ("zqxjkvbpmwty\ud800", "control characters"),
+        ("zqxjkvbpmwty\u200b", "control characters"),
+        ("\ufeffzqxjkvbpmwty", "control characters"),
     ],
 )
 def test_wrong_length_or_characters_are_refused(password, message):

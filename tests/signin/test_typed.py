@@ -271,7 +271,7 @@ def paths(wsgi, grace, make_person, make_post, make_view):
     paths = {}
     for route in of["routes"]:
         pattern = "/" + route["pattern"].lstrip("/")
-        owner = grace if route["name"] == "users.password" else person
+        owner = grace if route["name"] in ("users.password", "users.time_zone") else person
         row = next((ids[start] for start in ids if pattern.startswith(start)), owner.id)
         paths[route["name"]] = pattern.replace("{id}", str(row))
     return {name: paths[name] for name in posting}

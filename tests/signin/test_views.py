@@ -7,7 +7,7 @@ import pytest
 
 from myproject.models import SignIn, User
 from myproject.signin.passwords import MAX_LENGTH, Hasher
-from tests.signed_in import COSTS, HASHER, PASSWORD
+from tests.signed_in import COSTS, HASHER, PASSWORD, PASSWORD_HASH
 
 from .conftest import is_signed_in, sign_in
 
@@ -374,3 +374,16 @@ def test_signing_out_does_not_wait_for_the_browser_to_empty_its_cache(enter, ada
 
 def test_a_browser_asks_before_it_shows_a_stored_page_again(enter, ada):
     assert enter(ada).get("/users").headers["Cache-Control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\u202c", "\u200e", "\u200d", "\ufe0f", "\u3164", "\u2800"])
+def test_an_email_with_what_cannot_be_seen_signs_in(stranger, make_user, unseen):
+    make_user(email="john@example.com", password_hash=PASSWORD_HASH)
+    form = stranger.get("/signin").forms["record"]
+    form["email"], form["password"] = f"{unseen}john@example.com{unseen}", PASSWORD
+    form.submit(status=303)
+
+
+def test_an_invisible_character_in_a_wrong_password_is_named(visitor):
+    page = sign_in(visitor(), password=f"{PASSWORD}\u200b")
+    assert "contains an invisible character" in page.html.select_one("#password-error").text

@@ -10,7 +10,16 @@ from myproject.users.models import ROLES
 from myproject.web.rules import Invalid
 
 # Columns that no person fills in on the form of a record.
-NOT_ON_THE_FORM = {"id", "password_hash", "version", "created_at", "updated_at", "search_text", "has_posts"}
+NOT_ON_THE_FORM = {
+    "id",
+    "password_hash",
+    "version",
+    "created_at",
+    "updated_at",
+    "search_text",
+    "has_posts",
+    "time_zone",
+}
 RULES = {field.name: field.parse for field in FIELDS}
 
 

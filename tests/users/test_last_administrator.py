@@ -349,7 +349,8 @@ def plain_sqlite(outside):
     add_person(outside, role="admin", id=7, email="admin@example.com")
     add_person(outside, id=8)
     with closing(sqlite3.connect(outside.url.database)) as connection:
-        connection.create_function("folded", 1, str.lower, deterministic=True)
+        for function in ("folded_2", "initials"):
+            connection.create_function(function, 1, str.lower, deterministic=True)
         yield connection
 
 

@@ -87,5 +87,5 @@ def test_the_migration_names_users_with_the_same_email_and_then_compares_alike(d
     alembic.command.upgrade(config, "head")
     with engine.connect() as connection:
         found = connection.execute(sqlalchemy.text("SELECT search_text FROM users WHERE id = 1")).scalar()
-    assert found == "jane\ninfo@example.com\n\n"
+    assert found == " jane\n \ninfo@example.com\n\n"
     engine.dispose()

@@ -126,5 +126,5 @@ def test_delete_takes_loaded_and_new_posts_along(outside, make_post, rows):
 
 
 def test_a_user_who_is_not_stored_cannot_be_deleted():
-    with pytest.raises(sqlalchemy.exc.InvalidRequestError, match="stored user"):
+    with pytest.raises(sqlalchemy.exc.InvalidRequestError, match="not stored"):
         User(name="John Doe").delete()

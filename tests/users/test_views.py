@@ -369,3 +369,8 @@ def test_the_name_that_another_program_wrote_turns_no_text_around(app, make_user
     option = app.get(f"/posts/new?author_id={user.id}").html.select_one("option[selected]")
     message = app.get(f"/users/{user.id}/delete").forms["record"].submit().follow().html.find(role="status")
     assert (option.text, message.text) == ("Ada ecalevoL", "Ada ecalevoL was deleted.")
+
+
+def test_the_link_to_write_to_somebody_holds_their_address_as_it_is(app, make_user):
+    user = make_user(email="john+news@example.com")
+    assert "mailto:john%2Bnews@example.com" in app.get(f"/users/{user.id}")

@@ -29,6 +29,7 @@ FORMS = {
     "users.delete": Form("/users/{ada}/delete"),
     "users.erase": Form("/users/{ada}/erase"),
     "users.password": Form("/users/{me}/password", {"password": FIRST_PASSWORD}, ("password", SECOND_PASSWORD)),
+    "users.time_zone": Form("/users/{me}/time-zone", {"time_zone": "Asia/Seoul"}, ("time_zone", "Asia/Tokyo")),
     "users.views.new": Form("/users/views/new?q=a", {"name": "Anna"}, ("name", "Berta")),
     "users.views.edit": Form("/users/views/{view}/edit", {"name": "Anna"}, ("name", "Berta")),
     "users.views.delete": Form("/users/views/{view}/delete"),

@@ -27,12 +27,12 @@ PAGES = [
     *["/overview", "/signout"],
 ]
 # for the user whose page it is, for visitors, and on a site where nobody can sign in yet.
-OWN_PAGES = ["/users/1/password"]
+OWN_PAGES = ["/users/1/password", "/users/1/time-zone"]
 TOKEN = "of-a-link"
 OPEN_PAGES = ["/signin", f"/set-password/{TOKEN}"]
 FIRST_PAGES = ["/setup"]
 # SQL statements for a page, BEGIN included.
-MAX_STATEMENTS = 6
+MAX_STATEMENTS = 7
 
 
 @pytest.fixture

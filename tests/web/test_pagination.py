@@ -23,6 +23,7 @@ from myproject.users.listing.page import read_list
 from myproject.users.listing.view import ORDERS, read_view
 from myproject.users.models import BY_NAME
 from myproject.web.pagination import LAST_PAGE, in_order, page_of, read_page
+from tests.users.listing.oracle import UTC
 
 users, posts = User.__table__, Post.__table__
 
@@ -223,7 +224,7 @@ def test_the_seeks_of_a_cursor_give_all_rows_beyond_it_once_in_order(outside, cr
 def test_page_of_returns_entities_and_read_list_returns_columns(outside):
     with Session(outside) as session:
         users_shown = page_of(session, select(User), BY_NAME, size=3).rows
-        shown = read_list(session, read_view({}), size=3)[0].rows
+        shown = read_list(session, read_view({}), UTC, size=3)[0].rows
         columns = ("id", "name", "email", "age", "role", "active", "created_at")
         assert [row[: len(columns)] for row in shown] == [
             tuple(getattr(user, name) for name in columns) for user in users_shown
@@ -505,7 +506,7 @@ def turned(session, view, size, direction, happening):
     """Yield the pages of a view from one end to the other; after each, something happens to the rows."""
     cursor, happening = {"next": None, "previous": "last"}[direction], iter(enumerate(happening, 100))
     while True:
-        page, _count = read_list(session, view, cursor, size=size)
+        page, _count = read_list(session, view, UTC, cursor, size=size)
         yield page
         number, change = next(happening, (None, None))
         if isinstance(change, int):
@@ -524,7 +525,7 @@ def with_email(person, number):
 
 def listed(session, view):
     """Return the ids of all in a view, in its order, by one plain SELECT."""
-    rows = select(users.c.id).where(*criteria_of(view).conditions)
+    rows = select(users.c.id).where(*criteria_of(view, UTC).conditions)
     return session.scalars(rows.where(users.c.id > 0).order_by(*in_order(view.keys, not view.descending))).all()
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any, assert_type
+from zoneinfo import ZoneInfo
 
+from pyramid.i18n import TranslationString
 from sqlalchemy.orm import Session
 from transaction import TransactionManager
 from webob.multidict import MultiDict
@@ -26,6 +28,8 @@ def attributes_have_types(request: Request) -> None:
     assert_type(request.shown_to, int | None)
     assert_type(request.is_restored, bool)
     assert_type(request.lost_changes, Sequence[tuple[Field, str]])
+    assert_type(request.slow_advice, TranslationString | None)
+    assert_type(request.time_zone, ZoneInfo)
     assert_type(request.id, str)
     assert_type(request.form_token, str)
     assert_type(request.path_here, str)

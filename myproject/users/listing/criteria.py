@@ -1,18 +1,20 @@
 """What a view asks the database for, as typed values, and the SQL conditions that say it on both databases."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, func, literal_column, not_
+from sqlalchemy import ColumnElement, and_, case, false, func, literal_column, not_, true
 
-from ..models import BY_AGE, BY_JOINED, BY_NAME, KINDS, users
-from .search import CHOICES
+from ...web.days import start_of_day, start_of_next_day
+from ..models import BY_ADDED, BY_AGE, BY_JOINED, BY_NAME, KINDS, users
+from .search import CHOICES, Term
 from .view import View
 
 # The orders that have an index which begins with the columns of KINDS.
-ORDERS_WITH_KINDS = (BY_NAME, BY_AGE, BY_JOINED)
+ORDERS_WITH_KINDS = (BY_NAME, BY_AGE, BY_JOINED, BY_ADDED)
 CHOICE_COLUMNS = {"role": "role", "active": "active", "posts": "has_posts"}
 
 
@@ -25,20 +27,27 @@ class Word:
     excluded: bool = False
     column = "search_text"
 
+    @property
+    def counts_for_rank(self) -> bool:
+        """Whether a ranked list asks if the word begins a word of the name: not if it is part of an address."""
+        return not (self.excluded or self.in_email or "@" in self.text)
+
+    @property
+    def beginning(self) -> "Word":
+        """The text with the space that is before each word of a name in `search_text`."""
+        return Word(f" {self.text}")
+
     def condition(self, row: Any = users.c) -> ColumnElement[bool]:
         """Return the condition that a row has the word, or does not have it if it is excluded."""
-        # In `search_text`, the address follows the name after a line feed.
-        before = "%\n%" if self.in_email else "%"
+        # In `search_text`, the email is in the third line.
+        before = "%\n%\n%" if self.in_email else "%"
         found = row.search_text.like(before + re.sub("([/%_])", r"/\1", self.text) + "%", escape="/")
         return not_(found) if self.excluded else found
 
 
 @dataclass(frozen=True)
 class Range:
-    """Bounds of the column `age`, in years, or `created_at`, moments with the second one excluded; `None` where open.
-
-    The moments come from days; a view may take the days of any time zone.
-    """
+    """Bounds of `age`, in years, or of `created_at`, moments with the second one excluded; `None` where open."""
 
     column: str
     low: Any
@@ -74,15 +83,26 @@ class Choice:
         return row[self.column].in_(self.values)
 
 
-Part = Word | Range | Choice
+@dataclass(frozen=True)
+class NotAll:
+    """That a user lacks at least one of the words."""
+
+    words: tuple[Word, ...]
+    column = "search_text"
+
+    def condition(self, row: Any = users.c) -> ColumnElement[bool]:
+        """Return the condition that a row does not have all words."""
+        return not_(and_(*(word.condition(row) for word in self.words)))
+
+
+Part = Word | Range | Choice | NotAll
 
 
 @dataclass(frozen=True)
 class Criteria:
     """Which users to find and in which order: what the two databases need to know of a View.
 
-    A list of two parts, for example the names that begin with the search before all others, is two Criteria that are
-    read one after the other.
+    A ranked list has two parts, which are read one after the other: see `ranked`.
     """
 
     words: tuple[Word, ...]
@@ -90,11 +110,32 @@ class Criteria:
     choices: tuple[Choice, ...]
     keys: tuple[Any, ...]
     descending: bool
+    lacking: tuple[NotAll, ...] = ()
+    # In which part of a ranked list the users are.
+    begins: bool | None = None
 
     @property
     def parts(self) -> list[Part]:
         """What a user has to meet."""
-        return [*self.choices, *self.ranges, *self.words]
+        return [*self.choices, *self.ranges, *self.words, *self.lacking]
+
+    @property
+    def beginnings(self) -> tuple[Word, ...]:
+        """The words of a ranked search, as they begin a word of a name."""
+        return tuple(word.beginning for word in self.words if word.counts_for_rank)
+
+    @property
+    def ranked_keys(self) -> tuple[Any, ...]:
+        """The columns to sort a ranked list by: whether each word begins a word of the name, before `keys`."""
+        begins = and_(*(word.condition() for word in self.beginnings))
+        return (case((begins, true()), else_=false()), *self.keys)
+
+    def ranked(self, begins: bool) -> "Criteria":
+        """Return the part of the list whose users have a word of the name for each word to begin, or all others."""
+        if begins:
+            others = (word for word in self.words if not word.counts_for_rank)
+            return replace(self, words=(*self.beginnings, *others), begins=True)
+        return replace(self, lacking=(NotAll(self.beginnings),), begins=False)
 
     @property
     def conditions(self) -> list[ColumnElement[bool]]:
@@ -128,18 +169,15 @@ class Criteria:
     def checks(self, keys: tuple[Any, ...]) -> list[Part]:
         """Return what an index in the order of `keys` cannot seek, so that each row has to be checked for it."""
         choices = () if keys in ORDERS_WITH_KINDS else self.choices
-        return [*choices, *(bounds for bounds in self.ranges if not bounds.is_sought_by(keys)), *self.words]
+        ranges = (bounds for bounds in self.ranges if not bounds.is_sought_by(keys))
+        return [*choices, *ranges, *self.words, *self.lacking]
 
 
-def criteria_of(view: View) -> Criteria:
-    """Return the Criteria of a view."""
+def criteria_of(view: View, zone: ZoneInfo) -> Criteria:
+    """Return the Criteria of a view, whose days are those of `zone`."""
     return Criteria(
         words=tuple(Word(term.value, term.field == "email", term.excluded) for term in view.terms if term.is_text),
-        ranges=tuple(
-            Range("age" if term.field == "age" else "created_at", term.value[0], term.value[1], term.excluded)
-            for term in view.terms
-            if term.field in ("age", "joined")
-        ),
+        ranges=tuple(_range_of(term, zone) for term in view.terms if term.field in ("age", "joined")),
         choices=tuple(
             Choice(CHOICE_COLUMNS[field], tuple(sorted(view.allowed(field))))
             for field in CHOICES
@@ -148,3 +186,11 @@ def criteria_of(view: View) -> Criteria:
         keys=view.keys,
         descending=view.descending,
     )
+
+
+def _range_of(term: Term, zone: ZoneInfo) -> Range:
+    first, last = term.value
+    if term.field == "age":
+        return Range("age", first, last, term.excluded)
+    low, high = first and start_of_day(first, zone), last and start_of_next_day(last, zone)
+    return Range("created_at", low, high, term.excluded)

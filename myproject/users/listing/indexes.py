@@ -6,9 +6,21 @@ that an index with KINDS has for each kind. Words are found by the trigrams of `
 
 from sqlalchemy import DDL, Index, event, func, null
 
-from ...db.folding import POSTGRESQL_FOLDED
+from ...db.folding import POSTGRESQL_FOLDED, POSTGRESQL_INITIALS
 from ...db.triggers import create_with_table
-from ..models import BY_ACTIVE, BY_AGE, BY_EMAIL, BY_JOINED, BY_NAME, BY_ROLE, KINDS, NAME_LENGTH, users
+from ..models import (
+    BY_ACTIVE,
+    BY_ADDED,
+    BY_AGE,
+    BY_EMAIL,
+    BY_JOINED,
+    BY_NAME,
+    BY_ROLE,
+    EMAIL_LENGTH,
+    KINDS,
+    NAME_LENGTH,
+    users,
+)
 
 # Characters of a folded name: a Korean syllable unfolds to up to three letters. Longer names are cut, since PostgreSQL
 # limits the size of an index entry.
@@ -24,6 +36,7 @@ Index("ix_users_by_joined", *BY_JOINED)
 Index("ix_users_kinds_by_name", *KINDS, *BY_NAME, users.c.age, users.c.created_at)
 Index("ix_users_kinds_by_age", *KINDS, *BY_AGE, users.c.age)
 Index("ix_users_kinds_by_joined", *KINDS, *BY_JOINED)
+Index("ix_users_kinds_by_added", *KINDS, *BY_ADDED)
 
 # PostgreSQL finds three and more letters by trigrams, fewer by an index of single letters.
 LETTERS = func.string_to_array(users.c.search_text, null())
@@ -32,11 +45,13 @@ Index(
 ).ddl_if(dialect="postgresql")
 Index("ix_users_letters", LETTERS, postgresql_using="gin").ddl_if(dialect="postgresql")
 
-# The two line feeds at the end make a trigram begin at each letter, so that SQLite finds one and two letters as well.
-# A row with an empty search_text is not in users_trigrams yet. FTS5 is corrupted by deleting what is not in it, or with
-# another text than it was inserted with.
-SQLITE_SEARCH_TEXT = f"""substr(folded(NEW.name), 1, {FOLDED_LENGTH}) || char(10)
-            || lower(coalesce(NEW.email, '')) || char(10, 10)"""
+# A line for the folded name, one for the initial consonants of its Korean syllables, one for the folded email. With the
+# space before the first two, a word of the name that begins with "an" is found as " an". The two line feeds at the end
+# make a trigram begin at each letter, so that SQLite finds one and two letters as well. A row with an empty search_text
+# is not in users_trigrams yet. FTS5 is corrupted by deleting what is not in it, or with another text than was inserted.
+SQLITE_SEARCH_TEXT = f"""' ' || substr(folded_2(NEW.name), 1, {FOLDED_LENGTH}) || char(10)
+            || ' ' || initials(substr(folded_2(NEW.name), 1, {FOLDED_LENGTH})) || char(10)
+            || substr(folded_2(coalesce(NEW.email, '')), 1, {EMAIL_LENGTH}) || char(10, 10)"""
 SQLITE = (
     """
     CREATE VIRTUAL TABLE users_trigrams USING fts5(
@@ -70,12 +85,23 @@ SQLITE = (
     END
     """,
 )
+# SQLite compares moments as text, in which 12:00:00, as CURRENT_TIMESTAMP writes it, is before 12:00:00.000000.
+SQLITE_MOMENTS = tuple(
+    f"""
+    CREATE TRIGGER users_created_at_{name} AFTER {change} ON users
+    WHEN NEW.created_at NOT GLOB '????-??-?? ??:??:??.??????' BEGIN
+        UPDATE users SET created_at = strftime('%%Y-%%m-%%d %%H:%%M:%%f000', NEW.created_at) WHERE id = NEW.id;
+    END
+    """  # nosec B608
+    for name, change in {"insert": "INSERT", "update": "UPDATE OF created_at"}.items()
+)
 POSTGRESQL = (
     f"""
     CREATE FUNCTION users_search_text() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE folded_name text := left(folded_2(NEW.name), {FOLDED_LENGTH});
     BEGIN
-        NEW.search_text := left(folded(NEW.name), {FOLDED_LENGTH}) || E'\\n'
-            || lower(coalesce(NEW.email, '')) || E'\\n\\n';
+        NEW.search_text := ' ' || folded_name || E'\\n ' || initials(folded_name) || E'\\n'
+            || left(folded_2(coalesce(NEW.email, '')), {EMAIL_LENGTH}) || E'\\n\\n';
         RETURN NEW;
     END $$
     """,
@@ -84,6 +110,6 @@ POSTGRESQL = (
     FOR EACH ROW EXECUTE FUNCTION users_search_text()
     """,
 )
-for statement in ("CREATE EXTENSION IF NOT EXISTS pg_trgm", POSTGRESQL_FOLDED):
+for statement in ("CREATE EXTENSION IF NOT EXISTS pg_trgm", POSTGRESQL_FOLDED, POSTGRESQL_INITIALS):
     event.listen(users, "before_create", DDL(statement).execute_if(dialect="postgresql"))
-create_with_table(users, sqlite=SQLITE, postgresql=POSTGRESQL)
+create_with_table(users, sqlite=(*SQLITE, *SQLITE_MOMENTS), postgresql=POSTGRESQL)

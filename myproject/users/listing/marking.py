@@ -1,10 +1,11 @@
 """Marks the words of a search in a text."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator
 
 from markupsafe import Markup, escape
 
-from ...db.folding import fold
+from ...db.folding import SPACES, fold_characters, initials
 
 
 def mark(text: str, words: Collection[str]) -> Markup:
@@ -20,25 +21,28 @@ def mark(text: str, words: Collection[str]) -> Markup:
 
 def _places(text: str, words: Iterable[str]) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of each place of a word, in characters of `text`."""
-    folded, origin = _folded_with_origin(text)
-    for word in words:
-        at = folded.find(word)
-        while at >= 0:
-            yield origin[at], _end_with_accents(text, origin[at + len(word) - 1] + 1)
-            at = folded.find(word, at + 1)
+    letters = _letters(text)
+    for found in (letters, [(letter, index) for letter, index in letters if initials(letter)]):
+        folded = "".join(letter for letter, _ in found)
+        for word in words:
+            at = folded.find(word)
+            while at >= 0:
+                yield found[at][1], _end_with_accents(text, found[at + len(word) - 1][1] + 1)
+                at = folded.find(word, at + 1)
 
 
-def _folded_with_origin(text: str) -> tuple[str, Sequence[int]]:
-    """Return `text` folded, and for each of its characters the index of its character in `text`."""
-    if text.isascii():
-        return text.lower(), range(len(text))
-    parts = [fold(character) for character in text]
-    return "".join(parts), [index for index, part in enumerate(parts) for _ in part]
+def _letters(text: str) -> list[tuple[str, int]]:
+    """Return the letters of `text` folded, each with the index of its character in `text`."""
+    parts = [fold_characters(character) for character in text]
+    letters = [(letter, index) for index, part in enumerate(parts) for letter in re.sub(SPACES, " ", part)]
+    # Several spaces count as one.
+    beside = zip(letters, [("", 0), *letters], strict=False)
+    return [letter for letter, before in beside if letter[0] != " " or before[0] != " "]
 
 
 def _end_with_accents(text: str, end: int) -> int:
     # An accent that is a character of its own belongs to the letter before it.
-    while not text.isascii() and end < len(text) and fold(text[end]) == "":
+    while not text.isascii() and end < len(text) and fold_characters(text[end]) == "":
         end += 1
     return end
 

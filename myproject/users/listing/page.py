@@ -6,15 +6,16 @@ from functools import partial
 from itertools import product
 from types import ModuleType
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import CompoundSelect, func, literal, select, union_all
+from sqlalchemy import CompoundSelect, Connection, Row, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
-from ...web.pagination import PAGE_SIZE, Page, read_page
+from ...web.pagination import ALL_ROWS, PAGE_SIZE, KeysetCondition, Page, read_page, rows_beyond
 from ..models import BY_AGE, BY_JOINED, KINDS, users
 from . import postgresql, sqlite
 from .criteria import Criteria, criteria_of
-from .rows import of_kind
+from .rows import FEW_HITS_OF_PART, Hits, find_many, of_kind
 from .search import CHOICES
 from .view import View
 
@@ -35,6 +36,7 @@ class Count:
 def read_list(
     dbsession: Session,
     view: View,
+    zone: ZoneInfo,
     cursor: str | None = None,
     *,
     start: Any = None,
@@ -43,28 +45,52 @@ def read_list(
 ) -> tuple[Page, Count]:
     """Return a page of a view, and the number of users in the whole view, also a large one if asked `exactly`.
 
-    The page is the one that `cursor` names, or begins at `start`, a value of the first key. Its rows have what
-    `rows.SHOWN_COLUMNS` names. Raises `HTTPBadRequest` for an invalid cursor.
+    The days of the view are those of `zone`. The page is the one that `cursor` names, or begins at `start`, a value of
+    the first key. Its rows have what `rows.SHOWN_COLUMNS` names. Raises `HTTPBadRequest` for an invalid cursor.
     """
     connection = dbsession.connection()
-    database, criteria = DATABASES[connection.dialect.name], criteria_of(view)
+    database, criteria = DATABASES[connection.dialect.name], criteria_of(view, zone)
     hits = database.find_hits(connection, criteria, LARGEST_EXACT_COUNT + 1)
-    read = partial(database.read_rows, connection, criteria, hits)
-    page = read_page(
-        read, criteria.keys, cursor, start=start, descending=criteria.descending, size=size, list_name=view.query
-    )
+    read, keys = partial(database.read_rows, connection, criteria, hits), criteria.keys
+    if view.is_ranked:
+        read, keys = partial(_read_ranked, connection, criteria, hits), criteria.ranked_keys
+    page = read_page(read, keys, cursor, start=start, descending=criteria.descending, size=size, list_name=view.query)
     if exactly and hits.number > LARGEST_EXACT_COUNT:
         return page, Count(connection.scalar(select(func.count()).select_from(hits.people.subquery())) or 0)
     return page, _count(hits.number)
 
 
-def count_choices(dbsession: Session, view: View) -> dict[str, dict[Any, Count]] | None:
+def _read_ranked(
+    connection: Connection, criteria: Criteria, hits: Hits, edge: KeysetCondition, ascending: bool, limit: int
+) -> Sequence[Row[Any]]:
+    """Return up to `limit` rows of a ranked list beyond the `edge`: a few are sorted, many are read part by part."""
+    database = DATABASES[connection.dialect.name]
+    if hits.ids is not None:
+        ranked = replace(criteria, keys=criteria.ranked_keys)
+        found: Sequence[Row[Any]] = database.read_rows(connection, ranked, hits, edge, ascending, limit)
+        return found
+    rows: list[Row[Any]] = []
+    part_of_edge, values = edge.values[:1], edge.values[1:]
+    for begins in (False, True) if ascending else (True, False):
+        if part_of_edge == (ascending,) and begins != ascending:
+            continue
+        is_of_edge = part_of_edge == (begins,)
+        beyond = rows_beyond(criteria.keys, values, ascending=ascending) if is_of_edge else ALL_ROWS
+        part = criteria.ranked(begins)
+        hits = find_many(connection, part) or database.find_hits(connection, part, FEW_HITS_OF_PART + 1)
+        rows += database.read_rows(connection, part, hits, beyond, ascending, limit - len(rows))
+        if len(rows) == limit:
+            break
+    return rows
+
+
+def count_choices(dbsession: Session, view: View, zone: ZoneInfo) -> dict[str, dict[Any, Count]] | None:
     """Return {field: {value: Count}}: the users in the view if another role, activity or posts were chosen.
 
     `None` where the users without these filters are too many to count, and no index counts them.
     """
     others = replace(view, terms=tuple(term for term in view.terms if term.field not in CHOICES))
-    kinds = _count_kinds(dbsession, criteria_of(others))
+    kinds = _count_kinds(dbsession, criteria_of(others, zone))
     if kinds is None:
         return None
     # The terms that are typed stay when another filter is chosen.

@@ -5,6 +5,7 @@ The planner's statistics choose the index; this module only keeps it from readin
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -65,7 +66,8 @@ def _select_people(connection: sa.Connection, criteria: Criteria) -> sa.Select[A
     """Select the ids of the users, such that the indexes of words are asked for rare words only."""
     indexed, letters = _look_up(connection, criteria.words) if criteria.words else ([], [])
     parts: list[Part] = [*criteria.ranges, *indexed]
-    checks = one_by_one([word.condition() for word in criteria.words if word not in indexed])
+    texts: list[Part] = [*criteria.words, *criteria.lacking]
+    checks = one_by_one([part.condition() for part in texts if part not in indexed])
     has_letters = [LETTERS.op("@>")(sa.cast(letters, sa.ARRAY(sa.Text)))] if letters else []
     conditions = [*criteria.kind_conditions, *(part.condition() for part in parts), *has_letters]
     people = sa.select(users.c.id).where(*conditions, *checks)
@@ -75,17 +77,33 @@ def _select_people(connection: sa.Connection, criteria: Criteria) -> sa.Select[A
 
 def _look_up(connection: sa.Connection, words: Sequence[Word]) -> tuple[list[Word], list[str]]:
     """Return the words to ask the index of trigrams for, or, if there are none, rare letters of the words."""
-    pieces = {Word(piece) for word in words for piece in (*word.text, *_pieces(word))}
-    shares = rows.sample_shares(connection, [*words, *pieces])
-    rare = {piece.text for piece in pieces if shares[piece] <= rows.COMMON_SHARE}
+    pieces = {piece: _piece(piece) for word in words for piece in (*word.text, *_pieces(word))}
+    shares = rows.sample_shares(connection, [*words, *pieces.values()])
+    rare = {text for text, piece in pieces.items() if shares[piece] <= rows.COMMON_SHARE}
     found = rows.words_to_look_up(words, shares)
     indexed = [word for word in found if rare.intersection(_pieces(word))]
     return indexed, [] if indexed else sorted(rare.intersection("".join(word.text for word in found)))
 
 
+@dataclass(frozen=True)
+class _Beginning:
+    """Letters that begin a word, as the index has words: also after an @, a full stop or a hyphen."""
+
+    text: str
+    column = "search_text"
+
+    def condition(self, row: Any) -> sa.ColumnElement[bool]:
+        """Return the condition that a row has the word."""
+        return row.search_text.regexp_match(rf"\m{self.text}")
+
+
+def _piece(text: str) -> Word | _Beginning:
+    return _Beginning(text.strip()) if re.fullmatch(r" \w+", text) else Word(text)
+
+
 def _pieces(word: Word) -> list[str]:
-    """Return the parts of a word that have trigrams in the index: three or more letters and digits in a row."""
-    return re.findall(r"\w{3,}", word.text)
+    """Return the parts of a word that have trigrams in the index: three or more letters, or two after a space."""
+    return re.findall(r" \w{2,}|\w{3,}", word.text)
 
 
 def _select_sorted(
@@ -93,8 +111,8 @@ def _select_sorted(
 ) -> sa.Select[Any]:
     """Select rows that meet a condition: all are found first, and then sorted."""
     # The planner does not look through an OFFSET, so it cannot prefer to read all users in order.
-    found = rows.listed(criteria.keys).where(condition, *edge.conditions).offset(0).subquery()
-    keys = list(found.c)[len(rows.SHOWN_COLUMNS) :]
+    found = rows.listed(criteria).where(condition, *edge.conditions).offset(0).subquery()
+    keys = list(found.c)[-len(criteria.keys) :]
     return sa.select(found).order_by(*in_order(keys, ascending)).limit(limit)
 
 
@@ -117,5 +135,5 @@ def _select_in_order(criteria: Criteria, edge: KeysetCondition, ascending: bool,
         return people
     # Read from the index alone, or the planner may prefer to sort all rows beyond the edge.
     found = people.subquery()
-    shown = rows.listed(keys).join(found, users.c.id == found.c.id)
+    shown = rows.listed(criteria).join(found, users.c.id == found.c.id)
     return shown.order_by(*in_order(keys, ascending))

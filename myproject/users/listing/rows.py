@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, false, func, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, false, func, literal, select, true
 
 from ...web.pagination import in_order
 from ..models import KINDS, users
@@ -15,11 +15,15 @@ from .criteria import Criteria, Part, Word
 SHOWN_COLUMNS = (users.c.id, users.c.name, users.c.email, users.c.age, users.c.role, users.c.active, users.c.created_at)
 # Hits up to this number are sorted by themselves; more are looked for in the order of the list.
 FEW_HITS = 4000
+# Of a part of a ranked list fewer are: they are looked for beside those of the whole list.
+FEW_HITS_OF_PART = 1000
 # Rows that are looked at in the order of the list before all hits are sorted instead.
 MOST_ROWS_IN_ORDER = 20_000
 # How many of the newest users are read to estimate how common a word is, and the share from which it is common. If more
 # than USELESS_SHARE of all users match all words, reading users in order fills a page sooner than an index of words.
 SAMPLE_SIZE, COMMON_SHARE, USELESS_SHARE = 1000, 0.3, 0.1
+# From this share on, the rows in the order of the list fill a page soon.
+DENSE_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,24 @@ class Hits:
     ids: str | None
 
 
-def sample_shares(connection: Connection, parts: Sequence[Part]) -> dict[Part, float]:
-    """Return the share of the newest users that meets each of the parts."""
+def sample_shares(connection: Connection, parts: Sequence[Any]) -> dict[Any, float]:
+    """Return the share of the newest users that meets each of the parts, or of what has a condition as they have."""
     columns = [users.c[name] for name in sorted({part.column for part in parts})]
     newest = select(*columns).order_by(users.c.id.desc()).limit(SAMPLE_SIZE).subquery()
     numbers = [func.count().filter(part.condition(newest.c)) for part in parts]
     size, *found = connection.execute(select(func.count(), *numbers).select_from(newest)).one()
     return {part: number / max(size, 1) for part, number in zip(parts, found, strict=True)}
+
+
+def find_many(connection: Connection, criteria: Criteria) -> Hits | None:
+    """Return the Hits, without counting them, if so many of the newest users meet the criteria, or else `None`."""
+    columns = [users.c[name] for name in sorted({part.column for part in criteria.parts})]
+    newest = select(*columns).order_by(users.c.id.desc()).limit(SAMPLE_SIZE).subquery()
+    conditions = [part.condition(newest.c) for part in criteria.parts]
+    number = connection.scalar(select(func.count()).select_from(newest).where(*conditions)) or 0
+    if number <= DENSE_SHARE * SAMPLE_SIZE:
+        return None
+    return Hits(select(users.c.id).where(*criteria.conditions), FEW_HITS + 1, None)
 
 
 def words_to_look_up(words: Sequence[Word], shares: Mapping[Part, float]) -> list[Word]:
@@ -50,9 +65,10 @@ def words_to_look_up(words: Sequence[Word], shares: Mapping[Part, float]) -> lis
     return found if prod(shares[word] for word in found) <= USELESS_SHARE else []
 
 
-def listed(keys: tuple[Any, ...]) -> Select[Any]:
-    """Select what the list shows of users and the `keys`, as `key_0`, `key_1`."""
-    return select(*SHOWN_COLUMNS, *named(keys))
+def listed(criteria: Criteria) -> Select[Any]:
+    """Select what the list shows of users, then the part of a ranked list, then the keys as `key_0`, `key_1`."""
+    part = [] if criteria.begins is None else [literal(criteria.begins).label("begins")]
+    return select(*SHOWN_COLUMNS, *part, *named(criteria.keys))
 
 
 def named(keys: tuple[Any, ...]) -> list[Any]:
@@ -96,7 +112,7 @@ def read_in_order(
         user = part.subquery().c
         met = one_by_one([check.condition(user) for check in checks])
         found = select(user.id).where(*met).limit(limit - len(rows)).subquery()
-        shown = listed(criteria.keys).join(found, users.c.id == found.c.id)
+        shown = listed(criteria).join(found, users.c.id == found.c.id)
         rows += connection.execute(shown.order_by(*in_order(criteria.keys, ascending)))
         if len(rows) < limit and count_up_to(connection, part) == MOST_ROWS_IN_ORDER:
             return None

@@ -3,11 +3,14 @@
 `kim "van der" -test email:@example role:admin age:30-40 joined:2026-01` has seven terms; a row has to match them all.
 """
 
+import calendar
 import datetime
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as field_of
+from itertools import chain, combinations
 from typing import Any
 
 from pyramid.i18n import TranslationString
@@ -19,24 +22,42 @@ from ..models import OLDEST, ROLES
 # Characters of a search that are read: more than any name or address has.
 LONGEST_SEARCH = 400
 MOST_TERMS = 20
-# Unicode categories that separate words: control and format characters, lone surrogates, separators. Unassigned
-# characters do not: a newer Unicode may have names for them.
-SEPARATING_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
+# Unicode categories that separate words: control characters, lone surrogates, separators. Unassigned characters do not:
+# a newer Unicode may have names for them.
+SEPARATING_CATEGORIES = {"Cc", "Cs", "Zl", "Zp", "Zs"}
+# Format characters that are part of what is seen: they join the parts of an emoji, or separate letters.
+JOINERS = "\u200c\u200d"
 
-# A minus sign, a field and a colon, each optional, then a phrase in quotation marks, perhaps not closed, or a word.
-TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>\w+):)?(?:["“”](?P<phrase>[^"“”]*)(?:["“”]|$)|(?P<word>[^\s"“”]+))')
-FIELDS = {
-    fold(name): field
-    for field, names in {
-        "email": ["email", "이메일"],
-        "role": ["role", "역할"],
-        "age": ["age", "나이"],
-        "joined": ["joined", "가입"],
-        "active": ["active", "활동", "활성"],
-        "posts": ["posts", "게시글", "게시물", "글"],
-    }.items()
-    for name in names
+FIELD_NAMES = {
+    "email": ["email", "e-mail", "mail", "이메일", "메일", "mailto"],
+    "role": ["role", "역할"],
+    "age": ["age", "나이"],
+    "joined": ["joined", "가입"],
+    "active": ["active", "활동", "활성"],
+    "posts": ["posts", "게시글", "게시물", "글"],
 }
+FIELDS = {fold(name): field for field, names in FIELD_NAMES.items() for name in names}
+
+# As phones and other keyboards type them.
+QUOTES = '"“”„‟«»＂'
+COLONS = ":："
+# An address as mail programs copy it, with a name before it; or a minus sign, a field and a colon, each optional, then
+# a phrase in quotation marks, perhaps not closed, or a word. After the colon there may be a space, and before that of a
+# known field.
+TERM = re.compile(
+    rf"""
+    (?:[{QUOTES}][^{QUOTES}]*[{QUOTES}] | (?!-\S)[^\s<>＜{COLONS}{QUOTES}]+(?:\s+[^\s<>＜{COLONS}{QUOTES}]+)*)? \s*
+        [<＜] (?P<address>[^\s<>]+[@＠][^\s<>＞]+) [>＞]
+    | (?P<minus>-?)
+        (?:(?P<field>(?i:{"|".join(chain(*FIELD_NAMES.values()))})(?=\s*[{COLONS}])|\w+(?=[{COLONS}]))
+            \s*[{COLONS}](?:\s+(?!-?\w+[{COLONS}]))?)?
+        (?:[{QUOTES}](?P<phrase>[^{QUOTES}]*)(?:[{QUOTES}]|$) | (?P<word>[^\s{QUOTES}]+))
+""",
+    re.VERBOSE,
+)
+# What stands around words that are copied from a list, and around addresses that are copied from a text.
+PUNCTUATION = ",;，；、"
+AROUND_ADDRESSES = "<>()[]{}|'‘’.,:;!?＜＞（），；、。"
 # The values of each filter by the names that a search and an address call them by.
 CHOICE_NAMES: dict[str, dict[str, Any]] = {
     "role": {
@@ -57,13 +78,16 @@ UNKNOWN_CHOICE = {
     "active": _("Unknown value “${text}” was ignored. Use active:yes or active:no."),
     "posts": _("Unknown value “${text}” was ignored. Use posts:yes or posts:no."),
 }
+UNKNOWN_FIELD = _(
+    "“${name}:” was ignored. Leave out the colon, or use email:, role:, age:, joined:, active: or posts:."
+)
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 AGE = re.compile(r"(?P<low>[0-9]{1,3})?(?:(?P<to>-)(?P<high>[0-9]{1,3})?)?")
 DAY = r"[0-9]{4}(?:-[0-9]{1,2}(?:-[0-9]{1,2})?)?"
 DAYS = re.compile(rf"(?P<first>{DAY})?(?:(?P<to>\.\.)(?P<last>{DAY})?)?")
-END_OF_TIME = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 AgeRange = tuple[int | None, int | None]
-DayRange = tuple[datetime.datetime | None, datetime.datetime | None]
+DayRange = tuple[datetime.date | None, datetime.date | None]
 
 
 class Misread(ValueError):
@@ -75,9 +99,10 @@ class Term:
     """One condition that a row has to meet or, if `excluded`, must not meet.
 
     `field` is `text` or one of FIELDS' values. `value` is folded text for `text` and `email`, a frozenset for `role`,
-    `active` and `posts`, and a pair, from and to, `None` where open, for `age` (years, both included) and `joined`
-    (moments, the second one excluded). `source` is the text of the term in the search; a term of a filter has the names
-    of its `parameters` in the address instead.
+    `active` and `posts`, and a pair, from and to, both included, `None` where open, for `age` (years) and `joined`
+    (days of the time zone in which the list is read). `source` is the text of the term in the search; a term of a
+    filter has the names of its `parameters` in the address instead. `typed` is the text of `text` and `email` before it
+    was folded.
     """
 
     field: str
@@ -85,23 +110,19 @@ class Term:
     excluded: bool = False
     source: str = field_of(default="", compare=False)
     parameters: tuple[str, ...] = ()
+    typed: str = field_of(default="", compare=False)
 
     @property
     def is_text(self) -> bool:
         """Whether names and addresses are searched for it."""
         return self.field in ("text", "email")
 
-    @property
-    def last_day(self) -> datetime.datetime | None:
-        """The last moment of a `joined` term, `None` where it is open."""
-        return self.value[1] and self.value[1] - datetime.timedelta.resolution
-
 
 def parse(text: str) -> tuple[tuple[Term, ...], tuple[TranslationString, ...]]:
     """Return the terms in the text of a search, and notes about what was not understood."""
     terms: list[Term] = []
     notes: list[TranslationString] = []
-    text = "".join(" " if unicodedata.category(letter) in SEPARATING_CATEGORIES else letter for letter in text)
+    text = "".join(map(_as_read, text))
     if len(text) > LONGEST_SEARCH:
         notes.append(
             _(
@@ -117,6 +138,8 @@ def parse(text: str) -> tuple[tuple[Term, ...], tuple[TranslationString, ...]]:
             continue
         if term and term not in terms:
             terms.append(term)
+    if _has_several_emails(terms):
+        notes.append(_("No user has several emails. Search for one at a time."))
     if len(terms) > MOST_TERMS:
         notes.append(
             _("This search has too many words. Only the first ${count} were used.", mapping={"count": MOST_TERMS})
@@ -124,24 +147,60 @@ def parse(text: str) -> tuple[tuple[Term, ...], tuple[TranslationString, ...]]:
     return tuple(terms[:MOST_TERMS]), tuple(notes)
 
 
+def _has_several_emails(terms: Sequence[Term]) -> bool:
+    emails = {term.value for term in terms if term.is_text and not term.excluded and EMAIL.fullmatch(term.value)}
+    # One may be a part of the other.
+    return any(one not in other and other not in one for one, other in combinations(emails, 2))
+
+
+def _as_read(letter: str) -> str:
+    category = unicodedata.category(letter)
+    if category == "Cf" and letter not in JOINERS:
+        return ""
+    return " " if category in SEPARATING_CATEGORIES else letter
+
+
 def _read_term(match: re.Match[str]) -> Term | None:
-    name, word = match["field"], match["word"]
-    if not name and word and word.endswith(":") and fold(word[:-1]) in FIELDS:
+    if match["address"]:
+        # The name before it may be written in another way.
+        address = _read_address(match["address"])
+        return Term("email", fold(address), source=match[0], typed=address)
+    word = match["word"]
+    if not match["field"] and word and word.endswith(tuple(COLONS)) and fold(word[:-1]) in FIELDS:
         # The value of the field is still being typed.
         return None
-    text = match["phrase"] if word is None else word
-    field = FIELDS.get(fold(name or ""), "text")
-    if name and field == "text":
-        text = f"{name}:{text}"
+    text = match["phrase"] if word is None else _read_word(word)
+    field, text = _read_field(match["field"] or "", text)
     value = _read_value(field, text)
-    return Term(field, value, bool(match["minus"]), match[0]) if value else None
+    return Term(field, value, bool(match["minus"]), match[0], typed=text) if value else None
+
+
+def _read_word(word: str) -> str:
+    return _read_address(word) if "@" in fold(word) else word.strip(PUNCTUATION)
+
+
+def _read_address(text: str) -> str:
+    """Return the address in a link, or with the punctuation of a text around it."""
+    text = re.sub("^mailto:", "", text.strip(AROUND_ADDRESSES), flags=re.IGNORECASE)
+    # After the address, a link has a subject and the like.
+    return re.sub(r"([@＠][^?]*)\?.*", r"\1", text)
+
+
+def _read_field(name: str, text: str) -> tuple[str, str]:
+    """Return the field that `name` calls, and its text. Numbers before a colon are part of the text, as in 12:30."""
+    field = FIELDS.get(fold(name), "text")
+    if field == "text" and name:
+        if not name.isdecimal():
+            raise Misread(UNKNOWN_FIELD % {"name": name})
+        text = f"{name}:{text}"
+    return field, text
 
 
 def _read_value(field: str, text: str) -> Any:
     if field == "age":
-        return read_ages(text)
+        return read_ages(fold(text))
     if field == "joined":
-        return read_joined(text)
+        return read_joined(fold(text))
     return read_choice(field, text) if field in CHOICES else " ".join(fold(text).split())
 
 
@@ -186,7 +245,7 @@ def _read_age(text: str) -> int:
 
 
 def read_joined(text: str) -> DayRange:
-    """Return (from, before) of `2026`, `2026-01`, `2026-01-31`, or two of them with `..` between. Raises `Misread`."""
+    """Return the first and the last day of `2026`, `2026-01`, `2026-01-31`, or of `2025..2026-01`. Raises `Misread`."""
     match = DAYS.fullmatch(text)
     if not match or not (match["first"] or match["last"]):
         raise Misread(
@@ -199,9 +258,12 @@ def read_joined(text: str) -> DayRange:
 
 
 def read_day_range(first: str, last: str) -> DayRange:
-    """Return (from, before) of two texts, each a year, a month or a day, empty where open. Raises `Misread`."""
+    """Return the first and the last day of two texts, each a year, a month or a day, empty where open.
+
+    Raises `Misread`.
+    """
     start, end = read_days(first)[0] if first else None, read_days(last)[1] if last else None
-    if start and end and start >= end:
+    if start and end and start > end:
         raise Misread(
             _(
                 "The date range ${first} to ${last} is reversed and was ignored. Did you mean ${last} to ${first}?",
@@ -211,24 +273,18 @@ def read_day_range(first: str, last: str) -> DayRange:
     return start, end
 
 
-def read_days(text: str) -> tuple[datetime.datetime, datetime.datetime]:
-    """Return the first moment of the year, month or day that `text` names, and the first moment after it, in UTC.
-
-    Raises `Misread`.
-    """
+def read_days(text: str) -> tuple[datetime.date, datetime.date]:
+    """Return the first and the last day of the year, month or day that `text` names. Raises `Misread`."""
     parts = [int(part) for part in text.split("-")] if re.fullmatch(DAY, text) else []
     try:
         year, month, day = [*parts, 1, 1][:3]
-        start = datetime.datetime(year, month, day, tzinfo=datetime.UTC)
+        first = datetime.date(year, month, day)
     except ValueError:
         raise Misread(
             _("“${text}” is not a date and was ignored. Use a date like 2026-01-31.", mapping={"text": text})
         ) from None
-    try:
-        if len(parts) == 1:
-            return start, start.replace(year=start.year + 1)
-        if len(parts) == 2:
-            return start, (start + datetime.timedelta(days=31)).replace(day=1)
-        return start, start + datetime.timedelta(days=1)
-    except (ValueError, OverflowError):
-        return start, END_OF_TIME
+    if len(parts) == 1:
+        return first, datetime.date(year, 12, 31)
+    if len(parts) == 2:
+        return first, datetime.date(year, month, calendar.monthrange(year, month)[1])
+    return first, first

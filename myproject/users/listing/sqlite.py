@@ -166,7 +166,7 @@ def _select_sorted(
     """Select rows that meet a condition: all are found first, and then sorted."""
     # SQLite does not use an index to sort by `+ key`: https://www.sqlite.org/optoverview.html
     keys: list[Any] = [sa.UnaryExpression(key, operator=custom_op("+")) for key in criteria.keys]
-    found = listed(criteria.keys).where(condition, *edge.conditions)
+    found = listed(criteria).where(condition, *edge.conditions)
     return found.order_by(*in_order(keys, ascending)).limit(limit)
 
 
@@ -182,7 +182,7 @@ def _select_by_words(
 def _select_in_order(criteria: Criteria, seek: Sequence[Any], ascending: bool) -> Any:
     """Select users along the index of the order, or along its piece for each kind."""
     keys = criteria.keys
-    columns = rows.looked_at(criteria) if criteria.checks(keys) else listed(keys)
+    columns = rows.looked_at(criteria) if criteria.checks(keys) else listed(criteria)
     each = [columns.where(*of_kind(kind), *criteria.seeks(keys), *seek) for kind in criteria.kinds(keys)]
     # All but the last condition of `seek` say that a key equals: SQLite would sort by these keys again.
     sorted_by: list[Any] = [sa.literal_column(key.name) for key in named(keys)[max(len(seek) - 1, 0) :]]

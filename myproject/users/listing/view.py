@@ -10,12 +10,15 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
+from zoneinfo import ZoneInfo
 
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.i18n import TranslationString
 
 from ...db.folding import fold
+from ...web.days import start_of_day, start_of_next_day
 from ...web.i18n import _
+from ...web.rules import without_invisible_characters
 from ..models import BY_ACTIVE, BY_ADDED, BY_AGE, BY_EMAIL, BY_JOINED, BY_NAME, BY_ROLE
 from .search import CHOICE_NAMES, CHOICES, Misread, Term, parse, read_age_range, read_choice, read_day_range, read_days
 
@@ -28,9 +31,8 @@ ORDERS: dict[str, tuple[Any, ...]] = {
     "joined": BY_JOINED,
     "added": BY_ADDED,
 }
-# A search lists the newest first: in the order of names, everybody who has a word may be at the far end. SQLite's index
-# of words is in the order of adding; for a search with filters, an index in the order of joining exists for each kind.
-DEFAULT_SORT, DEFAULT_SORT_OF_WORDS, DEFAULT_SORT_OF_WORDS_AND_FILTERS = "name", "-added", "-joined"
+# A search lists the newest first: in the order of names, everybody who has a word may be at the far end.
+DEFAULT_SORT, DEFAULT_SORT_OF_WORDS = "name", "-added"
 READ_RANGE = {"age": read_age_range, "joined": read_day_range}
 PARAMETERS = ("q", *CHOICES, "age_from", "age_to", "joined_from", "joined_to", "sort")
 # Both databases sort it after every other letter.
@@ -63,10 +65,15 @@ class View:
         """The order as in the address, `name` or `-name`."""
         if "sort" in self.values:
             return self.values["sort"]
-        are_words = [term.is_text for term in self.terms]
-        if not any(are_words):
-            return DEFAULT_SORT
-        return DEFAULT_SORT_OF_WORDS if all(are_words) else DEFAULT_SORT_OF_WORDS_AND_FILTERS
+        return DEFAULT_SORT_OF_WORDS if any(term.is_text for term in self.terms) else DEFAULT_SORT
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether users come first of whom each word of the search begins a word of the name: if no order is chosen.
+
+        Parts of addresses are not asked for that.
+        """
+        return "sort" not in self.values and any("@" not in word for word in self.words_in("text"))
 
     @property
     def order(self) -> str:
@@ -100,8 +107,10 @@ class View:
         """Return the query string of this view without one of its terms."""
         if term.parameters:
             return self.query_with(**dict.fromkeys(term.parameters))
-        rest = " ".join(other.source for other in self.terms if not other.parameters and other is not term)
-        return self.query_with(q=rest or None)
+        rest = [other.source for other in self.terms if not other.parameters and other is not term]
+        # An address in angle brackets would take words before it for a name.
+        rest.sort(key=lambda source: not source.endswith((">", "＞")))
+        return self.query_with(q=" ".join(rest) or None)
 
     def words_in(self, *fields: str) -> list[str]:
         """Return the folded words that the terms `text` or `email` search for, to mark them in a text."""
@@ -121,7 +130,9 @@ def read_view(parameters: Mapping[str, str]) -> View:
 
     Raises `HTTPBadRequest` for values that no form or link of the site sends.
     """
-    given = {name: text.strip() for name, text in parameters.items()}
+    given = {
+        name: text.strip() if name == "q" else without_invisible_characters(text) for name, text in parameters.items()
+    }
     values = {name: given[name] for name in PARAMETERS if given.get(name)}
     if values.get("sort", DEFAULT_SORT).removeprefix("-") not in ORDERS:
         raise HTTPBadRequest(_("The list cannot be sorted by this. Choose one of the columns."))
@@ -154,23 +165,27 @@ def read_query(query: str) -> View:
     return read_view(dict(parse_qsl(query)))
 
 
-def read_start(view: View, text: str) -> tuple[Any, TranslationString | None]:
+def read_start(view: View, text: str, zone: ZoneInfo) -> tuple[Any, TranslationString | None]:
     """Return the value of the first key at which a page begins that is to start at `text`, and a note if it cannot.
 
-    `text` is the beginning of a name or an address, an age, or a year, month or day. Both are `None` if it is empty.
+    `text` is the beginning of a name or an address, an age, or a year, month or day in `zone`. Both are `None` if it is
+    empty.
     """
     text = text.strip()
     if not text:
         return None, None
     if view.order in ("name", "email"):
         letters = fold(text.replace("\0", ""))[:100]
+        if view.order == "name":
+            letters = " " + letters
         return (letters + LAST_LETTER if view.descending else letters), None
     try:
         if view.order == "age":
             return read_age_range(text, "")[0], None
         if view.order == "joined":
-            first, after = read_days(text)
-            return (after - datetime.resolution if view.descending else first), None
+            first, last = read_days(text)
+            end = start_of_next_day(last, zone) - datetime.resolution
+            return (end if view.descending else start_of_day(first, zone)), None
     except Misread as error:
         return None, error.args[0]
     return None, _("To jump to a place in the list, sort it by name, email, age or date joined.")

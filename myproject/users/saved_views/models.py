@@ -96,7 +96,7 @@ def name_key(name: Any) -> ColumnElement[str]:
     It is cut, since a name can unfold to more bytes than an entry of an index may have. The numbers are literals, so
     that the expression equals that of the index.
     """
-    return func.substr(func.folded(name), literal_column("1"), literal_column(str(3 * NAME_LENGTH)), type_=String)
+    return func.substr(func.folded_2(name), literal_column("1"), literal_column(str(3 * NAME_LENGTH)), type_=String)
 
 
 BY_NAME = (name_key(SavedView.name), SavedView.id)

@@ -2,12 +2,14 @@
 
 import datetime
 import random
+from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from myproject.db.folding import fold
+from myproject.db.folding import fold, initials
 from myproject.users.listing.view import ORDERS
 
+UTC = ZoneInfo("UTC")
 SORTS = [sign + order for order in ORDERS for sign in ("", "-")]
 
 # A few letters, so that they meet: of every kind that is folded, and those that a LIKE, an FTS5 or a tsquery reads.
@@ -15,7 +17,7 @@ LETTERS = [
     *["a", "b", "A", "á", "a\u0301", "Ａ", "k", "K", "ß", "s"],
     *["ς", "Σ", "김", "기", "가", "ㄱ", "철", "李", "ん", "ﬁ"],
 ]
-SIGNS = [*"%_*/\\'^(){}&|!<>:-+.,~@😀", " ", "\u3000", "\u0301", "AND", "OR", "NEAR", "NULL", "<->"]
+SIGNS = [*"%_*/\\'`’^(){}&|!<>:-+.,~@😀", " ", "\u3000", "\u0301", "AND", "OR", "NEAR", "NULL", "<->"]
 # Names that many people share.
 COMMON_NAMES = ["Ada Kim", "José", "Jose", "김철수", "O'Neil", "100%", "a_b", "kabak"]
 words = st.lists(st.sampled_from(LETTERS) | st.sampled_from(SIGNS), min_size=1, max_size=4).map("".join)
@@ -33,7 +35,7 @@ def made_people(number):
     for one in range(1, number + 1):
         name = "".join(chance.choices([*LETTERS * 3, *SIGNS], k=chance.randint(1, 12)))
         name = chance.choice(COMMON_NAMES) if chance.random() < 0.2 else name
-        email = "".join(chance.choices("abkKs%_'/*", k=chance.randint(1, 6))) + f"@{one}.example"
+        email = "".join(chance.choices("abkKs%_'`/*", k=chance.randint(1, 6))) + f"@{one}.example"
         people.append(
             {
                 "id": one,
@@ -51,7 +53,7 @@ def made_people(number):
 
 PEOPLE = made_people(3000)
 FEW_PEOPLE = PEOPLE[:150]
-SEARCHED_TEXTS = {person["id"]: (fold(person["name"]), (person["email"] or "").lower()) for person in PEOPLE}
+SEARCHED_TEXTS = {person["id"]: (fold(person["name"]), fold(person["email"] or "")) for person in PEOPLE}
 
 
 def within(low, value, high):
@@ -66,8 +68,13 @@ def text_term(field, word):
 
     def has(person):
         name, email = SEARCHED_TEXTS[person["id"]]
-        return folded in email or (field == "text" and folded in name)
+        return folded in email or (field == "text" and (folded in name or folded in initials(name)))
 
+    def begins(person):
+        name, _email = SEARCHED_TEXTS[person["id"]]
+        return any(f" {folded}" in f" {words}" for words in (name, initials(name)))
+
+    has.begins = begins if field == "text" and "@" not in folded else None
     return ("email:" if field == "email" else "") + (word if bare else f'"{word}"'), folded and has
 
 
@@ -132,13 +139,20 @@ def meet(searched, people=PEOPLE):
 # The keys of each order but that of names on PostgreSQL, which ICU compares.
 KEYS = {
     "name": lambda person: SEARCHED_TEXTS[person["id"]],
-    "email": lambda person: SEARCHED_TEXTS[person["id"]][1],
+    "email": lambda person: (person["email"] or "").lower(),
     "age": lambda person: -1 if person["age"] is None else person["age"],
     "role": lambda person: person["role"],
     "active": lambda person: person["active"],
     "joined": lambda person: person["created_at"],
     "added": lambda person: 0,
 }
+
+
+def ranked(people, searched):
+    """Return the ids of the people: those of whom each word begins a word of the name come first, then the newest."""
+    asked = [has.begins for excluded, (_text, has) in searched if getattr(has, "begins", None) and not excluded]
+    keys = {person["id"]: (all(begins(person) for begins in asked), person["id"]) for person in people}
+    return sorted(keys, key=keys.get, reverse=True)
 
 
 def in_order(people, sort):

@@ -10,7 +10,7 @@ from myproject.users.listing import rows
 from myproject.users.listing.page import Count, count_choices, read_list
 from myproject.users.listing.view import read_view
 
-from .oracle import FEW_PEOPLE
+from .oracle import FEW_PEOPLE, UTC
 
 pytestmark = pytest.mark.usefixtures("nobody")
 VIEWS = [
@@ -40,12 +40,12 @@ def session(outside):
 @pytest.fixture
 def count(session):
     """Call `count(parameters)`: return the Count of a view, as beside its first page."""
-    return lambda parameters, **options: read_list(session, read_view(parameters), **options)[1]
+    return lambda parameters, **options: read_list(session, read_view(parameters), UTC, **options)[1]
 
 
 def number_of(session, parameters):
     """Return how many users are on the only page of a view."""
-    return len(read_list(session, read_view(parameters), size=1000)[0].rows)
+    return len(read_list(session, read_view(parameters), UTC, size=1000)[0].rows)
 
 
 def set_limit(monkeypatch, largest, few_hits=4000):
@@ -84,9 +84,9 @@ def test_the_count_is_the_same_on_every_page(session, monkeypatch, subtests):
     for parameters in VIEWS:
         with subtests.test(parameters):
             view = read_view({**parameters, "sort": "name"})
-            first, count = read_list(session, view)
+            first, count = read_list(session, view, UTC)
             places = [{"cursor": "last"}, {"start": "b"}, *([{"cursor": first.next}] if first.next else [])]
-            assert [read_list(session, view, **place)[1] for place in places] == [count] * len(places)
+            assert [read_list(session, view, UTC, **place)[1] for place in places] == [count] * len(places)
 
 
 def test_no_count_reads_more_users_than_its_limit(session, count, monkeypatch):
@@ -106,7 +106,7 @@ def test_a_choice_tells_how_many_users_it_would_leave(session, monkeypatch, subt
     for parameters in ({}, {"role": "admin"}, {"age_from": "30"}, {"joined_from": "2026", "active": "no"}, *typed):
         for field, value in {"role": "editor", "active": "yes", "posts": "no"}.items():
             with subtests.test(parameters, field=field):
-                choices = count_choices(session, read_view(parameters))[field]
+                choices = count_choices(session, read_view(parameters), UTC)[field]
                 left = number_of(session, {**parameters, field: value})
                 assert choices[{"yes": True, "no": False}.get(value, value)] == Count(left)
 
@@ -114,11 +114,11 @@ def test_a_choice_tells_how_many_users_it_would_leave(session, monkeypatch, subt
 def test_a_choice_of_many_users_tells_that_they_are_more(session, monkeypatch):
     set_limit(monkeypatch, 5)
     for parameters in ({}, {"age_from": "0"}, {"q": "joined:2025-12"}):
-        assert count_choices(session, read_view(parameters))["role"]["member"] == Count(5, is_exact=False)
+        assert count_choices(session, read_view(parameters), UTC)["role"]["member"] == Count(5, is_exact=False)
 
 
 @pytest.mark.parametrize("q", ["a", "-age:30", "age:0-150 joined:2026"])
 def test_choices_are_not_counted_for_many_users_without_an_index(session, monkeypatch, q):
-    assert count_choices(session, read_view({"q": q})) is not None
+    assert count_choices(session, read_view({"q": q}), UTC) is not None
     set_limit(monkeypatch, 5)
-    assert count_choices(session, read_view({"q": q})) is None
+    assert count_choices(session, read_view({"q": q}), UTC) is None

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from myproject.users.listing import page as listing_page
+from tests import sqlite_only
 from tests.people import add_person, browser_of
 
 
@@ -78,7 +79,7 @@ def test_a_search_finds_people(app, typed, found):
 def test_each_term_of_a_search_is_shown(app):
     page = search(app.get("/users"), 'Kim -"van  der" email:@Example role:ADMIN age:30-40 joined:2026-01 active:yes')
     assert chips(page) == [
-        *["“kim”", "not “van der”", "Email: “@example”", "Role: Administrator"],
+        *["“Kim”", "not “van der”", "Email: “@Example”", "Role: Administrator"],
         *["Age: 30 – 40", "Joined: Jan 1, 2026 – Jan 31, 2026", "Active"],
     ]
     assert searches(page)["q"].value.startswith('Kim -"van  der"')
@@ -138,9 +139,10 @@ def test_a_heading_sorts_in_both_directions(app, column):
 
 
 @pytest.mark.usefixtures("people")
-def test_a_search_says_that_it_lists_the_newest_first(app):
+def test_a_search_says_in_which_order_it_lists_users(app):
     page = app.get("/users?q=example")
-    page.mustcontain("Newest first")
+    page.mustcontain("Names that begin with the search first, then the newest first")
+    app.get("/users?q=example&sort=-added").mustcontain("Newest first")
     assert names(page) == names(app.get("/users?q=example&sort=added"))[::-1]
     app.get("/users?q=example&sort=added").mustcontain("Oldest first")
     assert "first</p>" not in app.get("/users?q=example&sort=name")
@@ -252,6 +254,35 @@ def test_links_lead_to_the_first_next_previous_and_last_page(app, make_user):
     assert searches(page)["q"].value == "john"
 
 
+@pytest.mark.parametrize("sort", ["joined", "-joined"])
+def test_pages_show_each_user_once_whom_another_program_has_added(app, outside, sort):
+    number = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)"
+    with outside.begin() as connection:
+        connection.exec_driver_sql(f"INSERT INTO users (name) {number} SELECT 'John ' || i FROM n")
+    pages = [app.get(f"/users?q=john&sort={sort}")]
+    while pages[-1].html.find(rel="next"):
+        pages.append(pages[-1].click("Next"))
+    shown = [name for page in pages for name in names(page)]
+    assert sorted(shown) == sorted(f"John {number}" for number in range(1, 61))
+
+
+@sqlite_only
+@pytest.mark.parametrize(
+    "moment", ["2026-02-01 00:00:00", "2026-02-01T00:00:00.000Z", "2026-02-01 09:00:00+09:00", "2026-02-01"]
+)
+@pytest.mark.parametrize("statement", ["INSERT INTO users (name, created_at) VALUES ('Ada', '{}')", "UPDATE"])
+def test_a_moment_is_found_on_its_day_whichever_notation_another_program_uses(
+    app, make_user, outside, statement, moment
+):
+    if statement == "UPDATE":
+        make_user("Ada")
+        statement = "UPDATE users SET created_at = '{}' WHERE name = 'Ada'"
+    with outside.begin() as connection:
+        connection.exec_driver_sql(statement.format(moment))
+    assert names(app.get("/users?q=Ada+joined:2026-02-01")) == ["Ada"]
+    assert names(app.get("/users?q=Ada+joined:2026-01-31")) == []
+
+
 @pytest.mark.usefixtures("people")
 def test_a_letter_opens_the_list_there(app):
     page = app.get("/users?panel=places").click("^K$")
@@ -332,3 +363,62 @@ def test_a_slash_is_searched_for_as_typed(app, make_user, typed, found):
         make_user(name)
     expected = [found] if found else ["a/bc", "a/_%", "and//or", "and/or"]
     assert names(search(app.get("/users"), typed)) == expected
+
+
+FOUND = {
+    "lukasz": "Łukasz Żółć",
+    "Łukasz": "Łukasz Żółć",
+    "soren": "Søren Kjærgaard",
+    "kjaer": "Søren Kjærgaard",
+    "o'connor": "Sinéad O’Connor",
+    "O‘Connor": "Sinéad O’Connor",
+    '"min su"': "Min  \u200dSu",
+    "jean-luc": "Jean‑Luc",
+    "ㄱㅊㅅ": "김철수",
+    "ㄱㅊ": "김철수",
+    "ㅊㅅ": "김철수",
+    "ㄳ": "각시",
+    "Minsu Kim <minsu.kim@example.com>": "Minsu",
+    '"Kim, Minsu" <minsu.kim@example.com>;': "Minsu",
+    "minsu.kim@example.com,": "Minsu",
+    "email: minsu.kim": "Minsu",
+}
+
+
+@pytest.mark.parametrize("text", FOUND)
+def test_whoever_is_there_is_found(app, make_user, text):
+    for name in {*FOUND.values()} - {"Minsu"}:
+        make_user(name)
+    make_user("Minsu", email="minsu.kim@example.com")
+    assert names(app.get("/users", {"q": text})) == [FOUND[text]]
+
+
+def test_a_chip_shows_the_initial_consonants_as_typed(app):
+    assert chips(app.get("/users", {"q": "ㄳ"})) == ["“ㄳ”"]
+
+
+def test_names_that_begin_with_the_search_come_first(app, make_user):
+    for name in ["Ana", "Joana", "Li Andersen", "Joan Banks"]:
+        make_user(name)
+    make_user("황보라미", email="ann@example.com")
+    page = app.get("/users?q=an")
+    assert names(page) == ["Li Andersen", "Ana", "황보라미", "Joan Banks", "Joana"]
+    assert names(app.get("/users?q=an&role=member&age_to=150&active=yes")) == []
+    assert names(app.get("/users?q=an&role=member")) == names(page)
+    assert names(app.get("/users?q=an&sort=name"))[:2] == ["Ana", "Joan Banks"]
+
+
+def test_a_name_that_begins_with_every_word_comes_first(app, make_user):
+    for name in ["Kim Minsu", "Minsu Kim", "Minsu Joakim", "Kimminsu"]:
+        make_user(name)
+    assert names(app.get("/users?q=min+ki")) == ["Minsu Kim", "Kim Minsu", "Kimminsu", "Minsu Joakim"]
+    assert names(app.get("/users", {"q": "ki -email:x"}))[:2] == ["Kimminsu", "Minsu Kim"]
+
+
+def test_a_part_of_an_address_ranks_nobody(app, make_user):
+    make_user("m@x", email="first@example.com")
+    make_user("Second", email="second.m@x.example")
+    page = app.get("/users", {"q": "m@x"})
+    assert names(page) == ["Second", "m@x"]
+    page.mustcontain("Newest first")
+    assert names(app.get("/users", {"q": "m@ se"})) == ["Second"]

@@ -17,7 +17,20 @@ from myproject.users.listing.view import read_view
 from myproject.users.models import BY_NAME
 from myproject.web.pagination import LAST_PAGE
 
-from .oracle import PEOPLE, SORTS, age_term, choice_term, in_order, joined_term, meet, terms, text_term, typed
+from .oracle import (
+    PEOPLE,
+    SORTS,
+    UTC,
+    age_term,
+    choice_term,
+    in_order,
+    joined_term,
+    meet,
+    ranked,
+    terms,
+    text_term,
+    typed,
+)
 
 COLUMN_OF_FIELD = {"role": "role", "active": "active", "posts": "has_posts"}
 # As if there were many people, so that each way to find them and to read a page is taken.
@@ -51,9 +64,9 @@ def expected_order(people, sort, database, order_of_names):
 def pages(session, view, size, direction):
     """Return the pages of a view, (Page, Count), from the first on, or from the last back."""
     cursor = None if direction == "next" else LAST_PAGE
-    found = [read_list(session, view, cursor, size=size)]
+    found = [read_list(session, view, UTC, cursor, size=size)]
     while cursor := getattr(found[-1][0], direction):
-        found.append(read_list(session, view, cursor, size=size))
+        found.append(read_list(session, view, UTC, cursor, size=size))
     return found
 
 
@@ -76,6 +89,9 @@ def pages(session, view, size, direction):
 # Many have the word, in the order of adding: SQLite reads them off its index of words.
 @example([(False, text_term("text", "exa")), (True, text_term("text", "b"))], None, 2, 200, NONE_FEW)
 @example([(False, text_term("text", "example"))], "added", 2, 10, NONE_FEW)
+# Many have a word of the name that begins so, many others have it elsewhere.
+@example([(False, text_term("text", "a")), (False, text_term("text", "k"))], None, 20, 200, NONE_FEW)
+@example([(False, text_term("text", "ㄱ")), (True, text_term("email", "b"))], None, 20, 200, NONE_FEW)
 # Two ranges, of which one index has each.
 @example([(False, age_term(29, 30)), (False, joined_term(1, 1))], "email", 20, 200, NONE_FEW)
 @example([(False, age_term(29, 30)), (True, joined_term(1, 1))], "age", 20, 10, NONE_FEW)
@@ -86,7 +102,10 @@ def test_a_view_lists_and_counts_whom_a_look_at_everybody_finds(
 ):
     found = meet(searched)
     view = read_view({"q": typed(searched), **({"sort": sort} if sort else {})})
-    expected = expected_order(found, view.sort, outside.dialect.name, order_of_names)
+    if view.is_ranked:
+        expected = ranked(found, searched)
+    else:
+        expected = expected_order(found, view.sort, outside.dialect.name, order_of_names)
     size = max(size, len(expected) // 5)
     count = Count(len(found)) if len(found) <= largest else Count(largest, is_exact=False)
     with (
@@ -102,13 +121,13 @@ def test_a_view_lists_and_counts_whom_a_look_at_everybody_finds(
         assert later == expected[len(expected) - len(later) :]
         assert len(later) >= len(expected) - size
         assert {told for _page, told in [*forward, *back]} == {count}
-        assert read_list(session, view, size=size, exactly=True)[1] == Count(len(found))
+        assert read_list(session, view, UTC, size=size, exactly=True)[1] == Count(len(found))
         check_choices(session, view, searched, largest)
 
 
 def check_choices(session, view, searched, largest):
     """Raise an error unless each choice of the filters tells how many people it would leave."""
-    told = count_choices(session, view)
+    told = count_choices(session, view, UTC)
     others = [term for term in searched if term[1][0].partition(":")[0] not in CHOICES]
     if told is None:
         assert len(meet(others)) > largest

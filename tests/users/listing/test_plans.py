@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from myproject.db import IReadingTookTooLong, get_engine
-from myproject.db.folding import fold
+from myproject.db.folding import fold, initials
 from myproject.models import User
 from myproject.users.listing import page as listing_page
 from myproject.users.listing import rows as listing_rows
@@ -25,15 +25,16 @@ from myproject.users.listing.criteria import criteria_of
 from myproject.users.listing.page import LARGEST_EXACT_COUNT, count_choices, read_list
 from myproject.users.listing.view import ORDERS, read_view
 from myproject.web.pagination import ALL_ROWS, LAST_PAGE, in_order
-from tests.users.listing.oracle import day
+from tests.users.listing.oracle import UTC, day
 from tests.web.test_pagination import encode
 
 MANY = 100_000
 # Smaller than in earnest, so that the number of each of twelve kinds is not that of all users.
 LARGEST_COUNT = 1000
-# Of an operation: samples, rows in order, rows that are counted for the page and for each kind, and the few hits.
+# Of an operation: samples, rows in order (of both parts of a ranked list), rows that are counted for the page and for
+# each kind, and the few hits.
 MOST_ROWS = (
-    2 * listing_rows.SAMPLE_SIZE + listing_rows.MOST_ROWS_IN_ORDER + 14 * LARGEST_COUNT + 4 * listing_rows.FEW_HITS
+    4 * listing_rows.SAMPLE_SIZE + 2 * listing_rows.MOST_ROWS_IN_ORDER + 14 * LARGEST_COUNT + 4 * listing_rows.FEW_HITS
 )
 # SQLite's virtual machine takes some 7 steps for a row that it reads and looks at.
 STEPS_OF_ROW = 7
@@ -70,7 +71,7 @@ def people(first, last):
                 "active": chance.random() < 0.9,
                 "has_posts": chance.random() < 0.2,
                 "created_at": moment + timedelta(minutes=number * 17 % (MANY * 20)),
-                "search_text": f"{fold(name)}\n{email or ''}\n\n",
+                "search_text": f" {fold(name)}\n {initials(fold(name))}\n{email or ''}\n\n",
                 "password_hash": None,
                 "version": 1,
                 "updated_at": moment,
@@ -138,15 +139,15 @@ def perform(session, parameters, place):
     """Do all that a page of the list does, with the panel of the filters open."""
     view = read_view(parameters)
     start = MIDDLES.get(view.order) if place == "opened" else None
-    page, _count = read_list(session, view, LAST_PAGE if place == "last" else None, start=start)
+    page, _count = read_list(session, view, UTC, LAST_PAGE if place == "last" else None, start=start)
     if place == "opened":
-        read_list(session, view, page.next)
-    count_choices(session, view)
+        read_list(session, view, UTC, page.next)
+    count_choices(session, view, UTC)
 
 
 def count_everybody(session):
     """Count the users of a view of almost all of them."""
-    read_list(session, read_view({"q": "-zzz"}), exactly=True)
+    read_list(session, read_view({"q": "-zzz"}), UTC, exactly=True)
 
 
 def turns(session):
@@ -164,7 +165,7 @@ def turns(session):
 
 def turn(session, view, cursor):
     """Return the Page at `cursor` of a view."""
-    return read_list(session, view, cursor)[0]
+    return read_list(session, view, UTC, cursor)[0]
 
 
 def edge_at(session, view, depth):
@@ -334,7 +335,7 @@ def test_no_operation_of_the_list_reads_all_users_on_postgresql(filled, subtests
 @pytest.mark.parametrize("sort", SORTS)
 def test_hits_are_sorted_without_an_index_of_the_order_on_sqlite(outside, monkeypatch, sort):
     monkeypatch.setattr(listing_rows, "FEW_HITS", -1)
-    criteria = criteria_of(read_view({"q": "-zzz", "sort": sort}))
+    criteria = criteria_of(read_view({"q": "-zzz", "sort": sort}), UTC)
     with outside.connect() as connection:
         is_hit = sqlite.is_hit(sqlite.find_hits(connection, criteria, 1))
         statement = sqlite._select_sorted(criteria, is_hit, ALL_ROWS, True, 26)
@@ -351,7 +352,7 @@ def test_no_count_of_a_filtered_view_reads_much_more_than_its_limit_on_sqlite(fi
             (name, each) for name, each in narrowed() if not {"age_from", "joined_from"} <= {*each}
         ]:
             with subtests.test(name):
-                criteria = criteria_of(read_view(parameters))
+                criteria = criteria_of(read_view(parameters), UTC)
                 limit = LARGEST_EXACT_COUNT + 1
                 steps, _plans = steps_of(
                     session, lambda c=criteria, most=limit: sqlite.find_hits(session.connection(), c, most)

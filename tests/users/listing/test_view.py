@@ -1,5 +1,6 @@
 """A view is read from an address and written to one, and stays the same."""
 
+from datetime import date
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
 import pytest
@@ -8,9 +9,9 @@ from hypothesis import strategies as st
 from pyramid.httpexceptions import HTTPBadRequest
 from webob.multidict import MultiDict
 
-from myproject.users.listing.view import ORDERS, PARAMETERS, read_start, read_view
+from myproject.users.listing.view import ORDERS, PARAMETERS, read_query, read_start, read_view
 
-from .oracle import day
+from .oracle import UTC, day
 
 
 def view_of(query=""):
@@ -20,7 +21,7 @@ def view_of(query=""):
 
 def test_a_list_is_sorted_by_name_and_a_search_lists_the_newest_first():
     queries = ["", "role=admin", "q=age:30", "q=-kim", "q=kim", "q=kim+role:admin", "q=kim&posts=yes"]
-    orders = [*["name"] * 3, *["-added"] * 2, *["-joined"] * 2]
+    orders = [*["name"] * 3, *["-added"] * 4]
     assert [view_of(query).sort for query in queries] == orders
 
 
@@ -51,7 +52,7 @@ def test_filters_are_the_same_terms_as_typed_ones():
 def test_a_filter_may_be_open_at_one_end():
     assert [term.value for term in view_of("age_from=30&joined_to=2025-12").terms] == [
         (30, None),
-        (None, day(2026, 1, 1)),
+        (None, date(2025, 12, 31)),
     ]
 
 
@@ -100,6 +101,12 @@ def test_removing_a_term_leaves_the_others_as_typed():
     ]
 
 
+def test_removing_a_term_before_an_address_leaves_the_words_before_it():
+    view = view_of(urlencode({"q": "minsu role:admin Kim <a@example.com>"}))
+    left = read_query(view.query_without(view.terms[1]))
+    assert {term.value for term in left.terms} == {"minsu", "a@example.com"}
+
+
 def test_removing_the_only_term_leaves_everybody():
     view = view_of("q=kim")
     assert view.query_without(view.terms[0]) == ""
@@ -120,10 +127,10 @@ def test_all_terms_together_decide_the_allowed_roles(q, allowed):
 
 
 PLACES = {
-    ("sort=name", " Kím "): "kim",
-    ("sort=-name", "k"): "k\U0010ffff",
+    ("sort=name", " Kím "): " kim",
+    ("sort=-name", "k"): " k\U0010ffff",
     ("sort=email", "K\0"): "k",
-    ("sort=-name", "기"): "\u1100\u1175\U0010ffff",
+    ("sort=-name", "기"): " \u1100\u1175\U0010ffff",
     ("sort=age", "30"): 30,
     ("sort=-age", "30"): 30,
     ("sort=joined", "2026-01"): day(2026, 1, 1),
@@ -132,11 +139,11 @@ PLACES = {
 
 @pytest.mark.parametrize(("query", "text"), PLACES)
 def test_a_place_is_read_as_a_value_of_the_first_key(query, text):
-    assert read_start(view_of(query), text) == (PLACES[query, text], None)
+    assert read_start(view_of(query), text, UTC) == (PLACES[query, text], None)
 
 
 def test_a_list_of_the_newest_first_opens_at_the_end_of_a_day():
-    start, _note = read_start(view_of("sort=-joined"), "2026-01-31")
+    start, _note = read_start(view_of("sort=-joined"), "2026-01-31", UTC)
     assert start.isoformat() == "2026-01-31T23:59:59.999999+00:00"
 
 
@@ -149,7 +156,7 @@ def test_a_list_of_the_newest_first_opens_at_the_end_of_a_day():
     ],
 )
 def test_an_invalid_place_is_noted(query, text, note):
-    start, said = read_start(view_of(query), text)
+    start, said = read_start(view_of(query), text, UTC)
     assert (start, said.interpolate()) == (None, note)
 
 
@@ -169,5 +176,5 @@ def test_any_view_is_read_again_from_its_own_address(parameters):
 
 @given(st.text().filter(str.strip), st.sampled_from([*ORDERS]), st.booleans())
 def test_any_text_is_a_place_or_a_note(text, order, descending):
-    start, note = read_start(read_view({"sort": "-" * descending + order}), text)
+    start, note = read_start(read_view({"sort": "-" * descending + order}), text, UTC)
     assert (start is None) == (note is not None)
