@@ -88,12 +88,15 @@ def wait_until(condition, seconds=30):
 def start(tmp_path):
     """Call `start(*arguments, seconds=20)`: start a pserve process, which is killed at the end of the test."""
     servers = []
+    # A shell that runs the tests in the background lets them ignore Ctrl-C, and a server would inherit that.
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def run(*arguments, **options):
         servers.append(Server(tmp_path, *arguments, **options))
         return servers[-1]
 
     yield run
+    signal.signal(signal.SIGINT, earlier)
     for server in servers:
         for connection in server.connections:
             connection.close()
