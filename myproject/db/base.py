@@ -35,11 +35,8 @@ class UTCDateTime(TypeDecorator[datetime.datetime]):
 
 
 def _read_text(text: str) -> datetime.datetime:
-    try:
-        return datetime.datetime.fromisoformat(f"{text}+00:00")
-    except ValueError:
-        moment = datetime.datetime.fromisoformat(text)
-        return moment.astimezone(datetime.UTC) if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    moment = datetime.datetime.fromisoformat(text)
+    return moment.astimezone(datetime.UTC) if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
 
 class Base(DeclarativeBase):

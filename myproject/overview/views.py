@@ -59,11 +59,9 @@ def count_figures(connection: Connection | Session, zone: ZoneInfo) -> dict[str,
     """Return the number of posts, and the users by role, age and month; the months are those of `zone`."""
     selects = {"roles": count_by_role(), "bands": count_by_age_band()}
     rows = {name: [list(row) for row in connection.execute(query)] for name, query in selects.items()}
-    return {
-        "posts": connection.execute(select(func.count()).select_from(posts)).scalar_one(),
-        "months": [list(row) for row in count_by_month(connection, zone)],
-        **rows,
-    }
+    totals = select(func.count()).select_from(posts), select(func.max(users.c.created_at))
+    number, newest = connection.execute(select(*(total.scalar_subquery() for total in totals))).one()
+    return {"posts": number, "months": [list(row) for row in count_by_month(connection, newest, zone)], **rows}
 
 
 def describe(request: Request, figures: dict[str, Any]) -> dict[str, Any]:
@@ -107,13 +105,14 @@ def count_by_role() -> Select:
     return select(users.c.role, count).group_by(users.c.role).order_by(count.desc(), users.c.role)
 
 
-def count_by_month(connection: Connection | Session, zone: ZoneInfo) -> list[tuple[int, int, int]]:
+def count_by_month(
+    connection: Connection | Session, newest: datetime.datetime | None, zone: ZoneInfo
+) -> list[tuple[int, int, int]]:
     """Return (year, month, users who joined in it), the newest first, without empty months.
 
-    They are months of `zone`, at most the newest `MAX_MONTHS`. Each is counted between two moments, along the index by
-    which the list is sorted, so that the database need not know any time zone.
+    They are the MAX_MONTHS months of `zone` up to the moment `newest`, `None` if there are no users. Each is counted
+    between two moments, along the index by which the list is sorted, so that the database need not know any time zone.
     """
-    newest = connection.execute(select(func.max(users.c.created_at))).scalar()
     if newest is None:
         return []
     last = day_of(newest, zone)

@@ -32,7 +32,7 @@ TOKEN = "of-a-link"
 OPEN_PAGES = ["/signin", f"/set-password/{TOKEN}"]
 FIRST_PAGES = ["/setup"]
 # SQL statements for a page, BEGIN included.
-MAX_STATEMENTS = 7
+MAX_STATEMENTS = 6
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What a view asks the database for, as typed values, and the SQL conditions that say it on both databases."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,12 +25,9 @@ class Word:
     text: str
     in_email: bool = False
     excluded: bool = False
+    # Whether a ranked list asks if it begins a word of the name.
+    counts_for_rank: bool = field(default=False, compare=False)
     column = "search_text"
-
-    @property
-    def counts_for_rank(self) -> bool:
-        """Whether a ranked list asks if the word begins a word of the name: not if it is part of an address."""
-        return not (self.excluded or self.in_email or "@" in self.text)
 
     @property
     def beginning(self) -> "Word":
@@ -176,7 +173,11 @@ class Criteria:
 def criteria_of(view: View, zone: ZoneInfo) -> Criteria:
     """Return the Criteria of a view, whose days are those of `zone`."""
     return Criteria(
-        words=tuple(Word(term.value, term.field == "email", term.excluded) for term in view.terms if term.is_text),
+        words=tuple(
+            Word(term.value, term.field == "email", term.excluded, term.counts_for_rank)
+            for term in view.terms
+            if term.is_text
+        ),
         ranges=tuple(_range_of(term, zone) for term in view.terms if term.field in ("age", "joined")),
         choices=tuple(
             Choice(CHOICE_COLUMNS[field], tuple(sorted(view.allowed(field))))

@@ -40,22 +40,26 @@ class Hits:
 
 def sample_shares(connection: Connection, parts: Sequence[Any]) -> dict[Any, float]:
     """Return the share of the newest users that meets each of the parts, or of what has a condition as they have."""
-    columns = [users.c[name] for name in sorted({part.column for part in parts})]
-    newest = select(*columns).order_by(users.c.id.desc()).limit(SAMPLE_SIZE).subquery()
+    newest = _newest_users(parts)
     numbers = [func.count().filter(part.condition(newest.c)) for part in parts]
     size, *found = connection.execute(select(func.count(), *numbers).select_from(newest)).one()
     return {part: number / max(size, 1) for part, number in zip(parts, found, strict=True)}
 
 
 def find_many(connection: Connection, criteria: Criteria) -> Hits | None:
-    """Return the Hits, without counting them, if so many of the newest users meet the criteria, or else `None`."""
-    columns = [users.c[name] for name in sorted({part.column for part in criteria.parts})]
-    newest = select(*columns).order_by(users.c.id.desc()).limit(SAMPLE_SIZE).subquery()
+    """Return the Hits, without counting them, if more than DENSE_SHARE of the newest users are some, else `None`."""
+    newest = _newest_users(criteria.parts)
     conditions = [part.condition(newest.c) for part in criteria.parts]
     number = connection.scalar(select(func.count()).select_from(newest).where(*conditions)) or 0
     if number <= DENSE_SHARE * SAMPLE_SIZE:
         return None
     return Hits(select(users.c.id).where(*criteria.conditions), FEW_HITS + 1, None)
+
+
+def _newest_users(parts: Sequence[Any]) -> Any:
+    """Return the subquery for the newest users, with the columns that the parts need."""
+    columns = [users.c[name] for name in sorted({part.column for part in parts})]
+    return select(*columns).order_by(users.c.id.desc()).limit(SAMPLE_SIZE).subquery()
 
 
 def words_to_look_up(words: Sequence[Word], shares: Mapping[Part, float]) -> list[Word]:

@@ -117,6 +117,11 @@ class Term:
         """Whether names and addresses are searched for it."""
         return self.field in ("text", "email")
 
+    @property
+    def counts_for_rank(self) -> bool:
+        """Whether a ranked list asks if it begins a word of the name: not if it is a part of an address."""
+        return self.field == "text" and not self.excluded and "@" not in self.value
+
 
 def parse(text: str) -> tuple[tuple[Term, ...], tuple[TranslationString, ...]]:
     """Return the terms in the text of a search, and notes about what was not understood."""

@@ -73,7 +73,7 @@ class View:
 
         Parts of addresses are not asked for that.
         """
-        return "sort" not in self.values and any("@" not in word for word in self.words_in("text"))
+        return "sort" not in self.values and any(term.counts_for_rank for term in self.terms)
 
     @property
     def order(self) -> str:

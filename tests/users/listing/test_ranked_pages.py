@@ -1,4 +1,4 @@
-"""Paging through a ranked search, both ways, shows each person once, whoever is added and deleted meanwhile."""
+"""Paging through a ranked search, both ways, shows each person once while others are added and deleted."""
 
 from itertools import count
 from unittest.mock import patch
