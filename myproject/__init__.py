@@ -32,4 +32,5 @@ def main(global_config: dict[str, str], **settings: str) -> Router:
         config.include(".users")
         config.include(".posts")
         config.include(".overview")
+        config.include(".history")
         return config.make_wsgi_app()

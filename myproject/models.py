@@ -1,6 +1,8 @@
 """Every model in one place, with the triggers and indexes of its table, for scripts, migrations and the shell."""
 
 from .db import Base
+from .history import recording  # noqa: F401
+from .history.models import Change, Entry
 from .overview.models import StoredFigures
 from .posts import triggers  # noqa: F401
 from .posts.models import Post
@@ -12,4 +14,16 @@ from .users.models import User
 from .users.saved_views.models import SavedView
 from .web.receipts import Receipt
 
-__all__ = ["Base", "FailedSignIn", "PasswordLink", "Post", "Receipt", "SavedView", "SignIn", "StoredFigures", "User"]
+__all__ = [
+    "Base",
+    "Change",
+    "Entry",
+    "FailedSignIn",
+    "PasswordLink",
+    "Post",
+    "Receipt",
+    "SavedView",
+    "SignIn",
+    "StoredFigures",
+    "User",
+]

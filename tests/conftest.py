@@ -21,6 +21,7 @@ from myproject.signin.setup import SETUP_LOGGED
 
 from . import signed_in
 from . import stock as stock_wiring
+from .history.replay import Replay
 from .postgresql import binaries, running_server
 
 HERE = os.path.dirname(__file__)
@@ -71,16 +72,29 @@ def postgresql():
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request, tmp_path):
-    """The URL of a migrated database that only this test uses; its only user is the administrator of the tests."""
+    """The URL of a migrated database that only this test uses; its only user is the administrator of the tests.
+
+    At the end, its ledger has to tell what has become of the rows; not after a test with the mark `passes_ledger_by`.
+    """
     if request.param == "sqlite":
         path = shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "test.sqlite")
-        yield f"sqlite:///{path}"
+        yield from checked_by_ledger(f"sqlite:///{path}", request.node)
     else:
         server = request.getfixturevalue("postgresql")
         name = f"test_{next(DATABASE_NUMBERS)}"
         server.execute(f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY file_copy")
-        yield server.url(name)
+        yield from checked_by_ledger(server.url(name), request.node)
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def checked_by_ledger(url, test):
+    """Yield `url`, then replay the ledger of its database, unless the test has failed or passes the ledger by."""
+    if test.get_closest_marker("passes_ledger_by"):
+        yield url
+        return
+    replay = Replay(url)
+    yield url
+    replay.check()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -35,6 +35,7 @@ REBUILDS_USERS = """
     from myproject.signin import triggers
     from myproject.users import administrators
     from myproject.db import version
+    from myproject.history import recording
     from myproject.users.listing.indexes import SQLITE, SQLITE_MOMENTS, users
 
     with op.batch_alter_table("users", recreate="always", table_kwargs={"sqlite_autoincrement": True}):
@@ -47,6 +48,14 @@ REBUILDS_USERS = """
     for statement in version.replacement_triggers("sqlite", "users")[1:]:
         op.execute(statement)
     op.execute(version.update_trigger("sqlite", "users", ("name", "email", "age", "role", "active")))
+    recorded = recording.recorded_columns(recording.User)
+    recording.record_columns(op.get_bind(), "users", recorded, recording.RECORDED[recording.User])
+"""
+LOSES_TRIGGERS = """
+    if op.get_context().dialect.name == "sqlite":
+        op.execute("DROP TRIGGER posts_history_delete")
+    else:
+        op.execute("DROP TRIGGER posts_history_delete ON posts")
 """
 ORPHANS_A_POST = """
     op.execute("DELETE FROM users WHERE name = 'Ada Lovelace'")
@@ -168,6 +177,14 @@ def test_a_failed_upgrade_changes_no_table_and_no_row(outside, config, add_migra
         alembic.command.upgrade(config(outside), "head")
     assert (schema(outside), stored(outside, "SELECT * FROM alembic_version")) == before
     assert [user.name for user in rows(User)] == ["Ada Lovelace"]
+
+
+def test_a_migration_that_loses_a_trigger_of_the_history_changes_nothing(outside, config, add_migration):
+    before = schema(outside)
+    add_migration(LOSES_TRIGGERS)
+    with pytest.raises(RuntimeError, match=r"has dropped triggers of the history: posts_history_delete$"):
+        alembic.command.upgrade(config(outside), "head")
+    assert schema(outside) == before
 
 
 @sqlite_only
@@ -440,6 +457,7 @@ def differences(engine):
 def is_of_this_database(item, name, kind, *_):
     """Return whether Alembic compares an item, as `is_compared` of env.py decides."""
     only_here = ("users_administered", "users_trigrams", "ix_users_trigrams", "ix_users_letters")
+    only_here += ("history_open", "history_never")
     return not name.startswith(only_here) and not name.endswith("_replaced")
 
 

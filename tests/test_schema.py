@@ -60,6 +60,7 @@ def start():
 NOT_UP_TO_DATE = f"myproject does not start: the database is not up to date; run `initialize_db {INI}` first."
 
 
+@pytest.mark.passes_ledger_by
 @pytest.mark.parametrize("revision", ["base", "0001", "0004", "-1"])
 def test_a_database_that_lacks_a_migration_is_refused_until_it_is_upgraded(revision):
     config = alembic.config.Config(INI)
@@ -197,6 +198,7 @@ def test_a_file_that_is_moved_while_the_server_runs_is_not_created_anew(start, t
     close(application)
 
 
+@pytest.mark.passes_ledger_by
 @sqlite_only
 def test_a_file_that_is_no_database_is_served_by_503(start, tmp_path, caplog):
     (tmp_path / "test.sqlite").write_text("no database" * 1000)

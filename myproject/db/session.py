@@ -129,6 +129,8 @@ def _make_session(factory: sessionmaker[Session], **options: bool) -> Session:
 def _join_transaction(session: Session, tm: TransactionManager, *, read_only: bool = False) -> None:
     owner = session.info["owner"]
     owner.may_begin = True
+    # For listeners that need what is said of the transaction.
+    session.info["transaction"] = tm.get()
     try:
         # Joined as changed, it commits whatever was written. zope.sqlalchemy's own listeners notice what the ORM
         # writes, but not a Core statement, a SELECT of a function that writes, or a raw cursor. A read-only Session

@@ -6,10 +6,12 @@ from typing import Any, Literal
 from alembic import context
 from alembic.runtime.migration import MigrationContext
 from pyramid.paster import get_appsettings, setup_logging
+from sqlalchemy import Connection
 from sqlalchemy.pool import NullPool
 
 from myproject.db import UTCDateTime, get_engine
 from myproject.db.sqlite import close_to_others
+from myproject.history.recording import find_lost_triggers
 from myproject.models import Base
 from myproject.settings import database_url
 
@@ -25,19 +27,37 @@ def is_compared(item: Any, name: str | None, kind: str, *_: Any) -> bool:
     Only SQLite has tables for its triggers, only PostgreSQL has several kinds of indexes.
     """
     if kind == "table" and name is not None:
-        return not name.startswith(("users_administered", "users_trigrams")) and not name.endswith("_replaced")
+        only_here = ("users_administered", "users_trigrams", "history_open", "history_never")
+        return not name.startswith(only_here) and not name.endswith("_replaced")
     if kind == "index" and context.get_context().dialect.name == "sqlite":
         return not item.dialect_options["postgresql"]["using"]
     return True
 
 
-def refuse_orphans(ctx: MigrationContext, step: Any, heads: Any, run_args: Any) -> None:
-    """Raise an error before the migration commits if it leaves rows on SQLite whose foreign keys name no row."""
-    if ctx.dialect.name == "sqlite":
-        connection: Any = ctx.connection
+def check_result(ctx: MigrationContext, step: Any, heads: Any, run_args: Any) -> None:
+    """Raise an error before a migration commits if its result is not sound."""
+    connection: Any = ctx.connection
+    refuse_orphans(connection)
+    if step.is_upgrade and step.up_revision_id == context.get_head_revision():
+        refuse_unrecorded_tables(connection)
+
+
+def refuse_orphans(connection: Connection) -> None:
+    """Raise an error if there are rows on SQLite whose foreign keys name no row."""
+    if connection.dialect.name == "sqlite":
         orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         if orphans:
             raise RuntimeError(f"the migration left rows whose foreign keys name no row: {orphans}")
+
+
+def refuse_unrecorded_tables(connection: Connection) -> None:
+    """Raise an error if a trigger is missing by which changes are recorded.
+
+    Alembic's batch mode, for instance, makes a table of SQLite again without its triggers.
+    """
+    lost = find_lost_triggers(connection)
+    if lost:
+        raise RuntimeError(f"the migration has dropped triggers of the history: {', '.join(lost)}")
 
 
 def run_migrations() -> None:
@@ -60,7 +80,7 @@ def run_migrations() -> None:
             render_as_batch=True,
             transactional_ddl=True,
             transaction_per_migration=True,
-            on_version_apply=refuse_orphans,
+            on_version_apply=check_result,
             include_object=is_compared,
             render_item=database_type,
         )

@@ -12,6 +12,7 @@ from pyramid.paster import setup_logging
 # Every model, since those of `users` and `posts` name each other.
 from .. import models  # noqa: F401
 from ..db import engine_from_config, get_session_factory, get_tm_session
+from ..history.context import Origin, announce
 from ..settings import read_settings
 from ..signin.models import make_administrator
 from ..signin.password_rules import find_problem
@@ -43,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         with explained(arguments.ini), transaction.manager:
             dbsession = get_tm_session(get_session_factory(engine), transaction.manager)
             refuse_older_database(dbsession, arguments.ini)
+            announce(transaction.manager, Origin(route="create_admin"))
             user = make_administrator(dbsession, email, name, password_hash)
             user_id = user.id
     finally:

@@ -8,6 +8,7 @@ import transaction
 from ..db import get_engine, get_session_factory, get_tm_session
 from ..db.base import utcnow
 from ..demo import add_demo_people
+from ..history.context import Origin, announce
 from ..settings import database_url
 from . import explained, read_ini, refuse_older_database
 
@@ -22,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         with explained(ini), transaction.manager:
             dbsession = get_tm_session(get_session_factory(engine), transaction.manager)
             refuse_older_database(dbsession, ini)
+            announce(transaction.manager, Origin(route="demo"))
             added = add_demo_people(dbsession, utcnow())
         print(f"{added} people were added.")
     finally:
