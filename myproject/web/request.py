@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pyramid.request
+from markupsafe import Markup
 from pyramid.config import Configurator
 from pyramid.i18n import TranslationString
 from pyramid.response import Response
@@ -48,6 +49,8 @@ class Request(pyramid.request.Request):
     # Added by myproject.users.
     name_of: Callable[[Any], str]
     is_former_member: Callable[[Any], bool]
+    # Added by myproject.history: who has saved a record last, as a sentence.
+    last_saved_by: Callable[[Any], Markup | None]
     # Added by myproject.signin.
     identity: "Identity | None"
     known_identity: "Identity | None"

@@ -7,7 +7,7 @@ from myproject.models import Change, Entry
 from tests.people import add_person, browser_of
 
 from . import count_queries, save, text_of
-from .test_entry import shown_changes
+from .test_views import shown_changes
 
 
 def test_a_record_leads_to_its_history_and_that_to_the_entries_and_back(app, make_user):
