@@ -106,18 +106,6 @@ PAGES = {
     "posts-delete-changed": changed_meanwhile(
         "/posts/1/delete", {}, "UPDATE posts SET body = body || '!' WHERE id = 1"
     ),
-    "history": Visit("/history"),
-    "history-filtered": Visit(
-        "/history?what=users-changed&from=2020-01-01&record=users-1&route=users.edit&to=nonsense"
-    ),
-    "history-nothing": Visit("/history?who=program&what=saved_views-deleted"),
-    "history-entry": Visit("/history", press="main .list-group-item:first-child > a"),
-    "history-of-a-user": Visit("/users/1/history"),
-    "history-as-it-was": Visit("/users/1/history?at=2020-01-01T10:00"),
-    "history-of-a-post": Visit("/posts/1/history"),
-    "history-own": Visit("/users/1/history", session=MEMBER),
-    "history-deleted": Visit("/history/deleted"),
-    "history-deleted-posts": Visit("/history/deleted?what=posts"),
     "overview": Visit("/overview"),
     "signin": Visit("/signin", session=None),
     "signin-refused": Visit("/signin", WRONG, press="main .actions button", status=422, session=None),
@@ -143,7 +131,27 @@ PAGES = {
     "error-400": Visit("/users?cursor=broken", status=400),
     "error-404": Visit("/nowhere", status=404),
 }
-EMPTY_PAGES = {"posts-empty": Visit("/posts"), "saved-views-empty": Visit("/users/views")}
+HISTORY_PAGES = {
+    "history": Visit("/history"),
+    "history-filtered": Visit(
+        "/history?what=users-changed&from=2020-01-01&record=users-1&route=users.edit&to=nonsense"
+    ),
+    "history-nothing": Visit("/history?who=program&what=saved_views-deleted"),
+    "history-entry": Visit("/history?route=posts.edit", press="main .list-group-item:first-child > a"),
+    "history-entry-of-many": Visit("/history?what=users-deleted", press="main .list-group-item:first-child > a"),
+    "history-of-a-user": Visit("/users/1/history"),
+    "history-of-a-deleted-user": Visit("/users/20/history"),
+    "history-as-it-was": Visit("/users/1/history?at=2026-11-30T10:00"),
+    "history-of-a-post": Visit("/posts/1/history"),
+    "history-own": Visit("/users/1/history", session=MEMBER),
+    "history-deleted": Visit("/history/deleted"),
+    "history-deleted-posts": Visit("/history/deleted?what=posts"),
+}
+EMPTY_PAGES = {
+    "history-deleted-empty": Visit("/history/deleted"),
+    "posts-empty": Visit("/posts"),
+    "saved-views-empty": Visit("/users/views"),
+}
 FIRST_PAGES = {
     "setup": Visit("/setup", session=None),
     "setup-refused": Visit("/setup", press="main .actions button", status=422, session=None),
@@ -151,6 +159,8 @@ FIRST_PAGES = {
 LONG_PAGES = [
     *["/users", "/users/1", "/users/1/edit", "/users/1/delete", "/posts", "/posts/1", "/posts/1/edit"],
     *["/users/1/erase", "/users/1/password-link", "/users/1/sign-ins"],
+    *["/history", "/history/1", "/history/2", "/history/3", "/users/1/history", "/posts/1/history?at=2030-01-01T00:00"],
+    *["/history?record=users-1&route=" + "w" * 100],
     *["/users/views", "/users/views/1/edit", "/users/views/1/delete", "/users/views/new?q=" + "W" * 400],
 ]
 
@@ -159,6 +169,12 @@ LONG_PAGES = [
 @pytest.mark.usefixtures("member", "saved_views")
 def test_a_page_has_no_defect_in_any_window(browse, complaints, outside, name):
     in_every_window(browse, complaints, outside, name, PAGES[name])
+
+
+@pytest.mark.parametrize("name", HISTORY_PAGES)
+@pytest.mark.usefixtures("member", "history")
+def test_a_page_of_the_history_has_no_defect_in_any_window(browse, complaints, outside, name):
+    in_every_window(browse, complaints, outside, name, HISTORY_PAGES[name])
 
 
 @pytest.mark.parametrize("name", EMPTY_PAGES)
