@@ -11,3 +11,4 @@ from pyramid.config import Configurator
 def includeme(config: Configurator) -> None:
     """Tell the database, before each view that may write, from whom the changes come."""
     config.include(".context")
+    config.scan(".erasing")

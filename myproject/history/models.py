@@ -66,6 +66,8 @@ class Change(Base):
     table_name: Mapped[str] = mapped_column(String(TABLE_NAME_LENGTH))
     record_id: Mapped[int]
     record_version: Mapped[int]
+    # To whom the record belongs: the user themself, the author of a post, the user of a saved view.
+    owner_id: Mapped[int] = mapped_column(index=True)
     before: Mapped[dict[str, Any] | None] = mapped_column(Values)
     after: Mapped[dict[str, Any] | None] = mapped_column(Values)
 

@@ -100,8 +100,8 @@ def test_only_the_button_erases(app, person, outside):
 
 def test_the_searched_texts_are_stored_before(person, outside):
     # On SQLite the search index reads its text from the table of users.
-    assert set(where(outside, NAME)) - {"users_trigrams"} == {"users"}
-    assert set(where(outside, EMAIL)) - {"users_trigrams"} == {"users"}
+    assert set(where(outside, NAME)) - {"users_trigrams"} == {"users", "history_changes"}
+    assert set(where(outside, EMAIL)) - {"users_trigrams"} == {"users", "history_changes"}
     assert where(outside, ADDRESS) == where(outside, BROWSER) == ["sign_ins"]
 
 
