@@ -11,7 +11,7 @@ whose transactions have no number, each of its statements is.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Boolean, Connection
+from sqlalchemy import Boolean, Connection, inspect
 
 from ..db import Base
 from ..db.triggers import create_with_table
@@ -267,12 +267,15 @@ def recording_statements(dialect: str, table: str, columns: Mapping[str, bool], 
     return [SQLITE_REPLACED.format(table=table), *_sqlite_triggers(table, columns, recorded).values()]
 
 
-def record_columns(connection: Connection, table: str, columns: Mapping[str, bool], recorded: Recorded) -> None:
-    """Record `columns` of the table from now on: for a migration that adds or drops one.
+def record_columns(connection: Connection, table: str, names: Sequence[str]) -> None:
+    """Record the columns `names` of the table from now on: for a migration that adds or drops one.
 
     PostgreSQL's triggers record all columns that are not NEVER_RECORDED, new ones too.
     """
     if connection.dialect.name == "sqlite":
+        [recorded] = [recorded for model, recorded in RECORDED.items() if model.__tablename__ == table]
+        types = {column["name"]: column["type"] for column in inspect(connection).get_columns(table)}
+        columns = {name: isinstance(types[name], Boolean) for name in names}
         for name, statement in _sqlite_triggers(table, columns, recorded).items():
             connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
             connection.exec_driver_sql(statement)
