@@ -106,6 +106,18 @@ PAGES = {
     "posts-delete-changed": changed_meanwhile(
         "/posts/1/delete", {}, "UPDATE posts SET body = body || '!' WHERE id = 1"
     ),
+    "history": Visit("/history"),
+    "history-filtered": Visit(
+        "/history?what=users-changed&from=2020-01-01&record=users-1&route=users.edit&to=nonsense"
+    ),
+    "history-nothing": Visit("/history?who=program&what=saved_views-deleted"),
+    "history-entry": Visit("/history", press="main .list-group-item > a"),
+    "history-of-a-user": Visit("/users/1/history"),
+    "history-as-it-was": Visit("/users/1/history?at=2020-01-01T10:00"),
+    "history-of-a-post": Visit("/posts/1/history"),
+    "history-own": Visit("/users/1/history", session=MEMBER),
+    "history-deleted": Visit("/history/deleted"),
+    "history-deleted-posts": Visit("/history/deleted?what=posts"),
     "overview": Visit("/overview"),
     "signin": Visit("/signin", session=None),
     "signin-refused": Visit("/signin", WRONG, press="main .actions button", status=422, session=None),
