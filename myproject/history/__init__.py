@@ -1,13 +1,13 @@
 """The ledger: who changed which record, when and from where, what it was before, and undoing it.
 
-    models.py       an Entry for each transaction, and a Change for each record in it
-    recording.py    what is recorded, and the triggers by which the database does it, whichever program writes
-    context.py      tells the database who is about to write, and by which page or command
-    views.py        the pages that show the history: what they read (reading.py), and to whom (access.py)
-    words.py        an entry in words
-    undo/           puts back what an entry has changed
-    erasing.py      removes the values of an erased person
-    pruning.py      removes old entries
+models.py       an Entry for each transaction, and a Change for each record in it
+recording.py    what is recorded, and the triggers by which the database does it, whichever program writes
+context.py      tells the database who is about to write, and by which page or command
+views.py        the pages that show the history: what they read (reading.py), and to whom (access.py)
+words.py        an entry in words
+undo/           puts back what an entry has changed
+erasing.py      removes the values of an erased person
+pruning.py      removes old entries
 """
 
 from pyramid.config import Configurator

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..signin.identity import Identity
     from ..signin.models import PasswordLink
     from ..users.models import User
+    from .flash import Message
 
 
 class Request(pyramid.request.Request):
@@ -44,10 +45,12 @@ class Request(pyramid.request.Request):
     https_address: str | None
     languages: dict[str, str]
     time_zone: ZoneInfo
-    pop_flash: Callable[[], str | None]
+    pop_flash: "Callable[[], Message | None]"
     # Added by myproject.users.
     name_of: Callable[[Any], str]
     is_former_member: Callable[[Any], bool]
+    # Added by myproject.history.
+    undo_path_of: Callable[[str], str | None]
     # Added by myproject.signin.
     identity: "Identity | None"
     known_identity: "Identity | None"
