@@ -15,11 +15,13 @@ from pyramid.config import Configurator
 from ..posts.models import Post
 from ..users.models import User
 from .access import entry_in_url, record_in_url
+from .last_save import last_saved_by
 
 
 def includeme(config: Configurator) -> None:
     """Tell the database, before each view that may write, from whom the changes come; add the pages of the history."""
     config.include(".context")
+    config.add_request_method(last_saved_by)
     config.add_route("history.list", "/history")
     config.add_route("history.deleted", "/history/deleted")
     config.add_route("history.entry", "/history/{id}", factory=entry_in_url)

@@ -105,14 +105,16 @@ def show_value(request: Request, column: str, value: Any, people: Mapping[int, s
         return "–"
     if isinstance(value, bool):
         return translate(request, _("Yes") if value else _("No"))
-    if column in PERSON_COLUMNS:
+    if column in PERSON_COLUMNS and isinstance(value, int):
         return isolate(people.get(value) or translate(request, _("Deleted user")))
     if column == "created_at":
         moment = read_moment(value)
         return format_moment(request, moment) if moment else str(value)
     if isinstance(value, int):
         return format_number(request, value)
-    return isolate(translate(request, CHOICES.get(column, {}).get(value, str(value))))
+    # A program may have written what no form accepts.
+    text = str(value)
+    return isolate(translate(request, CHOICES.get(column, {}).get(text, text)))
 
 
 def read_moment(value: Any) -> datetime.datetime | None:

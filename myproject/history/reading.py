@@ -123,7 +123,7 @@ def changes_of_entry(
 
 def changes_of_record(dbsession: Session, record: RecordKey, cursor: str | None = None) -> Page:
     """Return a Page of the changes of a record with their entries, the newest first."""
-    changes = select(Change).where(*is_of(record)).options(joinedload(Change.entry))
+    changes = select(Change).where(*is_of(record)).options(joinedload(Change.entry, innerjoin=True))
     return page_of(dbsession, changes, [Change.id], cursor, descending=True)
 
 
@@ -155,7 +155,7 @@ def deleted_records(dbsession: Session, model: type[Base], cursor: str | None = 
         ~is_changed_since,
         cast(Change.before, String) != "{}",
     ]
-    deletions = select(Change).where(*conditions).options(joinedload(Change.entry))
+    deletions = select(Change).where(*conditions).options(joinedload(Change.entry, innerjoin=True))
     return page_of(dbsession, deletions, [Change.entry_id, Change.id], cursor, descending=True)
 
 

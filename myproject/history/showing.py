@@ -14,7 +14,7 @@ from .access import is_private, sees_everything, undo_path
 from .deeds import deeds_of
 from .diff import Piece, diff
 from .kinds import RecordKey, kind_of
-from .labels import changed_columns, column_label, columns_of, show_value, title_of
+from .labels import PERSON_COLUMNS, changed_columns, column_label, columns_of, show_value, title_of
 from .models import Change, Entry
 from .people import names_of, people_in
 from .reading import existing_ids, last_change, undoing_entries
@@ -122,7 +122,7 @@ def show_field(request: Request, change: Change, column: str, people: Mapping[in
 
 def show_values(request: Request, table: str, values: Mapping[str, Any]) -> list[tuple[str, str, str | Markup]]:
     """Return (column, label, value) of the recorded `values` of a record, as they were at one moment."""
-    people = names_of(request, {value for name, value in values.items() if name in ("author_id", "user_id")})
+    people = names_of(request, {value for name, value in values.items() if name in PERSON_COLUMNS})
     columns = columns_of(table, values)
     return [
         (name, column_label(request, table, name), show_value(request, name, values[name], people)) for name in columns

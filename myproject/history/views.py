@@ -53,8 +53,8 @@ def show(entry: Entry, request: Request) -> dict[str, Any]:
     return {"shown": shown, "is_whole": is_whole, "page": page, "changes": show_changes(request, page.rows), **TEXTS}
 
 
-@view_config(route_name="users.history", request_method="GET", renderer="history/record.jinja2", permission="history")
-@view_config(route_name="posts.history", request_method="GET", renderer="history/record.jinja2", permission="history")
+@view_config(route_name="users.history", request_method="GET", renderer="history/history.jinja2", permission="history")
+@view_config(route_name="posts.history", request_method="GET", renderer="history/history.jinja2", permission="history")
 def of_record(record: Record, request: Request) -> dict[str, Any]:
     """List the changes of one record, the newest first, and show the record as it was at a moment."""
     asked = request.GET.get("at", "").strip()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pyramid.request
+from markupsafe import Markup
 from pyramid.config import Configurator
 from pyramid.i18n import TranslationString
 from pyramid.response import Response
@@ -49,7 +50,8 @@ class Request(pyramid.request.Request):
     # Added by myproject.users.
     name_of: Callable[[Any], str]
     is_former_member: Callable[[Any], bool]
-    # Added by myproject.history.
+    # Added by myproject.history: who has saved a record last, as a sentence; the page that undoes a request.
+    last_saved_by: Callable[[Any], Markup | None]
     undo_path_of: Callable[[str], str | None]
     # Added by myproject.signin.
     identity: "Identity | None"

@@ -111,7 +111,7 @@ PAGES = {
         "/history?what=users-changed&from=2020-01-01&record=users-1&route=users.edit&to=nonsense"
     ),
     "history-nothing": Visit("/history?who=program&what=saved_views-deleted"),
-    "history-entry": Visit("/history", press="main .list-group-item > a"),
+    "history-entry": Visit("/history", press="main .list-group-item:first-child > a"),
     "history-of-a-user": Visit("/users/1/history"),
     "history-as-it-was": Visit("/users/1/history?at=2020-01-01T10:00"),
     "history-of-a-post": Visit("/posts/1/history"),
