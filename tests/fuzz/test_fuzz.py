@@ -22,8 +22,8 @@ from .surface import HERE, browse, discover
 # Random requests over both databases. The systematic test sends about as many.
 ASKED = int(os.environ.get("FUZZ") or 0)
 REQUESTS = ASKED or 1200
-# Tables that a 4xx may write to: they count refused attempts.
-COUNTERS = frozenset({"failed_sign_ins"})
+# Tables that a 4xx may write to: they record refused attempts.
+COUNTERS = frozenset({"failed_sign_ins", "security_events"})
 SURFACES = []
 # Attributes that a browser would follow to another site, or run.
 FOLLOWED = re.compile(rb"""(?:href|src|action)\s*=\s*["']?\s*(?:javascript:|data:text|//|/\\|https?://(?!localhost))""")

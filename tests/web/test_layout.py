@@ -24,7 +24,7 @@ PAGES = [
     *["/users/1/sign-ins", "/users/1/password-link"],
     *["/users/views", "/users/views/new", "/users/views/1/edit", "/users/views/1/delete"],
     *["/posts", "/posts/new", "/posts/1", "/posts/1/edit", "/posts/1/delete"],
-    *["/overview", "/signout"],
+    *["/overview", "/history/events", "/signout"],
 ]
 # for the user whose page it is, for visitors, and on a site where nobody can sign in yet.
 OWN_PAGES = ["/users/1/password", "/users/1/time-zone"]
@@ -223,7 +223,7 @@ def test_every_link_form_and_script_has_a_target_on_this_site(app, answers, subt
     for target in sorted(targets - {"", "/users/0"}):
         with subtests.test(target):
             app.get(target, status=[200, 303])
-    assert actions == {"", "/language", "/signout", "/users"}
+    assert actions == {"", "/history/events", "/language", "/signout", "/users"}
 
 
 def test_every_post_form_has_a_csrf_token(answers, subtests):
