@@ -40,7 +40,7 @@ def test_the_page_of_a_person_shows_the_newest_sign_in(app, make_user, make_even
 
 
 def test_without_an_event_none_is_recorded(app, make_user):
-    assert facts(app.get(f"/users/{user.id}"))["Last sign-in"] == "None recorded"
+    assert facts(app.get(f"/users/{make_user().id}"))["Last sign-in"] == "None recorded"
 
 
 def test_signing_in_changes_it(app, enter, ada):
