@@ -21,6 +21,7 @@ from ..signin.models import FailedSignIn, PasswordLink, SignIn
 from ..users.models import User
 from ..users.saved_views.models import SavedView
 from ..web.receipts import Receipt
+from .events.models import SecurityEvent
 from .models import Change, Entry
 
 
@@ -46,6 +47,7 @@ RECORDED: Mapping[type[Base], Recorded] = {
 NOT_RECORDED: Mapping[type[Base], str] = {
     Entry: "It is the ledger itself.",
     Change: "It is the ledger itself.",
+    SecurityEvent: "It is a history of its own, with another retention.",
     SignIn: "Signing in changes no record, and undoing must never sign anybody in.",
     PasswordLink: "A link is a secret that ends within a day.",
     FailedSignIn: "It counts guesses, and is removed within an hour.",
