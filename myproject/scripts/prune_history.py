@@ -23,7 +23,10 @@ PAUSE_SECONDS = 0.1
 
 
 class Part(NamedTuple):
-    """A part of the history: what it is called, the setting with its days, and how a step deletes rows of it."""
+    """A part of the history: what it is called, the setting with its days, and the function of one step.
+
+    `prune(dbsession, older_than, limit)` deletes up to `limit` rows or so; it returns 0 if there was nothing to delete.
+    """
 
     name: str
     setting: str
@@ -55,8 +58,8 @@ def prune(factory: sessionmaker[Session], part: Part, settings: Mapping[str, Any
     """Delete what is too old of a part of the history, each step in its own transaction; return what was done."""
     days = settings[part.setting]
     older_than = utcnow() - datetime.timedelta(days=days)
-    total, deleted = 0, ROWS_PER_STEP
-    while deleted == ROWS_PER_STEP:
+    total, deleted = 0, 1
+    while deleted:
         with transaction.manager:
             deleted = part.prune(get_tm_session(factory, transaction.manager), older_than, ROWS_PER_STEP)
         total += deleted
