@@ -18,7 +18,7 @@ Record = TypeVar("Record", bound=Base)
 #   share       a saved view with everybody
 #   history, undo   every change of every record; members have them for those of their own (history/access.py)
 #   account     the password and the sign-ins of a user
-#   administer  roles, erasing
+#   administer  roles, erasing, security events
 SITE_ACL = [
     (Allow, Authenticated, ["view", "write"]),
     (Allow, "role:editor", ["add", "edit", "delete", "share", "history", "undo"]),

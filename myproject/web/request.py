@@ -1,6 +1,7 @@
 """The class of the requests, with the attributes that the includes add."""
 
-from collections.abc import Callable, Sequence
+import datetime
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -58,6 +59,8 @@ class Request(pyramid.request.Request):
     known_identity: "Identity | None"
     confirm: Callable[[str], bool]
     open_password_link: "Callable[[User], PasswordLink | None]"
+    # Added by myproject.history.events.
+    last_sign_ins: Callable[[Collection[int]], dict[int, datetime.datetime]]
 
     @cached_property
     def submitted(self) -> MultiDict | None:

@@ -169,7 +169,7 @@ def page_after(context: EntryToUndo, request: Request) -> str:
         table, record_id = context.only
         if request.dbsession.get(MODELS[table], record_id) is not None:
             return request.route_path(f"{table}.show", id=record_id)
-    return request.route_path("history.entry", id=context.entry.id)
+    return request.route_path("history.show", id=context.entry.id)
 
 
 def undo_path_of(request: Request, request_id: str) -> str | None:
