@@ -29,8 +29,8 @@ ENVIRON = {"HTTP_ACCEPT_LANGUAGE": "en", "HTTP_HOST": "localhost"}
 COSTS = {"time_cost": 1, "memory_cost": 128, "parallelism": 1}
 HASHER = Hasher(**COSTS)
 PASSWORD_HASH = HASHER.hash(PASSWORD)
-# PostgreSQL's triggers that keep the last administrator.
-CHECKS = [f"users_last_administrator_{event}" for event in ("update", "delete", "truncate")]
+# Selects PostgreSQL's triggers that keep the last administrator.
+CHECKS = "SELECT tgname FROM pg_trigger WHERE tgname LIKE 'users_last_administrator%%'"
 
 
 def add_administrator(url):
@@ -53,9 +53,12 @@ def without_administrator_check(connection):
         connection.exec_driver_sql("DELETE FROM users_administered")
         yield
     else:
-        connection.exec_driver_sql(f"ALTER TABLE users {', '.join(f'DISABLE TRIGGER {name}' for name in CHECKS)}")
+        names = connection.exec_driver_sql(CHECKS).scalars().all()
+        for name in names:
+            connection.exec_driver_sql(f"ALTER TABLE users DISABLE TRIGGER {name}")
         yield
-        connection.exec_driver_sql(f"ALTER TABLE users {', '.join(f'ENABLE TRIGGER {name}' for name in CHECKS)}")
+        for name in names:
+            connection.exec_driver_sql(f"ALTER TABLE users ENABLE TRIGGER {name}")
 
 
 def cookie(secret=SECRET, token=TOKEN_IN_COOKIE):

@@ -48,8 +48,8 @@ REBUILDS_USERS = """
     for statement in version.replacement_triggers("sqlite", "users")[1:]:
         op.execute(statement)
     op.execute(version.update_trigger("sqlite", "users", ("name", "email", "age", "role", "active")))
-    recorded = recording.recorded_columns(recording.User)
-    recording.record_columns(op.get_bind(), "users", recorded, recording.RECORDED[recording.User])
+    names = ("name", "email", "age", "role", "active", "created_at", "time_zone")
+    recording.record_columns(op.get_bind(), "users", names)
 """
 LOSES_TRIGGERS = """
     if op.get_context().dialect.name == "sqlite":
@@ -90,6 +90,8 @@ def add_migration(tmp_path):
     def add(body):
         (tmp_path / "migrations" / "versions" / "9999_added.py").write_text(
             "import sqlalchemy as sa\nfrom alembic import op\nfrom myproject.db.version import replace_update_trigger\n"
+            "from myproject.history.recording import record_columns\n"
+            "RECORDED = ('name', 'email', 'age', 'role', 'active', 'created_at', 'time_zone')\n"
             f"revision, down_revision = '9999', {head()!r}\n\n"
             f"def upgrade():\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
         )
@@ -321,6 +323,20 @@ def test_moments_of_other_programs_get_the_notation_in_which_the_list_compares_t
     assert moments == [f"2026-01-31 15:00:00.{fraction}" for fraction in ("000000", "250000", "123456")] + ["long ago"]
 
 
+def test_the_sign_ins_at_the_upgrade_are_the_first_security_events(empty, config):
+    alembic.command.upgrade(config(empty), "0017")
+    with empty.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO users (name) VALUES ('Ada')")
+        for day in 21, 20:
+            connection.exec_driver_sql(
+                "INSERT INTO sign_ins (token, user_id, address, browser, created_at, seen_at, confirmed_at) VALUES"
+                f" ('{day}', 1, '192.0.2.{day}', '', '2026-11-{day}', '2026-11-22', '2026-11-22')"
+            )
+    alembic.command.upgrade(config(empty), "head")
+    events = stored(empty, "SELECT kind, user_id, address, facts FROM security_events ORDER BY id")
+    assert events == [("signed in", 1, f"192.0.2.{day}", "{}") for day in (20, 21)]
+
+
 def test_the_downgrade_keeps_the_receipt_of_a_page_with_a_long_address(empty, config):
     alembic.command.upgrade(config(empty), "0003")
     with empty.begin() as connection:
@@ -393,12 +409,9 @@ def test_the_guide_adds_a_column_and_changes_nothing_else(outside, config, add_m
     before = schema(outside)
     add_migration(textwrap.dedent(body))
     alembic.command.upgrade(config(outside), "head")
-    assert {name for name in schema(outside) if schema(outside)[name] != before.get(name)} <= {
-        "users",
-        "ck_users_phone_length",
-        "users_version",
-        "users_version of users",
-    }
+    changed = {name for name in schema(outside) if schema(outside)[name] != before.get(name)}
+    recording = {f"users_history_{event}" for event in ("before_insert", "before_update", "insert", "update", "delete")}
+    assert changed <= {"users", "ck_users_phone_length", "users_version", "users_version of users", *recording}
     with pytest.raises(sqlalchemy.exc.IntegrityError, match="ck_users_phone_length"), outside.begin() as connection:
         connection.exec_driver_sql("INSERT INTO users (name, phone) VALUES ('John Doe', '')")
 

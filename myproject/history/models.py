@@ -47,8 +47,8 @@ class Entry(Base):
     readers: Collection[int] = ()
 
     def __acl__(self) -> list[tuple[str, str, list[str]]]:
-        """Return the permissions on the entry: members may see those that have changed their own record or post."""
-        return [*SITE_ACL, *((Allow, f"user:{reader}", ["history"]) for reader in self.readers)]
+        """Return the permissions on the entry: members may see, and undo, what has changed their own record or post."""
+        return [*SITE_ACL, *((Allow, f"user:{reader}", ["history", "undo"]) for reader in self.readers)]
 
     __table_args__ = (
         limit_lengths(route=ROUTE_LENGTH, request_id=REQUEST_ID_LENGTH),
@@ -76,6 +76,8 @@ class Change(Base):
     table_name: Mapped[str] = mapped_column(String(TABLE_NAME_LENGTH))
     record_id: Mapped[int]
     record_version: Mapped[int]
+    # To whom the record belongs: the user themself, the author of a post, the user of a saved view.
+    owner_id: Mapped[int] = mapped_column(index=True)
     before: Mapped[dict[str, Any] | None] = mapped_column(Values)
     after: Mapped[dict[str, Any] | None] = mapped_column(Values)
 

@@ -45,7 +45,7 @@ def index(request: Request) -> dict[str, Any]:
     }
 
 
-@view_config(route_name="history.entry", request_method="GET", renderer="history/entry.jinja2", permission="history")
+@view_config(route_name="history.show", request_method="GET", renderer="history/show.jinja2", permission="history")
 def show(entry: Entry, request: Request) -> dict[str, Any]:
     """Show one entry, and a page of its changes: of those that the person may see."""
     page = changes_of_entry(request.dbsession, entry, request.GET.get("cursor"), visible_changes(request))

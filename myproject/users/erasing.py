@@ -1,11 +1,13 @@
 """Erasing a person for good, as they may demand: see https://gdpr-info.eu/art-17-gdpr/ for the right."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
+from sqlalchemy.orm import Session
 
-from ..web.events import log_event
+from ..web.events import report_act
 from ..web.flash import flash
 from ..web.form_fields import ChoiceField
 from ..web.forms import ConfirmForm
@@ -16,6 +18,14 @@ from .forms import DeleteUserForm
 from .models import User
 
 PAGE = {"route_name": "users.erase", "renderer": "users/erase.jinja2", "permission": "administer"}
+
+
+@dataclass(frozen=True)
+class UserErased:
+    """An event, for those who keep values of the person elsewhere: the row is deleted, in the same transaction."""
+
+    dbsession: Session
+    user_id: int
 
 
 class EraseForm(DeleteUserForm, ConfirmForm):
@@ -46,7 +56,9 @@ def erase(user: User, request: Request) -> Any:
     if not form.validate():
         return form.invalid(request, user=user, fields=FIELDS)
     user.erase(keep_posts=form.data.get("posts") == "keep")
-    request.after_commit(log_event, request, "erased", user=user_id)
+    report_act(request, "erased", user=user_id)
+    request.dbsession.flush()
+    request.registry.notify(UserErased(request.dbsession, user_id))
     # Without their name: the message travels in a cookie.
     flash(request, _("The user was erased permanently."))
     return HTTPSeeOther(request.route_path("users.list"))

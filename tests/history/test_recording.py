@@ -1,6 +1,5 @@
 """The database records every change of a user, a post or a saved view, whichever way of writing makes it."""
 
-import contextlib
 import re
 import sqlite3
 
@@ -18,6 +17,7 @@ from myproject.models import Base, Entry, Post, SavedView, User
 from tests import postgresql_only, sqlite_only
 
 from .replay import Replay
+from .telling import told
 
 
 def differences(changes):
@@ -127,17 +127,6 @@ def test_several_writes_of_a_record_are_one_change(outside, make_user, changes, 
             connection.execute(update(User).where(User.id == user.id).values(name=name, age=age))
     assert differences(changes())[1:] == [("users", user.id, {"name": ("Ada", "Cyd"), "age": (1, 3)})]
     assert len(entries()) == 2
-
-
-@contextlib.contextmanager
-def told(engine, **origin):
-    """Begin a transaction whose origin the ledger knows, and commit it after the block: SQLite then has one entry."""
-    with engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        tell(connection, Origin(route="test", **origin))
-        yield connection
-        connection.commit()
 
 
 def test_a_record_that_is_as_before_has_no_change(outside, make_user, entries):

@@ -75,6 +75,7 @@ def test_an_error_in_a_template_has_an_error_page(app, make_user, outside):
     assert_error_page(app.get(f"/users/{user.id}", expect_errors=True), 500)
 
 
+@pytest.mark.passes_ledger_by
 def test_an_error_page_takes_no_connection(app, outside):
     with outside.begin() as connection:
         for table in ("posts", "saved_views", "sign_ins", "password_links", "users"):

@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from myproject.history.recording import ledger_statements, recording_statements
+from myproject.history.recording import Recorded, ledger_statements, recording_statements
 
 revision = "0018"
 down_revision = "0017"
 
-# The recorded columns, and whether each is a boolean; and the conditions under which SQLite's REPLACE deletes a row.
-TABLES: dict[str, tuple[dict[str, bool], list[str]]] = {
+# The recorded columns, and whether each is a boolean.
+TABLES: dict[str, tuple[dict[str, bool], Recorded]] = {
     "users": (
         {
             "name": False,
@@ -28,12 +28,18 @@ TABLES: dict[str, tuple[dict[str, bool], list[str]]] = {
             "created_at": False,
             "time_zone": False,
         },
-        ["lower(email) = lower(NEW.email)"],
+        Recorded("id", ["lower(email) = lower(NEW.email)"]),
     ),
-    "posts": ({"title": False, "body": False, "author_id": False, "created_at": False}, []),
+    "posts": (
+        {"title": False, "body": False, "author_id": False, "created_at": False},
+        Recorded("author_id"),
+    ),
     "saved_views": (
         {"user_id": False, "name": False, "query": False, "for_all": True, "created_at": False},
-        ["user_id = NEW.user_id AND substr(folded_2(name), 1, 300) = substr(folded_2(NEW.name), 1, 300)"],
+        Recorded(
+            "user_id",
+            ["user_id = NEW.user_id AND substr(folded_2(name), 1, 300) = substr(folded_2(NEW.name), 1, 300)"],
+        ),
     ),
 }
 
@@ -61,6 +67,7 @@ def upgrade() -> None:
         sa.Column("table_name", sa.String(63), nullable=False),
         sa.Column("record_id", sa.Integer(), nullable=False),
         sa.Column("record_version", sa.Integer(), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=False),
         sa.Column("before", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
         sa.Column("after", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
         sa.CheckConstraint("length(table_name) <= 63", name=op.f("ck_history_changes_lengths")),
@@ -70,19 +77,19 @@ def upgrade() -> None:
         ),
         sqlite_autoincrement=True,
     )
-    for table, columns in {
+    for table, indexes in {
         "history_entries": (["created_at", "id"], ["actor_id", "id"], ["route", "id"], ["undoes_id"]),
-        "history_changes": (["table_name", "record_id", "id"],),
+        "history_changes": (["table_name", "record_id", "id"], ["owner_id"]),
     }.items():
-        for names in columns:
+        for names in indexes:
             op.create_index(op.f(f"ix_{table}_{'_'.join(names)}"), table, names)
     kind: list[Any] = ["table_name", sa.column("after").is_(None), sa.column("before").is_(None), "entry_id"]
     op.create_index("ix_history_changes_kind", "history_changes", kind)
     dialect = op.get_context().dialect.name
     for statement in ledger_statements(dialect):
         op.execute(sa.DDL(statement))
-    for table, (recorded, keys) in TABLES.items():
-        for statement in recording_statements(dialect, table, recorded, keys):
+    for table, (columns, recorded) in TABLES.items():
+        for statement in recording_statements(dialect, table, columns, recorded):
             op.execute(sa.DDL(statement))
 
 

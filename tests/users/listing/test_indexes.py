@@ -129,6 +129,7 @@ def test_a_rolled_back_savepoint_leaves_nothing_in_the_search(probe, search_text
     assert (search_texts(), found("jan"), found("joh")) == ([" john doe\n \n\n\n"], [], [1])
 
 
+@pytest.mark.passes_ledger_by
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -143,6 +144,9 @@ def test_a_rolled_back_savepoint_leaves_nothing_in_the_search(probe, search_text
 )
 def test_a_changed_row_is_found(outside, search_texts, values, expected):
     with outside.begin() as connection:
+        # The ledger refuses a new id.
+        of_table = " ON users" if outside.dialect.name == "postgresql" else ""
+        connection.exec_driver_sql(f"DROP TRIGGER users_history_id{of_table}")
         connection.execute(update(users).values(**values))
     assert search_texts() == [expected]
 

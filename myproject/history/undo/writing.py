@@ -1,0 +1,97 @@
+"""The statements that put back the records of an entry."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Subquery, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy.orm import Session
+
+from ...db.base import utcnow
+from ...signin.models import SignIn
+from ...users.models import User
+from ..models import Change
+from ..recording import recorded_columns
+from .rules import Action, Outcome, Viewer
+from .values import MODELS, table_of, value_of
+
+
+class Writing:
+    """The statements of one undo, for those of the `steps` whose outcome is one of `applied`."""
+
+    def __init__(
+        self, dbsession: Session, dialect: str, viewer: Viewer, steps: Subquery, applied: Sequence[Outcome]
+    ) -> None:
+        self.dbsession, self.dialect, self.viewer = dbsession, dialect, viewer
+        self.steps = select(steps).where(steps.c.outcome.in_(applied)).subquery("applied")
+
+    def free_emails(self) -> None:
+        """Take the email from each user who loses it by this undo to another one: two may have swapped theirs."""
+        users, steps = table_of("users"), self.steps
+        givers, takers = (steps.alias(name) for name in ("givers", "takers"))
+        email = users.c.email
+        taken = select(func.lower(value_of(self.dialect, takers.c.before, email))).where(
+            takers.c.table_name == "users", takers.c.record_id != users.c.id
+        )
+        gives = select(givers.c.record_id).where(
+            givers.c.table_name == "users", value_of(self.dialect, givers.c.before, email).is_distinct_from(email)
+        )
+        freed = update(users).where(users.c.id.in_(gives), func.lower(email).in_(taken))
+        self.dbsession.execute(freed.values(email=None))
+
+    def run(self, action: Action, table: str) -> None:
+        """Do what `action` says to the records of a table."""
+        {Action.RESTORE: self.restore, Action.CHANGE: self.change, Action.DELETE: self.delete}[action](table)
+
+    def restore(self, table: str) -> None:
+        """Add the deleted rows again, each with a version above every earlier one, so that no old form fits it."""
+        target, steps = table_of(table), self._of(table, Action.RESTORE)
+        changes = Change.__table__
+        version = (
+            select(func.max(changes.c.record_version) + 1)
+            .where(changes.c.table_name == table, changes.c.record_id == steps.c.record_id)
+            .scalar_subquery()
+        )
+        now = literal(utcnow(), target.c.updated_at.type)
+        values = {name: self._restored(steps, target.c[name]) for name in recorded_columns(MODELS[table])}
+        values = {"id": steps.c.record_id, **values, "version": version, "updated_at": now}
+        self.dbsession.execute(insert(target).from_select(list(values), select(*values.values())))
+
+    def change(self, table: str) -> None:
+        """Set the columns that the entry has changed to their values before it."""
+        target, steps = table_of(table), self._of(table, Action.CHANGE)
+        values = {}
+        for name in recorded_columns(MODELS[table]):
+            column = target.c[name]
+            before, after = (value_of(self.dialect, each, column) for each in (steps.c.before, steps.c.after))
+            # A column that the entry does not know was added later.
+            values[name] = case((before.is_distinct_from(after), before), else_=column)
+        self.dbsession.execute(update(target).where(target.c.id == steps.c.record_id).values(values))
+        if table == "users":
+            self._end_sign_ins(steps)
+
+    def delete(self, table: str) -> None:
+        """Delete the rows that the entry has added."""
+        target, steps = table_of(table), self._of(table, Action.DELETE)
+        self.dbsession.execute(delete(target).where(target.c.id.in_(select(steps.c.record_id))))
+
+    def _end_sign_ins(self, steps: FromClause) -> None:
+        """Sign out those whose role or activity changes, as the verbs of User do."""
+        changed = [
+            value_of(self.dialect, steps.c.before, column).is_distinct_from(
+                value_of(self.dialect, steps.c.after, column)
+            )
+            for column in (User.__table__.c.role, User.__table__.c.active)
+        ]
+        user_ids = select(steps.c.record_id).where(or_(*changed))
+        kept = SignIn.id.is_distinct_from(self.viewer.sign_in)
+        self.dbsession.execute(delete(SignIn).where(SignIn.user_id.in_(user_ids), kept))
+
+    def _of(self, table: str, action: Action) -> Subquery:
+        steps = self.steps
+        return select(steps).where(steps.c.table_name == table, steps.c.action == action).subquery("of_table")
+
+    def _restored(self, steps: FromClause, column: Any) -> ColumnElement[Any]:
+        value = value_of(self.dialect, steps.c.before, column)
+        default = column.server_default
+        # A required column that was added since has no value in the entry.
+        return value if column.nullable or default is None else func.coalesce(value, default.arg)
