@@ -1,6 +1,7 @@
 """The class of the requests, with the attributes that the includes add."""
 
 import datetime
+import uuid
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
