@@ -135,22 +135,6 @@ PAGES = {
     "error-400": Visit("/users?cursor=broken", status=400),
     "error-404": Visit("/nowhere", status=404),
 }
-HISTORY_PAGES = {
-    "history": Visit("/history"),
-    "history-filtered": Visit(
-        "/history?what=users-changed&from=2020-01-01&record=users-1&route=users.edit&to=nonsense"
-    ),
-    "history-nothing": Visit("/history?who=program&what=saved_views-deleted"),
-    "history-entry": Visit("/history?route=posts.edit", press="main .list-group-item:first-child > a"),
-    "history-entry-of-many": Visit("/history?what=users-deleted", press="main .list-group-item:first-child > a"),
-    "history-of-a-user": Visit("/users/1/history"),
-    "history-of-a-deleted-user": Visit("/users/20/history"),
-    "history-as-it-was": Visit("/users/1/history?at=2026-11-30T10:00"),
-    "history-of-a-post": Visit("/posts/1/history"),
-    "history-own": Visit("/users/1/history", session=MEMBER),
-    "history-deleted": Visit("/history/deleted"),
-    "history-deleted-posts": Visit("/history/deleted?what=posts"),
-}
 EVENTS = [
     *[{"kind": kind, "user_id": 1, "address": "192.0.2.1"} for kind in KINDS],
     {"kind": "password link made", "user_id": 2, "actor_id": 1, "address": "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"},
@@ -165,9 +149,26 @@ EVENTS = [
         "facts": '{"role": "admin", "role_before": "member", "active": true, "active_before": false}',
     },
 ]
+HISTORY_PAGES = {
+    "history": Visit("/history"),
+    "history-filtered": Visit(
+        "/history?what=users-changed&from=2020-01-01&record=users-1&route=users.edit&to=nonsense"
+    ),
+    "history-nothing": Visit("/history?who=program&what=saved_views-deleted"),
+    "history-entry": Visit("/history?route=posts.edit", press="main .list-group-item:first-child > a"),
+    "history-entry-of-many": Visit("/history?what=users-deleted", press="main .list-group-item:first-child > a"),
+    "history-of-a-user": Visit("/users/1/history"),
+    "history-of-a-deleted-user": Visit("/users/20/history"),
+    "history-as-it-was": Visit("/users/1/history?at=2026-11-30T10:00"),
+    "history-of-a-post": Visit("/posts/1/history"),
+    "history-own": Visit("/users/1/history", session=MEMBER),
+    "history-undo": Visit("/history?route=posts.edit", press="main .list-group-item:first-child .btn"),
+    "history-deleted": Visit("/history/deleted"),
+    "history-deleted-posts": Visit("/history/deleted?what=posts"),
+}
 EMPTY_PAGES = {
-    "history-deleted-empty": Visit("/history/deleted"),
     "events-empty": Visit("/history/events"),
+    "history-deleted-empty": Visit("/history/deleted"),
     "posts-empty": Visit("/posts"),
     "saved-views-empty": Visit("/users/views"),
 }
@@ -179,14 +180,8 @@ LONG_PAGES = [
     *["/users", "/users/1", "/users/1/edit", "/users/1/delete", "/posts", "/posts/1", "/posts/1/edit"],
     *["/users/1/erase", "/users/1/password-link", "/users/1/sign-ins"],
     *["/history", "/history/1", "/history/2", "/history/3", "/users/1/history", "/posts/1/history?at=2030-01-01T00:00"],
-    *["/history?record=users-1&route=" + "w" * 100],
-    *[
-        "/history/events?user=1",
-        "/users/views",
-        "/users/views/1/edit",
-        "/users/views/1/delete",
-        "/users/views/new?q=" + "W" * 400,
-    ],
+    *["/history/events?user=1", "/history?record=users-1&route=" + "w" * 100],
+    *["/users/views", "/users/views/1/edit", "/users/views/1/delete", "/users/views/new?q=" + "W" * 400],
 ]
 
 
