@@ -307,7 +307,7 @@ def test_find_lost_triggers_names_each_one(outside):
             if is_sqlite
             else "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE '%%\\_history\\_%%'"
         ).all()
-        assert len(names) == (18 if is_sqlite else 15)
+        assert len(names) == (17 if is_sqlite else 15)
         for name, table in names:
             if is_sqlite:
                 connection.exec_driver_sql("BEGIN")
