@@ -62,6 +62,7 @@ setup(
         "console_scripts": [
             "create_admin = myproject.scripts.create_admin:main",
             "initialize_db = myproject.scripts.initialize_db:main",
+            "prune_history = myproject.scripts.prune_history:main",
         ],
     },
 )

@@ -32,5 +32,6 @@ def main(global_config: dict[str, str], **settings: str) -> Router:
         config.include(".users")
         config.include(".posts")
         config.include(".overview")
+        # Before the ledger, whose URLs have an id where this has "events".
         config.include(".history")
         return config.make_wsgi_app()

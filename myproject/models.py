@@ -2,6 +2,7 @@
 
 from .db import Base
 from .history import recording  # noqa: F401
+from .history.events.models import SecurityEvent
 from .history.models import Change, Entry
 from .overview.models import StoredFigures
 from .posts import triggers  # noqa: F401
@@ -23,6 +24,7 @@ __all__ = [
     "Post",
     "Receipt",
     "SavedView",
+    "SecurityEvent",
     "SignIn",
     "StoredFigures",
     "User",

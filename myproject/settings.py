@@ -21,7 +21,7 @@ SHORTEST_SECRET = 32
 HOST_NAME = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]")
 # Every setting that begins so is the application's. One that begins otherwise may belong to an add-on of Pyramid: it is
 # refused only if it is nearly the same as a known one.
-PREFIXES = ("myproject.", "signin.", "argon2.", "database.", "reading.", "retry.")
+PREFIXES = ("history.", "myproject.", "signin.", "argon2.", "database.", "reading.", "retry.", "events.")
 SIMILARITY = 0.85
 # Those that are not read here: pyramid_retry's, and the engine's.
 OTHER_NAMES = ("retry.activate_hook", *(f"sqlalchemy.{option}" for option in OPTIONS))
@@ -57,6 +57,8 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
         "argon2.parallelism": _whole_number("argon2.parallelism", 1, 16),
         "database.longest_silence": _whole_number("database.longest_silence", DEFAULT_SILENCE_SECONDS, 600),
         "reading.longest_seconds": _whole_number("reading.longest_seconds", DEFAULT_READING_SECONDS, 600),
+        "history.keep_days": _whole_number("history.keep_days", 3650, 36500),
+        "events.keep_days": _whole_number("events.keep_days", 400, 9999),
         "retry.attempts": _whole_number("retry.attempts", DEFAULT_ATTEMPTS, 100),
         "retry.longest_wait": _whole_number("retry.longest_wait", DEFAULT_LONGEST_WAIT_SECONDS, 600),
     }

@@ -189,6 +189,7 @@ def configured(settings):
     registry.pop("probe", None)
     registry.pop(SETUP_LOGGED, None)
     registry.get("late", {}).clear()
+    registry["stored_refusals"].forget()
     return APPLICATIONS[key]
 
 

@@ -26,6 +26,8 @@ RANGES = {
     "saved_views.query": (0, 2000),
     "receipts.location": (0, 500),
     "stored_figures.figures": (1, 10_000),
+    "security_events.facts": (0, 1000),
+    "security_events.number": (1, 2**31 - 1),
 }
 # Open links, whose makers nobody knows, end with this upgrade; and with its downgrade.
 ENDED = {"0013": {"password_links.user_id", "password_links.token", "password_links.created_at"}}

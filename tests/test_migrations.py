@@ -323,6 +323,20 @@ def test_moments_of_other_programs_get_the_notation_in_which_the_list_compares_t
     assert moments == [f"2026-01-31 15:00:00.{fraction}" for fraction in ("000000", "250000", "123456")] + ["long ago"]
 
 
+def test_the_sign_ins_at_the_upgrade_are_the_first_security_events(empty, config):
+    alembic.command.upgrade(config(empty), "0017")
+    with empty.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO users (name) VALUES ('Ada')")
+        for day in 21, 20:
+            connection.exec_driver_sql(
+                "INSERT INTO sign_ins (token, user_id, address, browser, created_at, seen_at, confirmed_at) VALUES"
+                f" ('{day}', 1, '192.0.2.{day}', '', '2026-11-{day}', '2026-11-22', '2026-11-22')"
+            )
+    alembic.command.upgrade(config(empty), "head")
+    events = stored(empty, "SELECT kind, user_id, address, facts FROM security_events ORDER BY id")
+    assert events == [("signed in", 1, f"192.0.2.{day}", "{}") for day in (20, 21)]
+
+
 def test_the_downgrade_keeps_the_receipt_of_a_page_with_a_long_address(empty, config):
     alembic.command.upgrade(config(empty), "0003")
     with empty.begin() as connection:

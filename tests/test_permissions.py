@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 from webtest import TestApp
 
-from myproject.models import PasswordLink, Post, User
+from myproject.models import Change, Entry, PasswordLink, Post, User
 from myproject.signin.models import digest
 from tests.people import add_person, browser_of, everything_stored, token_of
 from tests.signed_in import PASSWORD
@@ -64,6 +66,7 @@ class Stage:
     def __init__(self, wsgi, engine, make_post, make_view, role):
         self.owner = add_person(engine, "Ada Lovelace", "admin" if role == EDITOR_AT_ADMINISTRATOR else "member")
         self.post, self.view = make_post(author=self.owner), make_view(self.owner, for_all=role != OWN)
+        self.entry = last_entry_of(engine, self.post)
         self.engine, self.app = engine, TestApp(wsgi, extra_environ={"HTTP_ACCEPT_LANGUAGE": "en"})
         browser_of(wsgi, engine, self.owner)
         if role != STRANGER:
@@ -77,7 +80,7 @@ class Stage:
 
     def path(self, page):
         """Return the path for `page`, the pattern of a route, with the ids of the rows."""
-        of = {"/posts": self.post, "/users/views": self.view}
+        of = {"/posts": self.post, "/users/views": self.view, "/history": self.entry}
         row = next((row for start, row in of.items() if page.startswith(start)), self.owner)
         return page.format(id=row.id, token=LINK).replace("*subpath", "site.css")
 
@@ -99,6 +102,14 @@ def pages(wsgi):
     routes = wsgi.registry.introspector.get_category("routes")
     patterns = {route["introspectable"]["name"]: route["introspectable"]["pattern"] for route in routes}
     return ["/" + pattern.removeprefix("/") for name, pattern in patterns.items() if name != "probe"]
+
+
+def last_entry_of(engine, post):
+    """Return the last entry of the ledger that has changed `post`."""
+    with Session(engine, expire_on_commit=False) as session:
+        of_post = Change.table_name == "posts", Change.record_id == post.id
+        change = session.scalars(select(Change).where(*of_post).order_by(Change.id.desc())).first()
+        return session.get(Entry, change.entry_id)
 
 
 def table():
@@ -160,12 +171,13 @@ def test_every_page_answers_every_method_as_the_table_says(pages, stage, role):
 @pytest.mark.parametrize("role", [STRANGER, MEMBER, OWN, EDITOR, EDITOR_AT_ADMINISTRATOR])
 def test_refused_requests_and_gets_write_nothing(pages, stage, role):
     here, wrote = stage(role), []
-    before = everything_stored(here.engine)
+    # A refusal is a security event.
+    before = everything_stored(here.engine, but_for={"security_events"})
     for (page, method), answer in expected_answers(pages, role).items():
         # Everybody may sign out.
         if method == "GET" or (answer != "yes" and (page, method) != ("/signout", "POST")):
             here.request(page, method, **FILLED_IN, author_id=here.owner.id)
-            after = everything_stored(here.engine)
+            after = everything_stored(here.engine, but_for={"security_events"})
             wrote += [(page, method)] if after != before else []
             before = after
     assert wrote == []
@@ -233,7 +245,7 @@ def seen(response):
     """Return everything that a browser sees, except the id of the row and the value of the session cookie."""
     headers = [(name, value) for name, value in response.headerlist if name != "Set-Cookie"]
     cookies = [cookie.partition("=")[0] for cookie in response.headers.getall("Set-Cookie")]
-    text = re.sub(r"(users|posts|views)(/|%2F)[0-9]+", r"\1\2?", f"{headers} {response.text}")
+    text = re.sub(r"(users|posts|views|history)(/|%2F)[0-9]+", r"\1\2?", f"{headers} {response.text}")
     return response.status, text, cookies
 
 

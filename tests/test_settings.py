@@ -105,6 +105,7 @@ def test_host_names_are_accepted_in_any_case(hosts):
     [
         ("reading.longest_secnds", "reading.longest_seconds"),
         ("retry.attemps", "retry.attempts"),
+        ("event.keep_days", "events.keep_days"),
         ("myproject.host", "myproject.hosts"),
         ("myprojekt.secret", "myproject.secret"),
         ("Retry.Attempts", "retry.attempts"),
@@ -160,6 +161,8 @@ def test_the_reading_limit_must_be_a_whole_number_from_1_to_600(seconds):
     ("name", "default"),
     [
         ("reading.longest_seconds", 5),
+        ("events.keep_days", 400),
+        ("history.keep_days", 3650),
         ("database.longest_silence", 30),
         ("retry.longest_wait", 10),
     ],

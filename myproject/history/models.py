@@ -1,14 +1,17 @@
 """What the ledger consists of: entries, and the changes of records in them. Triggers write both (recording.py)."""
 
 import datetime
+from collections.abc import Collection
 from typing import Any
 
+from pyramid.authorization import Allow
 from sqlalchemy import JSON, Index, String, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..db import Base
 from ..db.base import limit_lengths
+from ..security import SITE_ACL
 
 ROUTE_LENGTH = 100
 REQUEST_ID_LENGTH = 100
@@ -39,6 +42,13 @@ class Entry(Base):
     changes: Mapped[list["Change"]] = relationship(
         back_populates="entry", order_by="Change.id", viewonly=True, primaryjoin="foreign(Change.entry_id) == Entry.id"
     )
+
+    # The ids of members who may see some of it: set for the member who asks (access.py).
+    readers: Collection[int] = ()
+
+    def __acl__(self) -> list[tuple[str, str, list[str]]]:
+        """Return the permissions on the entry: members may see, and undo, what has changed their own record or post."""
+        return [*SITE_ACL, *((Allow, f"user:{reader}", ["history", "undo"]) for reader in self.readers)]
 
     __table_args__ = (
         limit_lengths(route=ROUTE_LENGTH, request_id=REQUEST_ID_LENGTH),

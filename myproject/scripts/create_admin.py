@@ -13,15 +13,18 @@ from pyramid.paster import setup_logging
 from .. import models  # noqa: F401
 from ..db import engine_from_config, get_session_factory, get_tm_session
 from ..history.context import Origin, announce
+from ..history.events.storing import store_act_of_command
 from ..settings import read_settings
 from ..signin.models import make_administrator
 from ..signin.password_rules import find_problem
 from ..signin.passwords import make_hasher
 from ..users.fields import parse_email
 from ..users.models import NAME_LENGTH
-from ..web.events import log_event_of_command
+from ..web.events import log_act_of_command
 from ..web.rules import Invalid, parse_line
 from . import explained, read_ini, refuse_older_database
+
+ADMINISTRATOR_MADE = "administrator made"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -47,10 +50,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             announce(transaction.manager, Origin(route="create_admin"))
             user = make_administrator(dbsession, email, name, password_hash)
             user_id = user.id
+            store_act_of_command(dbsession, "create_admin", ADMINISTRATOR_MADE, user_id=user_id)
     finally:
         engine.dispose()
     setup_logging(arguments.ini)
-    log_event_of_command("create_admin", "administrator made", user=user_id)
+    log_act_of_command("create_admin", ADMINISTRATOR_MADE, user=user_id)
     print(f"{email} can sign in as an administrator.")
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Select
 from ..db import read_rows
 from ..db.base import utcnow
 from ..users.models import User
-from ..web.events import log_event
+from ..web.events import report_act
 from ..web.identity import identity_of
 from ..web.request import Request
 from . import guessing
@@ -45,5 +45,5 @@ def confirm(request: Request, password: str) -> bool:
         guessing.count_failed_attempt(request, user.email or "")
         return False
     request.dbsession.get_one(SignIn, identity.sign_in).confirmed_at = utcnow()
-    request.after_commit(log_event, request, "password confirmed")
+    report_act(request, "password confirmed")
     return True

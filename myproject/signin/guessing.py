@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from ..db import read_rows
 from ..db.base import utcnow
-from ..web.events import log_event
+from ..web.events import report_refusal
 from ..web.keyed import keyed_digest
 from ..web.request import Request
 from .models import FailedSignIn
@@ -74,7 +74,7 @@ def count_failed_attempt(request: Request, email: str) -> None:
         dbsession.add(FailedSignIn(**dataclasses.asdict(failure)))
 
     request.in_own_transaction(write)
-    log_event(request, "sign-in failed", account=account[:16])
+    report_refusal(request, "sign-in failed", email=email, account=account[:16])
 
 
 def _read_failures(

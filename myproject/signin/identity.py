@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from ..db.base import utcnow
 from ..users.models import User
-from ..web.events import log_event
+from ..web.events import report_act
 from ..web.request import Request
 from .confirmation import CONFIRMATION_LIFETIME, check_submitted_password
 from .hashing import hash_password
@@ -87,14 +87,14 @@ def start_sign_in(request: Request, user: User) -> None:
         browser=keep_printable(request.user_agent or "")[:BROWSER_LENGTH],
     )
     request.dbsession.add(sign_in)
-    request.after_commit(log_event, request, "signed in", user=user.id)
+    report_act(request, "signed in", user=user.id)
 
 
 def end_sign_in(request: Request) -> None:
     """End the sign-in of this browser, if there is one, and give the browser a new session."""
     if request.identity:
         request.dbsession.execute(delete(SignIn).where(SignIn.id == request.identity.sign_in))
-        request.after_commit(log_event, request, "signed out")
+        report_act(request, "signed out")
     request.session.invalidate()
 
 
@@ -106,7 +106,7 @@ def suggest_email(request: Request, user: User) -> None:
 def set_password(request: Request, user: User, password: str, *, keep_sign_in: int | None = None) -> None:
     """Give `user` a new password, which ends all sign-ins of the user except the one with the id `keep_sign_in`."""
     user.set_password(hash_password(request, password), keep_sign_in=keep_sign_in)
-    request.after_commit(log_event, request, "password set", user=user.id)
+    report_act(request, "password set", user=user.id)
 
 
 def keep_printable(text: str) -> str:

@@ -12,7 +12,7 @@ from ..db import read_rows
 from ..db.base import utcnow
 from ..users.fields import ROLE_NAMES
 from ..users.models import User
-from ..web.events import log_event
+from ..web.events import report_act
 from ..web.flash import flash
 from ..web.forms import ConfirmForm
 from ..web.i18n import _
@@ -55,7 +55,7 @@ def create_link(user: User, request: Request) -> dict[str, Any]:
     maker_id = identity_of(request).id
     link = PasswordLink(user_id=user.id, maker_id=maker_id, token=digest(token), created_at=utcnow())
     request.dbsession.merge(link)
-    request.after_commit(log_event, request, "password link made", user=user.id)
+    report_act(request, "password link made", user=user.id)
     return {"form": form, **names, "link": request.route_url("set_password", token=token)}
 
 
@@ -129,6 +129,7 @@ def update_password(link: PasswordLink, request: Request) -> dict[str, Any] | HT
         return form.invalid(request, user=user)
     if request.identity:
         end_sign_in(request)
+    report_act(request, "password link used", user=user.id)
     set_password(request, user, form.password.data)
     suggest_email(request, user)
     flash(request, PASSWORD_SET if user.active else PASSWORD_SET_INACTIVE)

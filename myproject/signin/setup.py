@@ -11,7 +11,7 @@ from ..db import read_rows
 from ..db.base import utcnow
 from ..demo import add_demo_people
 from ..security import Site
-from ..web.events import log_event
+from ..web.events import report_act, report_refusal
 from ..web.flash import flash
 from ..web.i18n import _
 from ..web.keyed import keyed_digest
@@ -59,11 +59,11 @@ def create(request: Request) -> dict[str, Any] | HTTPSeeOther:
     refuse_after_setup(request)
     form = SetupForm(request, expected_token=setup_token(request))
     if not form.validate():
-        log_event(request, "setup refused", fields=sorted(form.errors))
+        report_refusal(request, "setup refused", fields=sorted(form.errors))
         return form.invalid(request)
     password_hash = hash_password(request, form.password.data)
     user = make_administrator(request.dbsession, form.data["email"], form.data["name"], password_hash)
-    request.after_commit(log_event, request, "administrator made", user=user.id)
+    report_act(request, "administrator made", user=user.id)
     start_sign_in(request, user)
     if form.demo.data:
         add_demo_people(request.dbsession, utcnow())

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 
 from ..db import to_id
 from ..users.models import User
-from ..web.events import log_event
+from ..web.events import report_act
 from ..web.flash import flash
 from ..web.forms import ConfirmForm
 from ..web.i18n import _
@@ -39,7 +39,7 @@ def end_sign_ins(user: User, request: Request) -> dict[str, Any] | HTTPSeeOther:
         return end_password_link(user, request)
     is_chosen = SignIn.id == sign_in_id if sign_in_id else SignIn.id != identity_of(request).sign_in
     request.dbsession.execute(delete(SignIn).where(SignIn.user_id == user.id, is_chosen))
-    request.after_commit(log_event, request, "sign-ins ended", user=user.id, which=which)
+    report_act(request, "sign-ins ended", user=user.id, which=which)
     flash(request, _("Signed out."))
     return HTTPSeeOther(request.route_path("users.sign_ins", id=user.id))
 
@@ -47,7 +47,7 @@ def end_sign_ins(user: User, request: Request) -> dict[str, Any] | HTTPSeeOther:
 def end_password_link(user: User, request: Request) -> HTTPSeeOther:
     """End the link with which the user could set a password."""
     request.dbsession.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
-    request.after_commit(log_event, request, "password link ended", user=user.id)
+    report_act(request, "password link ended", user=user.id)
     flash(request, _("The password link no longer works."))
     return HTTPSeeOther(request.route_path("users.sign_ins", id=user.id))
 

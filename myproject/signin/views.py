@@ -13,7 +13,7 @@ from ..db import read_rows
 from ..users.models import User
 from ..web.carried import carry
 from ..web.errors import error_page, page_with_changes, path_of_form
-from ..web.events import log_event, name_page
+from ..web.events import name_page, report_refusal
 from ..web.flash import flash, forward
 from ..web.i18n import _
 from ..web.limits import MAX_BODY_BYTES
@@ -41,7 +41,7 @@ def forbidden(error: HTTPForbidden, request: Request) -> dict[str, Any] | Respon
     """Ask people who are not signed in to sign in; answer 403 to others."""
     if request.known_identity is None:
         return ask_to_sign_in(request)
-    log_event(request, "refused", page=name_page(request))
+    report_refusal(request, "refused", page=name_page(request))
     return page_with_changes(request, 403)
 
 
@@ -119,8 +119,9 @@ def go_on(request: Request, form: SignInForm, user: User | Identity) -> dict[str
 
 def too_many_attempts(request: Request, form: SignInForm, seconds: int) -> dict[str, Any]:
     """Return the form for an answer with status 429 that says in how many seconds to try again."""
-    account = guessing.account_key(request, form.email.data or "")[:16]
-    log_event(request, "sign-in held up", account=account, seconds=seconds)
+    email = form.email.data or ""
+    account = guessing.account_key(request, email)[:16]
+    report_refusal(request, "sign-in held up", email=email, account=account, seconds=seconds)
     form.password.errors = [_("Too many attempts. Try again in ${wait} seconds.", mapping={"wait": seconds})]
     request.response.status_int = 429
     request.response.retry_after = seconds

@@ -7,7 +7,7 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 from sqlalchemy.orm import Session
 
-from ..web.events import log_event
+from ..web.events import report_act
 from ..web.flash import flash
 from ..web.form_fields import ChoiceField
 from ..web.forms import ConfirmForm
@@ -56,9 +56,9 @@ def erase(user: User, request: Request) -> Any:
     if not form.validate():
         return form.invalid(request, user=user, fields=FIELDS)
     user.erase(keep_posts=form.data.get("posts") == "keep")
+    report_act(request, "erased", user=user_id)
     request.dbsession.flush()
     request.registry.notify(UserErased(request.dbsession, user_id))
-    request.after_commit(log_event, request, "erased", user=user_id)
     # Without their name: the message travels in a cookie.
     flash(request, _("The user was erased permanently."))
     return HTTPSeeOther(request.route_path("users.list"))

@@ -7,7 +7,7 @@ from pyramid.view import exception_view_config, view_config
 from sqlalchemy.exc import IntegrityError
 
 from ..web.errors import error_page
-from ..web.events import log_event
+from ..web.events import report_act
 from ..web.flash import flash, forward
 from ..web.forms import try_write
 from ..web.i18n import _, translate
@@ -18,13 +18,13 @@ from .administrators import LAST_ADMINISTRATOR
 from .belongings import MOST_TITLES, count_posts, newest_posts
 from .fields import FIELDS, LAST_ADMINISTRATOR_STAYS, ROLE_NAMES, explain
 from .forms import DeleteUserForm, UserForm
-from .listing.display import OPTIONAL_COLUMNS, PAGE_SIZES, display_of
+from .listing.display import OPTIONAL_COLUMNS, PAGE_SIZES, columns_for, display_of
 from .listing.marking import mark
 from .listing.page import count_choices, read_list
 from .listing.view import read_start, read_view
 from .models import User
 
-TEXTS_OF_LIST = {"columns": OPTIONAL_COLUMNS, "sizes": PAGE_SIZES, "role_names": ROLE_NAMES}
+TEXTS_OF_LIST = {"sizes": PAGE_SIZES, "role_names": ROLE_NAMES}
 
 
 @view_config(route_name="home", request_method="GET")
@@ -54,6 +54,7 @@ def index(request: Request) -> dict[str, Any]:
         "notes": [*view.notes, *([note] if note else [])],
         "mark": mark,
         # Translated once: each row has them.
+        "columns": columns_for(request),
         "labels": {name: translate(request, label) for name, label in OPTIONAL_COLUMNS.items()},
         "roles": {role: translate(request, name) for role, name in ROLE_NAMES.items()},
         **TEXTS_OF_LIST,
@@ -69,7 +70,8 @@ def help_page(request: Request) -> dict[str, Any]:
 @view_config(route_name="users.show", request_method="GET", renderer="users/show.jinja2")
 def show(user: User, request: Request) -> dict[str, Any]:
     """Show one user and their posts."""
-    posts, total = newest_posts(request.dbsession, user, MOST_TITLES), count_posts(request.dbsession, user)
+    posts = newest_posts(request.dbsession, user, MOST_TITLES)
+    total = count_posts(request.dbsession, user) if len(posts) == MOST_TITLES else len(posts)
     return {"user": user, "fields": FIELDS, "posts": posts, "total": total}
 
 
@@ -122,7 +124,7 @@ def delete(user: User, request: Request) -> Any:
     if not form.validate():
         return form.invalid(request, user=user)
     user.delete()
-    request.after_commit(log_event, request, "user deleted", user=user.id)
+    report_act(request, "user deleted", user=user.id)
     flash(request, _("${name} was deleted.", mapping={"name": request.name_of(user)}))
     return HTTPSeeOther(request.route_path("users.list"))
 
@@ -137,14 +139,22 @@ def save(form: UserForm, user: User) -> bool:
 
     if not try_write(form, write, explain):
         return False
-    if sign_in_facts(user) != before:
-        request.after_commit(log_event, request, "account changed", user=user.id, role=user.role, active=user.active)
+    report_account(request, user, before)
     return True
 
 
 def sign_in_facts(user: User) -> tuple[str | None, str, bool]:
     """Return what decides whether a user can sign in, and what they may then do."""
     return user.email, user.role, user.active
+
+
+def report_account(request: Request, user: User, before: tuple[str | None, str, bool]) -> None:
+    """Report a security event if what `sign_in_facts` returned `before` is no longer the same."""
+    if sign_in_facts(user) == before:
+        return
+    email, role, active = before
+    facts = {"role_before": role, "active_before": active, "email_changed": user.email != email}
+    report_act(request, "account changed", user=user.id, role=user.role, active=user.active, **facts)
 
 
 @exception_view_config(IntegrityError, violated_constraint=LAST_ADMINISTRATOR, renderer="errors/error.jinja2")

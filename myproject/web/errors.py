@@ -16,7 +16,7 @@ from pyramid_retry import IRetryableError
 from ..db import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong, describe_failure
 from ..db.session import SAFE_METHODS
 from .cookies import keep_exact_cookies
-from .events import log_event, name_page
+from .events import name_page, report_refusal
 from .headers import add_security_headers
 from .i18n import _
 from .limits import WrongHost, is_readable_form
@@ -109,10 +109,12 @@ def http_error(error: HTTPException, request: Request) -> dict[str, Any]:
 def bad_csrf_token(error: BadCSRFToken, request: Request) -> dict[str, Any]:
     """Refuse a form whose CSRF token is not the one in the session of this browser."""
     if is_without_cookies(request):
-        log_event(request, "form refused", why="over plain http, where there are no cookies", page=name_page(request))
+        report_refusal(
+            request, "form refused", why="over plain http, where there are no cookies", page=name_page(request)
+        )
         link = _("Open this page with https://"), with_https(request, path_of_form(request))
         return wrong_address_page(request, HTTPS_NEEDED, _("This site needs HTTPS"), link)
-    log_event(request, "form refused", why="without its token", page=name_page(request))
+    report_refusal(request, "form refused", why="without its token", page=name_page(request))
     return error_page(
         request,
         400,

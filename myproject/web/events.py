@@ -1,7 +1,12 @@
-"""The log of security events, one line of JSON each, and how the log names a page."""
+"""Security events: they are logged, one line of JSON each, and published for those who keep them.
+
+The module also says how the log names a page.
+"""
 
 import json
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPMethod
 from typing import Any
 
@@ -11,16 +16,54 @@ from .request import Request
 log = logging.getLogger("myproject.security")
 
 
-def log_event(request: Request, event: str, **facts: Any) -> None:
-    """Log a security event as one line of JSON: the event, the user, the address, and `facts`, never a secret."""
-    by = request.known_identity.id if request.known_identity else None
-    line = {"event": event, "by": by, "address": request.remote_addr, "request": request.id, **facts}
+@dataclass(frozen=True)
+class ActReported:
+    """An act of the request, such as a sign-in. Published within its transaction, which may still abort."""
+
+    request: Request
+    kind: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RefusalReported:
+    """Something that was refused, such as a wrong password, perhaps to a stranger, and perhaps very often.
+
+    `email` is what was entered to name the account, if anything. It may be a password in the wrong field: it is for
+    finding the account, and nobody stores or logs it.
+    """
+
+    request: Request
+    kind: str
+    facts: Mapping[str, Any]
+    email: str | None = field(default=None, repr=False)
+
+
+def report_act(request: Request, kind: str, **facts: Any) -> None:
+    """Publish an act of the request's transaction, and log it after the commit; `facts` are never a secret."""
+    request.registry.notify(ActReported(request, kind, facts))
+    request.after_commit(_log, request, kind, facts)
+
+
+def report_refusal(request: Request, kind: str, *, email: str | None = None, **facts: Any) -> None:
+    """Log at once that something was refused, and publish it; see `RefusalReported`. `facts` are never a secret."""
+    _log(request, kind, facts)
+    request.registry.notify(RefusalReported(request, kind, facts, email))
+
+
+def log_act_of_command(command: str, kind: str, **facts: Any) -> None:
+    """Log an act of a command in a shell, where nobody is signed in, as `report_act` does."""
+    log.info("%s", json.dumps({"event": kind, "by": None, "command": command, **facts}, ensure_ascii=True))
+
+
+def actor_of(request: Request) -> int | None:
+    """Return the id of the user who is signed in, if the request has asked for it."""
+    return request.known_identity.id if request.known_identity else None
+
+
+def _log(request: Request, kind: str, facts: Mapping[str, Any]) -> None:
+    line = {"event": kind, "by": actor_of(request), "address": request.remote_addr, "request": request.id, **facts}
     log.info("%s", json.dumps(line, ensure_ascii=True))
-
-
-def log_event_of_command(command: str, event: str, **facts: Any) -> None:
-    """Log a security event of a command in a shell, where nobody is signed in, as `log_event` does."""
-    log.info("%s", json.dumps({"event": event, "by": None, "command": command, **facts}, ensure_ascii=True))
 
 
 def name_page(request: Request) -> str:

@@ -164,6 +164,8 @@ class DeleteForm(Form):
     """
 
     deletes = True
+    # What the page says if it was outdated.
+    changed_notice = CHANGED_BEFORE_DELETION
     named = HiddenField()
 
     def __init__(self, request: Request, record: Any, *, named: str | None = None) -> None:
@@ -179,7 +181,7 @@ class DeleteForm(Form):
         """Return what the template needs to ask again, and name what would be deleted now."""
         answer = super().invalid(request, **names)
         if self.is_outdated:
-            self.notice = CHANGED_BEFORE_DELETION
+            self.notice = self.changed_notice
             self.named.data = self.named_now
         return answer
 

@@ -24,7 +24,7 @@ from pyramid.registry import Registry
 from pyramid.response import Response
 
 from .body import MULTIPART, URLENCODED, count_fields, is_multipart_form, is_utf8
-from .events import log_event, name_page
+from .events import name_page, report_refusal
 from .i18n import _
 from .origin import is_from_this_site
 from .request import Handler, Request
@@ -97,7 +97,7 @@ def limited_view(view: Callable[..., Response], info: Any) -> Callable[..., Resp
 def refuse_form_of_another_site(request: Request) -> None:
     """Answer 400 if the browser says that the form was not sent from a page of this site."""
     if request.method == "POST" and not is_from_this_site(request):
-        log_event(request, "form refused", why="of another site", page=name_page(request))
+        report_refusal(request, "form refused", why="of another site", page=name_page(request))
         raise HTTPBadRequest(_("This form was sent from another site. Open the page on this site and try again."))
 
 

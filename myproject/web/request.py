@@ -1,11 +1,13 @@
 """The class of the requests, with the attributes that the includes add."""
 
-from collections.abc import Callable, Sequence
+import datetime
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pyramid.request
+from markupsafe import Markup
 from pyramid.config import Configurator
 from pyramid.i18n import TranslationString
 from pyramid.response import Response
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from ..signin.identity import Identity
     from ..signin.models import PasswordLink
     from ..users.models import User
+    from .flash import Message
 
 
 class Request(pyramid.request.Request):
@@ -44,15 +47,20 @@ class Request(pyramid.request.Request):
     https_address: str | None
     languages: dict[str, str]
     time_zone: ZoneInfo
-    pop_flash: Callable[[], str | None]
+    pop_flash: "Callable[[], Message | None]"
     # Added by myproject.users.
     name_of: Callable[[Any], str]
     is_former_member: Callable[[Any], bool]
+    # Added by myproject.history: who has saved a record last, as a sentence; the page that undoes a request.
+    last_saved_by: Callable[[Any], Markup | None]
+    undo_path_of: Callable[[str], str | None]
     # Added by myproject.signin.
     identity: "Identity | None"
     known_identity: "Identity | None"
     confirm: Callable[[str], bool]
     open_password_link: "Callable[[User], PasswordLink | None]"
+    # Added by myproject.history.events.
+    last_sign_ins: Callable[[Collection[int]], dict[int, datetime.datetime]]
 
     @cached_property
     def submitted(self) -> MultiDict | None:

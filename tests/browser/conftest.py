@@ -11,7 +11,7 @@ import sqlalchemy
 from playwright.sync_api import sync_playwright
 
 from myproject.db.base import utcnow
-from myproject.models import Base, PasswordLink, Post, SavedView, SignIn, User
+from myproject.models import Base, Change, Entry, PasswordLink, Post, SavedView, SignIn, User
 from myproject.signin.models import digest
 from tests import signed_in
 
@@ -60,6 +60,9 @@ def database_url(server):
     with engine.begin() as connection, signed_in.without_administrator_check(connection):
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(table.delete())
+        # The ledger has recorded that.
+        for model in (Change, Entry):
+            connection.execute(model.__table__.delete())
         connection.exec_driver_sql("DELETE FROM sqlite_sequence")
     engine.dispose()
     signed_in.add_administrator(server.database_url)

@@ -3,6 +3,7 @@
 The screenshots are in build/screenshots.
 """
 
+import datetime
 import itertools
 import json
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ import sqlalchemy
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 
 from myproject.db.base import utcnow
-from myproject.models import SignIn, StoredFigures, User
+from myproject.history.events.kinds import KINDS
+from myproject.models import SecurityEvent, SignIn, StoredFigures, User
 from myproject.overview.views import LARGEST_SMALL, NAME
 
 from . import ADMINISTRATOR, MEMBER, ROOT
@@ -106,7 +108,21 @@ PAGES = {
     "posts-delete-changed": changed_meanwhile(
         "/posts/1/delete", {}, "UPDATE posts SET body = body || '!' WHERE id = 1"
     ),
+    "history": Visit("/history"),
+    "history-filtered": Visit(
+        "/history?what=users-changed&from=2020-01-01&record=users-1&route=users.edit&to=nonsense"
+    ),
+    "history-nothing": Visit("/history?who=program&what=saved_views-deleted"),
+    "history-entry": Visit("/history", press="main .list-group-item:first-child > a"),
+    "history-of-a-user": Visit("/users/1/history"),
+    "history-as-it-was": Visit("/users/1/history?at=2020-01-01T10:00"),
+    "history-of-a-post": Visit("/posts/1/history"),
+    "history-own": Visit("/users/1/history", session=MEMBER),
+    "history-deleted": Visit("/history/deleted"),
+    "history-deleted-posts": Visit("/history/deleted?what=posts"),
     "overview": Visit("/overview"),
+    "events": Visit("/history/events"),
+    "events-filtered": Visit("/history/events?user=1&kind=account+changed&day=2026-11"),
     "signin": Visit("/signin", session=None),
     "signin-refused": Visit("/signin", WRONG, press="main .actions button", status=422, session=None),
     "signout": Visit("/signout"),
@@ -131,7 +147,25 @@ PAGES = {
     "error-400": Visit("/users?cursor=broken", status=400),
     "error-404": Visit("/nowhere", status=404),
 }
-EMPTY_PAGES = {"posts-empty": Visit("/posts"), "saved-views-empty": Visit("/users/views")}
+EVENTS = [
+    *[{"kind": kind, "user_id": 1, "address": "192.0.2.1"} for kind in KINDS],
+    {"kind": "password link made", "user_id": 2, "actor_id": 1, "address": "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"},
+    {"kind": "refused", "user_id": 99, "actor_id": 99, "facts": '{"page": "POST /users/12345/password-link"}'},
+    {"kind": "form refused", "facts": '{"page": "POST /users/new", "why": "without its token"}'},
+    {"kind": "administrator made", "user_id": 1, "facts": '{"command": "create_admin"}'},
+    {"kind": "sign-in failed", "number": 1234},
+    {
+        "kind": "account changed",
+        "user_id": 1,
+        "actor_id": 2,
+        "facts": '{"role": "admin", "role_before": "member", "active": true, "active_before": false}',
+    },
+]
+EMPTY_PAGES = {
+    "events-empty": Visit("/history/events"),
+    "posts-empty": Visit("/posts"),
+    "saved-views-empty": Visit("/users/views"),
+}
 FIRST_PAGES = {
     "setup": Visit("/setup", session=None),
     "setup-refused": Visit("/setup", press="main .actions button", status=422, session=None),
@@ -139,12 +173,27 @@ FIRST_PAGES = {
 LONG_PAGES = [
     *["/users", "/users/1", "/users/1/edit", "/users/1/delete", "/posts", "/posts/1", "/posts/1/edit"],
     *["/users/1/erase", "/users/1/password-link", "/users/1/sign-ins"],
-    *["/users/views", "/users/views/1/edit", "/users/views/1/delete", "/users/views/new?q=" + "W" * 400],
+    *[
+        "/history/events?user=1",
+        "/users/views",
+        "/users/views/1/edit",
+        "/users/views/1/delete",
+        "/users/views/new?q=" + "W" * 400,
+    ],
 ]
 
 
+@pytest.fixture
+def events(outside):
+    """Security events of every kind, and with everything that the page may show of one."""
+    with outside.begin() as connection:
+        for number, values in enumerate(EVENTS):
+            moment = datetime.datetime(2026, 11, 21, 6, number, tzinfo=datetime.UTC)
+            connection.execute(sqlalchemy.insert(SecurityEvent).values(happened_at=moment, **values))
+
+
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.usefixtures("member", "saved_views")
+@pytest.mark.usefixtures("member", "saved_views", "events")
 def test_a_page_has_no_defect_in_any_window(browse, complaints, outside, name):
     in_every_window(browse, complaints, outside, name, PAGES[name])
 
@@ -164,6 +213,9 @@ def test_long_text_fits_into_a_narrow_window(browse, make_user, make_post, make_
     author = make_user(name="W" * 200, email=f"{'w' * 60}@{'w' * 60}.example")
     make_post(title="W" * 200, body="https://example.com/" + "w" * 500, author=author)
     make_view(author, "W" * 100, "q=" + "W" * 400, for_all=True)
+    with outside.begin() as connection:
+        values = {"kind": "signed in", "user_id": author.id, "actor_id": author.id, "address": "W" * 45}
+        connection.execute(sqlalchemy.insert(SecurityEvent).values(values))
     page = browse(width=NARROWEST)
     for path in LONG_PAGES:
         page.goto(path)

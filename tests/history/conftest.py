@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy.orm import Session, selectinload
 
+from myproject.history.context import Origin, tell
 from myproject.models import Change, Entry
 
 
@@ -33,3 +34,31 @@ def changes(outside):
             return [(row.table_name, row.record_id, row.before, row.after) for row in session.scalars(query)]
 
     return read
+
+
+@pytest.fixture
+def execute_as(outside):
+    """Call `execute_as(statement, …, route="demo", **origin)`: SQL in one transaction whose origin the ledger knows."""
+
+    def run(*statements, route="demo", **origin):
+        with outside.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            tell(connection, Origin(route=route, **origin))
+            for statement in statements:
+                connection.execute(sqlalchemy.text(statement) if isinstance(statement, str) else statement)
+            connection.commit()
+
+    return run
+
+
+@pytest.fixture
+def backdate(outside):
+    """Call `backdate(entry_id, moment)`: let an entry of the ledger have happened at another moment."""
+
+    def change(entry_id, moment):
+        with outside.begin() as connection:
+            entries = sqlalchemy.update(Entry).where(Entry.id == entry_id)
+            connection.execute(entries.values(created_at=moment))
+
+    return change

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy
 from webtest import TestApp
 
-from myproject.models import SignIn, User
+from myproject.models import SecurityEvent, SignIn, User
 from myproject.scripts import create_admin
 from myproject.settings import read_settings
 from myproject.signin.passwords import make_hasher
@@ -142,6 +142,21 @@ def test_the_new_administrator_is_logged_by_id(database_url, rows):
     [line] = [line for line in done.stderr.splitlines() if "myproject.security" in line]
     event = {"event": "administrator made", "by": None, "command": "create_admin", "user": rows(User)[0].id}
     assert json.loads(line[line.index("{") :]) == event
+
+
+def test_the_new_administrator_is_a_security_event(run, rows):
+    run("ada@example.com")
+    [event] = rows(SecurityEvent)
+    assert (event.kind, event.user_id, event.actor_id) == ("administrator made", rows(User)[0].id, None)
+    assert event.load_facts() == {"command": "create_admin"}
+
+
+def test_a_security_event_that_cannot_be_stored_makes_no_administrator(run, rows, outside):
+    with outside.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE security_events RENAME TO events_of_others")
+    with pytest.raises(sqlalchemy.exc.DBAPIError):
+        run("ada@example.com")
+    assert rows(User) == []
 
 
 def test_the_password_is_not_printed(run, capsys):

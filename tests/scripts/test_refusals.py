@@ -1,4 +1,4 @@
-"""A database that cannot be used ends `initialize_db` and `create_admin` with one sentence, without a traceback."""
+"""A database that cannot be used ends each command with one sentence, without a traceback."""
 
 import io
 import time
@@ -6,7 +6,7 @@ import time
 import pytest
 import sqlalchemy
 
-from myproject.scripts import create_admin, demo, initialize_db
+from myproject.scripts import create_admin, demo, initialize_db, prune_history
 from tests.conftest import INI
 from tests.postgresql import free_port
 from tests.signed_in import PASSWORD
@@ -14,6 +14,7 @@ from tests.signed_in import PASSWORD
 COMMANDS = {
     "initialize_db": lambda: initialize_db.main([INI]),
     "create_admin": lambda: create_admin.main([INI, "ada@example.com", "--password-stdin"]),
+    "prune_history": lambda: prune_history.main([INI]),
 }
 
 

@@ -99,9 +99,11 @@ def test_making_and_using_a_link_is_logged(admin, ada, visitor, events, rows):
     form = visitor("192.0.2.9").get(page.html.select_one(".secret code").text).forms["record"]
     form["password"] = NEW_PASSWORD
     form.submit(status=303)
-    made, used = events()
+    made, used, changed = events()
     assert (made["event"], made["by"], made["user"]) == ("password link made", rows(User)[0].id, ada.id)
-    assert facts(used) == {"event": "password set", "by": None, "address": "192.0.2.9", "user": ada.id}
+    by_nobody = {"by": None, "address": "192.0.2.9", "user": ada.id}
+    assert facts(used) == {"event": "password link used", **by_nobody}
+    assert facts(changed) == {"event": "password set", **by_nobody}
 
 
 def test_ending_sign_ins_is_logged(enter, ada, events, rows):

@@ -328,9 +328,12 @@ def test_a_page_that_asks_before_deleting_talks_of_no_entries(enter, grace, path
             pages[2].forms["record"].submit(status=422).mustcontain("Confirm again.")
 
 
+WRITTEN_BY_SIGNING_IN = {"sign_ins", "failed_sign_ins", "security_events"}
+
+
 def without_sign_ins(tables):
     """Return the rows of all tables except those that signing in writes."""
-    return {name: rows for name, rows in tables.items() if name not in ("sign_ins", "failed_sign_ins")}
+    return {name: rows for name, rows in tables.items() if name not in WRITTEN_BY_SIGNING_IN}
 
 
 def test_every_form_of_an_older_sign_in_is_shown_as_typed(enter, grace, paths, sign_in_again, outside, subtests):

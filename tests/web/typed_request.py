@@ -12,6 +12,7 @@ from wtforms import Field
 
 from myproject.models import PasswordLink, User
 from myproject.signin.identity import Identity
+from myproject.web.flash import Message
 from myproject.web.request import Request
 
 
@@ -35,7 +36,7 @@ def attributes_have_types(request: Request) -> None:
     assert_type(request.path_here, str)
     assert_type(request.https_address, str | None)
     assert_type(request.languages, dict[str, str])
-    assert_type(request.pop_flash(), str | None)
+    assert_type(request.pop_flash(), Message | None)
     assert_type(request.name_of(User()), str)
     assert_type(request.is_former_member(User()), bool)
     assert_type(request.identity, Identity | None)

@@ -42,11 +42,15 @@ class Action(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who undoes: their id and role, and the id of the sign-in that stays when others end."""
+    """Who undoes: their id and role, and the id of the sign-in that stays when others end.
+
+    People who do not see everything see, and undo, the changes of their own records only.
+    """
 
     id: int
     role: str
     sign_in: int | None = None
+    sees_everything: bool = True
 
 
 class Rules:

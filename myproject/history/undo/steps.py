@@ -11,6 +11,14 @@ from ..models import Change, Entry
 from .rules import Action, Outcome, Rules, Viewer
 from .writing import Writing
 
+# A user is there before what belongs to them, and goes after it.
+ORDER = (
+    (Action.DELETE, "saved_views"),
+    (Action.DELETE, "posts"),
+    *((action, table) for action in (Action.RESTORE, Action.CHANGE) for table in ("users", "posts", "saved_views")),
+    (Action.DELETE, "users"),
+)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -85,20 +93,13 @@ class Undo:
         applied = (Outcome.READY, Outcome.CHANGED) if changed_too else (Outcome.READY,)
         chosen = [group for group in groups if group.outcome in applied]
         last_id = max((group.last_id for group in groups), default=0)
-        work = Writing(dbsession, self.dialect, self.viewer, self._steps(last_id), applied)
-        kinds = {(group.table, group.action) for group in chosen}
-        # Emails and names are freed before they are given to others, and a user is there before their posts.
-        if any(table == "users" for table, _ in kinds):
-            work.free_emails()
-        for table in ("saved_views", "posts"):
-            if (table, Action.DELETE) in kinds:
-                work.delete(table)
-        for action, run in ((Action.RESTORE, work.restore), (Action.CHANGE, work.change)):
-            for table in ("users", "posts", "saved_views"):
-                if (table, action) in kinds:
-                    run(table)
-        if ("users", Action.DELETE) in kinds:
-            work.delete("users")
+        writing = Writing(dbsession, self.dialect, self.viewer, self._steps(last_id), applied)
+        kinds = {(group.action, group.table) for group in chosen}
+        if any(table == "users" for _, table in kinds):
+            writing.free_emails()
+        for action, table in ORDER:
+            if (action, table) in kinds:
+                writing.run(action, table)
         dbsession.expire_all()
         return sum(group.number for group in chosen)
 
@@ -127,12 +128,13 @@ class Undo:
         return query.where(change.entry_id == self.entry_id, *self._is_wanted(change)).subquery("steps")
 
     def _is_wanted(self, change: Any) -> tuple[ColumnElement[bool], ...]:
+        visible = () if self.viewer.sees_everything else (change.owner_id == self.viewer.id,)
         if self.only is None:
-            return ()
+            return visible
         table, record_id = self.only
         wanted = and_(change.table_name == table, change.record_id == record_id)
         if table != "users":
-            return (wanted,)
+            return (*visible, wanted)
         # What was deleted with the user. Without the user, it is not wanted either.
         user = aliased(Change)
         user_deleted = exists().where(
@@ -141,4 +143,4 @@ class Undo:
             user.record_id == record_id,
             user.after.is_(None),
         )
-        return (or_(wanted, and_(change.owner_id == record_id, change.after.is_(None), user_deleted)),)
+        return (*visible, or_(wanted, and_(change.owner_id == record_id, change.after.is_(None), user_deleted)))

@@ -24,6 +24,24 @@ class Writing:
         self.dbsession, self.dialect, self.viewer = dbsession, dialect, viewer
         self.steps = select(steps).where(steps.c.outcome.in_(applied)).subquery("applied")
 
+    def free_emails(self) -> None:
+        """Take the email from each user who loses it by this undo to another one: two may have swapped theirs."""
+        users, steps = table_of("users"), self.steps
+        givers, takers = (steps.alias(name) for name in ("givers", "takers"))
+        email = users.c.email
+        taken = select(func.lower(value_of(self.dialect, takers.c.before, email))).where(
+            takers.c.table_name == "users", takers.c.record_id != users.c.id
+        )
+        gives = select(givers.c.record_id).where(
+            givers.c.table_name == "users", value_of(self.dialect, givers.c.before, email).is_distinct_from(email)
+        )
+        freed = update(users).where(users.c.id.in_(gives), func.lower(email).in_(taken))
+        self.dbsession.execute(freed.values(email=None))
+
+    def run(self, action: Action, table: str) -> None:
+        """Do what `action` says to the records of a table."""
+        {Action.RESTORE: self.restore, Action.CHANGE: self.change, Action.DELETE: self.delete}[action](table)
+
     def restore(self, table: str) -> None:
         """Add the deleted rows again, each with a version above every earlier one, so that no old form fits it."""
         target, steps = table_of(table), self._of(table, Action.RESTORE)
@@ -55,20 +73,6 @@ class Writing:
         """Delete the rows that the entry has added."""
         target, steps = table_of(table), self._of(table, Action.DELETE)
         self.dbsession.execute(delete(target).where(target.c.id.in_(select(steps.c.record_id))))
-
-    def free_emails(self) -> None:
-        """Take the email from each user who loses it by this undo to another one: two may have swapped theirs."""
-        users, steps = table_of("users"), self.steps
-        givers, takers = (steps.alias(name) for name in ("givers", "takers"))
-        email = users.c.email
-        taken = select(func.lower(value_of(self.dialect, takers.c.before, email))).where(
-            takers.c.table_name == "users", takers.c.record_id != users.c.id
-        )
-        gives = select(givers.c.record_id).where(
-            givers.c.table_name == "users", value_of(self.dialect, givers.c.before, email).is_distinct_from(email)
-        )
-        freed = update(users).where(users.c.id.in_(gives), func.lower(email).in_(taken))
-        self.dbsession.execute(freed.values(email=None))
 
     def _end_sign_ins(self, steps: FromClause) -> None:
         """Sign out those whose role or activity changes, as the verbs of User do."""

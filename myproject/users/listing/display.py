@@ -6,6 +6,7 @@ Each browser keeps its own choice for a year.
 from dataclasses import dataclass
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPSeeOther
+from pyramid.i18n import TranslationString
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
@@ -22,7 +23,10 @@ OPTIONAL_COLUMNS = {
     "role": _("Role"),
     "active": _("Active"),
     "joined": _("Joined"),
+    "last_sign_in": _("Last sign-in"),
 }
+# The list cannot be sorted by it, and only those who may manage accounts see it.
+LAST_SIGN_IN = "last_sign_in"
 PAGE_SIZES = (25, 50, 100)
 # The part of the cookie, and the field of the form, that turns the shortcuts on.
 SHORTCUTS = "keys"
@@ -46,8 +50,15 @@ def display_of(request: Request) -> Display:
     size, *chosen = (get_preference(request, COOKIE) or "").split(".")
     if size not in map(str, PAGE_SIZES) or not set(chosen) <= {*OPTIONAL_COLUMNS, SHORTCUTS}:
         return Display()
-    columns = tuple(name for name in OPTIONAL_COLUMNS if name in chosen)
+    columns = tuple(name for name in columns_for(request) if name in chosen)
     return Display(columns, int(size), SHORTCUTS in chosen)
+
+
+def columns_for(request: Request) -> dict[str, TranslationString]:
+    """Return the names of the columns that the person may choose from, by column."""
+    if request.has_permission("account"):
+        return OPTIONAL_COLUMNS
+    return {name: label for name, label in OPTIONAL_COLUMNS.items() if name != LAST_SIGN_IN}
 
 
 # The cookie belongs to the browser, as that of the language does: neither a person nor the database is asked.

@@ -1,0 +1,24 @@
+"""When people signed in last, for the pages of users: `request.last_sign_ins`."""
+
+import datetime
+from collections.abc import Collection
+
+from sqlalchemy import func, select
+
+from ...users.models import User
+from ...web.request import Request
+from .models import SecurityEvent
+
+
+def last_sign_ins(request: Request, user_ids: Collection[int]) -> dict[int, datetime.datetime]:
+    """Return when each of these users signed in last, as far as it is known, by id. It takes one query.
+
+    The database seeks one entry of an index for each user, however often they have signed in.
+    """
+    last = (
+        select(func.max(SecurityEvent.happened_at))
+        .where(SecurityEvent.user_id == User.id, SecurityEvent.kind == "signed in")
+        .scalar_subquery()
+    )
+    found = request.dbsession.execute(select(User.id, last).where(User.id.in_(user_ids)))
+    return {user_id: moment for user_id, moment in found if moment is not None}

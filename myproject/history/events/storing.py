@@ -1,0 +1,52 @@
+"""Stores acts in the transaction of their request, and empties the events of people who are erased."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import or_, update
+from sqlalchemy.orm import Session
+
+from ...signin.identity import keep_printable
+from ...signin.models import ADDRESS_LENGTH
+from ...users.erasing import UserErased
+from ...web.events import ActReported, actor_of
+from ...web.request import Request
+from .models import SecurityEvent
+
+# Facts of the log that are not stored among the others: the person has a column of their own, and the digest of an
+# email that somebody entered says too much about people who have no account.
+NOT_STORED = ("user", "account")
+
+
+def store_act(act: ActReported) -> None:
+    """Add the act to the transaction of its request."""
+    act.request.dbsession.add(make_event(act.request, act.kind, act.facts))
+
+
+def store_act_of_command(dbsession: Session, command: str, kind: str, *, user_id: int) -> None:
+    """Add an act of a command in a shell, where nobody is signed in, to the transaction of `dbsession`."""
+    event = SecurityEvent(kind=kind, user_id=user_id)
+    event.keep_facts({"command": command})
+    dbsession.add(event)
+
+
+def make_event(request: Request, kind: str, facts: Mapping[str, Any]) -> SecurityEvent:
+    """Return the event, not yet stored. It is about the user that `facts` name, or else about the one signed in."""
+    actor = actor_of(request)
+    event = SecurityEvent(
+        kind=kind,
+        user_id=facts.get("user", actor),
+        actor_id=actor,
+        address=keep_printable(request.remote_addr or "")[:ADDRESS_LENGTH],
+        request_id=request.id,
+    )
+    event.keep_facts({name: value for name, value in facts.items() if name not in NOT_STORED})
+    return event
+
+
+def empty_events(erased: UserErased) -> None:
+    """Empty the events about and by the erased user: that something happened stays, with the number of nobody."""
+    # The addresses of others at events about the user, too: the user may have sat beside them.
+    of_user = or_(SecurityEvent.user_id == erased.user_id, SecurityEvent.actor_id == erased.user_id)
+    emptied = update(SecurityEvent).where(of_user).values(address="", request_id="", facts="{}")
+    erased.dbsession.execute(emptied, execution_options={"synchronize_session": False})
