@@ -192,7 +192,7 @@ POSTGRESQL_LEDGER = (
     DECLARE
         hidden text[] := TG_ARGV[1:];
         told jsonb := nullif(current_setting('history.told', true), '')::jsonb;
-        open_entry integer := nullif(current_setting('history.show', true), '');
+        open_entry integer := nullif(current_setting('history.entry', true), '');
         entry integer := coalesce(open_entry, nextval('history_entries_id_seq'));
         number integer;
         has_equal boolean;
@@ -202,13 +202,13 @@ POSTGRESQL_LEDGER = (
             INSERT INTO history_entries (id, created_at, actor_id, route, request_id, attempts, undoes_id)
             VALUES (entry, now(), (told->>'actor_id')::integer, told->>'route', told->>'request_id',
                 (told->>'attempts')::integer, (told->>'undoes_id')::integer);
-            PERFORM set_config('history.show', entry::text, true);
+            PERFORM set_config('history.entry', entry::text, true);
         END IF;
         IF has_equal THEN
             DELETE FROM history_changes WHERE entry_id = entry AND before IS NOT DISTINCT FROM after;
             IF NOT EXISTS (SELECT 1 FROM history_changes WHERE entry_id = entry) THEN
                 DELETE FROM history_entries WHERE id = entry;
-                PERFORM set_config('history.show', '', true);
+                PERFORM set_config('history.entry', '', true);
             END IF;
         END IF;
         RETURN NULL;

@@ -1,6 +1,5 @@
 """The statements that put back the records of an entry."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Subquery, case, delete, func, insert, literal, or_, select, update
@@ -11,32 +10,29 @@ from ...signin.models import SignIn
 from ...users.models import User
 from ..models import Change
 from ..recording import recorded_columns
-from .rules import Action, Outcome, Viewer
+from .rules import Action, Viewer
 from .values import MODELS, table_of, value_of
 
 
 class Writing:
-    """The statements of one undo, for those of the `steps` whose outcome is one of `applied`."""
+    """The statements of one undo, for the records of `steps` (chosen.py)."""
 
-    def __init__(
-        self, dbsession: Session, dialect: str, viewer: Viewer, steps: Subquery, applied: Sequence[Outcome]
-    ) -> None:
-        self.dbsession, self.dialect, self.viewer = dbsession, dialect, viewer
-        self.steps = select(steps).where(steps.c.outcome.in_(applied)).subquery("applied")
+    def __init__(self, dbsession: Session, dialect: str, viewer: Viewer, steps: FromClause) -> None:
+        self.dbsession, self.dialect, self.viewer, self.steps = dbsession, dialect, viewer, steps
 
     def free_emails(self) -> None:
         """Take the email from each user who loses it by this undo to another one: two may have swapped theirs."""
-        users, steps = table_of("users"), self.steps
-        givers, takers = (steps.alias(name) for name in ("givers", "takers"))
-        email = users.c.email
-        taken = select(func.lower(value_of(self.dialect, takers.c.before, email))).where(
-            takers.c.table_name == "users", takers.c.record_id != users.c.id
-        )
-        gives = select(givers.c.record_id).where(
-            givers.c.table_name == "users", value_of(self.dialect, givers.c.before, email).is_distinct_from(email)
-        )
-        freed = update(users).where(users.c.id.in_(gives), func.lower(email).in_(taken))
+        users, email = table_of("users"), table_of("users").c.email
+        givers, takers = (self._whose_email_changes(name) for name in ("givers", "takers"))
+        taken = select(func.lower(takers.c.email_before)).where(takers.c.record_id != users.c.id)
+        freed = update(users).where(users.c.id.in_(select(givers.c.record_id)), func.lower(email).in_(taken))
         self.dbsession.execute(freed.values(email=None))
+
+    def _whose_email_changes(self, name: str) -> Subquery:
+        steps, email = self.steps, table_of("users").c.email
+        before, after = (value_of(self.dialect, values, email) for values in (steps.c.before, steps.c.after))
+        changes = select(steps.c.record_id, before.label("email_before"))
+        return changes.where(steps.c.table_name == "users", before.is_distinct_from(after)).subquery(name)
 
     def run(self, action: Action, table: str) -> None:
         """Do what `action` says to the records of a table."""
