@@ -9,10 +9,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import lists, memory, requests, sessions, tables
+from . import lists, memory, requests, sessions, tables, undo
 from .databases import SMALL_ROWS, binaries, databases
 
-PARTS = ("requests", "sessions", "memory", "lists")
+PARTS = ("requests", "sessions", "memory", "lists", "undo")
+# Rounds of the undo, each of which takes minutes.
+UNDO_ROUNDS = 3
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -25,10 +27,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parts = options.only or PARTS
     if not binaries():
         print("PostgreSQL's server binaries were not found: only SQLite is measured.\n")
-    if set(parts) != {"lists"}:
+    if not {"requests", "sessions", "memory"}.isdisjoint(parts):
         measure_requests(parts, options)
     if "lists" in parts:
         tables.print_lists(lists.measure(options.rows, options.rounds, options.cache))
+    if "undo" in parts:
+        rounds = min(options.rounds, UNDO_ROUNDS)
+        tables.print_undo(undo.measure(options.undone, rounds, options.cache), options.undone)
 
 
 def measure_requests(parts: Sequence[str], options: argparse.Namespace) -> None:
@@ -54,7 +59,8 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
         default=1_000_000,
         help=f"users in the large databases (%(default)s); the small have {SMALL_ROWS:,}, or a tenth if that is fewer",
     )
-    parser.add_argument("--cache", type=Path, help="folder that keeps the databases of the lists for the next run")
+    parser.add_argument("--undone", type=int, default=100_000, help="users whose change is undone (%(default)s)")
+    parser.add_argument("--cache", type=Path, help="folder that keeps the large databases for the next run")
     parser.add_argument("--requests", type=int, default=10_000, help="requests that measure memory (%(default)s)")
     parser.add_argument("--journal", choices=["wal", "delete"], default="wal", help="journal of SQLite (%(default)s)")
     return parser.parse_args(argv)

@@ -16,6 +16,7 @@ GROWTH_LIMIT = 1.5  # from few users to many
 GROWTH_LIMITS = {"search for several words": 3}
 OVERVIEW_LIMIT = 1.5  # in multiples of the first page of the list
 MEMORY_GROWTH_LIMIT_MB = 10
+UNDO_LIMIT = 2  # in multiples of the change
 
 # Groups of the operations of `lists`, by how their names begin; the first that fits counts.
 GROUPS = {
@@ -65,6 +66,14 @@ def print_memory(megabytes: dict[str, tuple[float, float]], count: int) -> None:
     for kind, (early, late) in megabytes.items():
         growth = round(late - early, 1)
         row(kind, f"{early:.1f}", f"{late:.1f}", f"{growth:.1f}", verdict(growth, MEMORY_GROWTH_LIMIT_MB))
+
+
+def print_undo(seconds: dict[tuple[str, str], tuple[float, float]], users: int) -> None:
+    """Print how long changes of many users and their undos take, from `{(change, kind of database): (both)}`."""
+    head(f"Undo of {users:,} records, seconds", "", "change", "undo", "ratio", "target")
+    for (change, kind), (changed, undone) in seconds.items():
+        ratio = round(undone / changed, 2)
+        row(f"{change}, {kind}", f"{changed:.1f}", f"{undone:.1f}", f"{ratio:.2f}", verdict(ratio, UNDO_LIMIT))
 
 
 def print_lists(seconds: dict[str, dict[Place, float]]) -> None:

@@ -184,11 +184,13 @@ POSTGRESQL_RECORDS = "".join(
 )
 # A write reads nothing of the ledger, or serializable transactions would conflict by it: the number of the entry comes
 # from the sequence, and is kept for the transaction. Only a change that was taken back is looked up, to remove it.
-# Without the first two settings, one row takes 80 ms after a change of many, whose plan PostgreSQL has kept.
+# Without the first two settings, one row takes 80 ms after a change of many, whose plan PostgreSQL has kept. Without the
+# third, a change of many takes minutes after a change of one row: PostgreSQL keeps the number of rows that it expects,
+# and compares each row before with each row after.
 POSTGRESQL_LEDGER = (
     f"""
     CREATE FUNCTION history_record() RETURNS trigger LANGUAGE plpgsql
-    SET jit = off SET plan_cache_mode = force_custom_plan SET timezone = 'UTC' AS $$
+    SET jit = off SET plan_cache_mode = force_custom_plan SET enable_nestloop = off SET timezone = 'UTC' AS $$
     DECLARE
         hidden text[] := TG_ARGV[1:];
         told jsonb := nullif(current_setting('history.told', true), '')::jsonb;
@@ -285,11 +287,21 @@ def record_columns(connection: Connection, table: str, names: Sequence[str]) -> 
 
 def find_lost_triggers(connection: Connection) -> list[str]:
     """Return the names of the triggers that should record a table, and are missing in the database, sorted."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    stored = "SELECT name FROM sqlite_master WHERE type = 'trigger'" if is_sqlite else "SELECT tgname FROM pg_trigger"
-    templates = SQLITE_TRIGGERS if is_sqlite else POSTGRESQL_TRIGGERS
-    names = {name.format(table=model.__tablename__) for model in RECORDED for name in templates}
-    return sorted(names.difference(connection.exec_driver_sql(stored).scalars()))
+    dialect = connection.dialect.name
+    stored = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+        "postgresql": "SELECT tgname FROM pg_trigger",
+    }
+    names = {name for model, recorded in RECORDED.items() for name in trigger_names(dialect, model, recorded)}
+    return sorted(names.difference(connection.exec_driver_sql(stored[dialect]).scalars()))
+
+
+def trigger_names(dialect: str, model: type[Base], recorded: Recorded) -> list[str]:
+    """Return the names of the triggers that record the table of `model`."""
+    table = model.__tablename__
+    if dialect == "postgresql":
+        return list(_postgresql_triggers(table, recorded))
+    return list(_sqlite_triggers(table, recorded_columns(model), recorded))
 
 
 def _postgresql_triggers(table: str, recorded: Recorded) -> dict[str, str]:
@@ -298,8 +310,12 @@ def _postgresql_triggers(table: str, recorded: Recorded) -> dict[str, str]:
 
 
 def _sqlite_triggers(table: str, columns: Mapping[str, bool], recorded: Recorded) -> dict[str, str]:
+    templates = dict(SQLITE_TRIGGERS)
+    if not recorded.unique:
+        # An update replaces another row only by a unique index.
+        del templates["{table}_history_before_update"]
     return _create(
-        SQLITE_TRIGGERS,
+        templates,
         table=table,
         owner=recorded.owner,
         columns=", ".join(columns),

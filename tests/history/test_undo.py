@@ -235,6 +235,15 @@ def test_an_email_of_a_record_that_is_left_alone_refuses_the_whole_undo(make_use
     assert [row.email for row in rows(User)] == ["a@example.com", "b@example.com"]
 
 
+def test_an_email_that_the_entry_did_not_change_is_not_lost_to_another_user(make_user, change, undo, rows, count):
+    ada, bob = make_user(name="Ada", email="a@example.com"), make_user(name="Bob", email="b@example.com")
+    entry = change(edit(ada, name="Cyd"), edit(bob, email="new@example.com"))
+    change(edit(ada, email="b@example.com"))
+    assert count(entry) == {("users", "change", "changed"): 1, ("users", "change", "email_taken"): 1}
+    undo(entry, changed_too=True)
+    assert [(row.name, row.email) for row in rows(User)] == [("Ada", "b@example.com"), ("Bob", "new@example.com")]
+
+
 def test_a_post_of_a_missing_author_is_said(make_user, make_post, change, count):
     ada = make_user(name="Ada")
     post = make_post(author=ada)
@@ -249,6 +258,33 @@ def test_a_view_whose_name_is_taken_is_said(make_user, make_view, change, count)
     entry = change(delete(SavedView).where(SavedView.id == view.id))
     make_view(ada, name="ecole")
     assert count(entry, Viewer(ada.id, "member")) == {("saved_views", "restore", "name_taken"): 1}
+
+
+def test_a_view_that_keeps_its_name_is_put_back_although_another_one_has_its_former_name(
+    make_user, make_view, change, undo, rows, count
+):
+    ada = make_user(name="Ada")
+    view = make_view(ada, name="Mine")
+    of_view = update(SavedView).where(SavedView.id == view.id)
+    entry = change(of_view.values(for_all=True))
+    change(of_view.values(name="Ours"))
+    make_view(ada, name="Mine")
+    assert count(entry) == {("saved_views", "change", "changed"): 1}
+    undo(entry, changed_too=True)
+    assert [(row.name, row.for_all) for row in rows(SavedView)] == [("Ours", False), ("Mine", False)]
+
+
+def test_what_is_put_back_is_decided_before_the_first_write(make_user, make_view, change, undo, rows, count):
+    ada = make_user(name="Ada")
+    view = make_view(ada, name="Mine")
+    entry = change(
+        update(SavedView).where(SavedView.id == view.id).values(name="Ours"),
+        insert(SavedView).values(user_id=ada.id, name="Mine", query=""),
+    )
+    said = {("saved_views", "change", "name_taken"): 1, ("saved_views", "delete", "ready"): 1}
+    assert count(entry, Viewer(ada.id, "member")) == said
+    undo(entry, Viewer(ada.id, "member"))
+    assert [row.name for row in rows(SavedView)] == ["Ours"]
 
 
 @pytest.mark.passes_ledger_by

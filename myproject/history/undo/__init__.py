@@ -2,6 +2,7 @@
 
     steps.py      what becomes of each record of the entry, counted and listed, and what undoing it does
     rules.py      the rules behind it: what was changed since, is taken, is missing, or is not permitted
+    chosen.py     the records that are put back, decided before the first of them is changed
     writing.py    the statements that put the records back
     showing.py    what the page shows of each record
     views.py      the page that shows all this before it is done

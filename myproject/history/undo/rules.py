@@ -138,13 +138,14 @@ class Rules:
     def is_email_taken(self) -> ColumnElement[bool]:
         """Return whether somebody has the user's email who does not lose it by the same undo."""
         email, moved = self._before("users", "email"), aliased(Change)
+        email_before, email_after = (self._value(values, "users", "email") for values in (moved.before, moved.after))
         moves = (
             exists()
             .where(
                 moved.entry_id == self.change.entry_id,
                 moved.table_name == "users",
                 moved.record_id == User.id,
-                or_(moved.before.is_(None), self._value(moved.before, "users", "email").is_distinct_from(User.email)),
+                email_before.is_distinct_from(email_after),
             )
             .correlate(User, self.change)
         )
@@ -154,14 +155,18 @@ class Rules:
         return and_(self._is("users"), self._differs("email"), taken)
 
     def is_name_taken(self) -> ColumnElement[bool]:
-        """Return whether the user of the saved view has another one of the same name."""
+        """Return whether the user of the saved view, if it is given back its name, has another one of the same name."""
         name, user_id = self._before("saved_views", "name"), self._before("saved_views", "user_id")
+        is_given = [
+            self._before("saved_views", column).is_distinct_from(self._after("saved_views", column))
+            for column in ("name", "user_id")
+        ]
         taken = exists().where(
             SavedView.user_id == user_id,
             name_key(SavedView.name) == name_key(name),
             SavedView.id != self.change.record_id,
         )
-        return and_(self._is("saved_views"), taken)
+        return and_(self._is("saved_views"), or_(*is_given), taken)
 
     def has_belongings(self) -> ColumnElement[bool]:
         """Return whether a user who would be deleted has a post or a saved view that the entry has not added."""

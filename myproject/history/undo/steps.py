@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Subquery, and_, case, exists, func, or_, s
 from sqlalchemy.orm import Session, aliased
 
 from ..models import Change, Entry
+from .chosen import chosen_steps
 from .rules import Action, Outcome, Rules, Viewer
 from .writing import Writing
 
@@ -92,24 +93,23 @@ class Undo:
         """
         applied = (Outcome.READY, Outcome.CHANGED) if changed_too else (Outcome.READY,)
         chosen = [group for group in groups if group.outcome in applied]
-        last_id = max((group.last_id for group in groups), default=0)
-        writing = Writing(dbsession, self.dialect, self.viewer, self._steps(last_id), applied)
         kinds = {(group.action, group.table) for group in chosen}
-        if any(table == "users" for _, table in kinds):
-            writing.free_emails()
-        for action, table in ORDER:
-            if (action, table) in kinds:
-                writing.run(action, table)
+        with chosen_steps(dbsession, self._steps(), applied) as steps:
+            writing = Writing(dbsession, self.dialect, self.viewer, steps)
+            if any(table == "users" for _, table in kinds):
+                writing.free_emails()
+            for action, table in ORDER:
+                if (action, table) in kinds:
+                    writing.run(action, table)
         dbsession.expire_all()
         return sum(group.number for group in chosen)
 
-    def _steps(self, last_id: int | None = None) -> Subquery:
-        """Select what becomes of each record; the changes after `last_id` are those of the undo itself."""
+    def _steps(self) -> Subquery:
+        """Select what becomes of each record, as they are now."""
         change, last = aliased(Change, name="change"), aliased(Change, name="last")
         newest = aliased(Change, name="newest")
         of_record = (newest.table_name == change.table_name, newest.record_id == change.record_id)
-        before_undo = () if last_id is None else (newest.id <= last_id,)
-        last_of_record = select(func.max(newest.id)).where(*of_record, *before_undo).scalar_subquery()
+        last_of_record = select(func.max(newest.id)).where(*of_record).scalar_subquery()
         rules = Rules(self.viewer, self.dialect, change, last)
         action = case(
             (change.after.is_(None), Action.RESTORE), (change.before.is_(None), Action.DELETE), else_=Action.CHANGE

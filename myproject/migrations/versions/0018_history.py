@@ -100,7 +100,7 @@ def downgrade() -> None:
     else:
         for table in TABLES:
             for name in ("before_insert", "insert", "id", "before_update", "update", "delete"):
-                op.execute(f"DROP TRIGGER {table}_history_{name}")
+                op.execute(f"DROP TRIGGER IF EXISTS {table}_history_{name}")
             op.execute(f"DROP TABLE {table}_history_replaced")
         op.execute("DROP VIEW history_record")
         op.execute("DROP TABLE history_open")

@@ -1,0 +1,181 @@
+"""The rules of undo in plain Python: what `myproject/history/undo` does in SQL, for the stateful test.
+
+`rows` are `{(table, id): {column: value}}`. An `entry` is `{(table, id): (before, after)}`; `before` is `None` if the
+record was added, `after` if it was deleted.
+"""
+
+import collections
+
+OWNERS = {"posts": "author_id", "saved_views": "user_id"}
+
+
+def differences(before, after):
+    """Return the entry that leads from the rows `before` to the rows `after`."""
+    changed = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
+    return {key: (before.get(key), after.get(key)) for key in changed}
+
+
+def are_unique(rows):
+    """Return whether the unique indexes accept these rows."""
+    emails = [row["email"].lower() for (table, _), row in rows.items() if table == "users" and row["email"]]
+    names = [(row["user_id"], row["name"].lower()) for (table, _), row in rows.items() if table == "saved_views"]
+    return all(len(values) == len(set(values)) for values in (emails, names))
+
+
+def are_allowed(rows):
+    """Return whether the unique indexes and the foreign keys accept these rows."""
+    owners = [row[OWNERS[table]] for (table, _), row in rows.items() if table in OWNERS]
+    return are_unique(rows) and all(("users", owner) in rows for owner in owners)
+
+
+def delete(rows, key, *, with_posts=False):
+    """Delete a row; the saved views of a user are deleted with them."""
+    rows.pop(key, None)
+    tables = ("posts", "saved_views") if with_posts else ("saved_views",)
+    if key[0] == "users":
+        owned = [other for other, row in rows.items() if other[0] in tables and row[OWNERS[other[0]]] == key[1]]
+        for other in owned:
+            del rows[other]
+
+
+class UndoModel:
+    """An undo of `entry`, or of `only` one of its records, by `viewer`, when the tables contain `rows`."""
+
+    def __init__(self, rows, entry, viewer, only=None):
+        self.rows, self.entry, self.viewer = rows, entry, viewer
+        wanted = entry if only is None else {key: change for key, change in entry.items() if self._with(only, key)}
+        self.outcomes = {key: self._outcome(key, *change) for key, change in wanted.items()}
+
+    def groups(self):
+        """Return how many records have the same table, action and outcome."""
+        return dict(
+            collections.Counter(
+                (key[0], action_of(*self.entry[key]), outcome) for key, outcome in self.outcomes.items()
+            )
+        )
+
+    def rows_after(self, *, changed_too):
+        """Return the rows after the undo."""
+        applied = ("ready", "changed") if changed_too else ("ready",)
+        rows = dict(self.rows)
+        chosen = {key: self.entry[key] for key, outcome in self.outcomes.items() if outcome in applied}
+        for key, (before, after) in chosen.items():
+            if before is not None and after is not None:
+                back = {name: before[name] for name in before if before[name] != after[name]}
+                rows[key] = {**rows[key], **back}
+            elif before is not None:
+                rows[key] = before
+        for key, (before, _after) in chosen.items():
+            if before is None:
+                delete(rows, key)
+        return rows
+
+    def _with(self, only, key):
+        if key == only:
+            return True
+        is_restored = only[0] == "users" and self._was_deleted(only[1])
+        before, after = self.entry[key]
+        return is_restored and key[0] in OWNERS and after is None and before[OWNERS[key[0]]] == only[1]
+
+    def _outcome(self, key, before, after):
+        now = self.rows.get(key)
+        # The first condition that is true tells the outcome.
+        outcomes = {
+            "same": now == before,
+            "exists": after is None and now is not None,
+            "gone": after is not None and now is None,
+            "forbidden": not self._is_permitted(key, before, after),
+            "owner_missing": before is not None and self._is_owner_missing(key, before, after),
+            "email_taken": before is not None and self._is_email_taken(key, before, after),
+            "name_taken": before is not None and self._is_name_taken(key, before, after),
+            "belongings": before is None and self._has_belongings(key),
+            "changed": now != after,
+            "ready": True,
+        }
+        return next(outcome for outcome, is_true in outcomes.items() if is_true)
+
+    def _is_permitted(self, key, before, after):
+        table, number = key
+        if table == "users":
+            return self._may_change_user(number, before, after)
+        owners = {values[OWNERS[table]] for values in (before, after) if values}
+        is_own = owners == {self.viewer.id}
+        if table == "posts":
+            return is_own or self.viewer.role != "member"
+        is_shared = any(values["for_all"] for values in (before, after) if values)
+        if self.viewer.role == "member":
+            return is_own and not is_shared
+        owner = (after or before)["user_id"]
+        with_owner = self._was_deleted(owner) if after is None else before is None and self._was_added(owner)
+        return is_own or (is_shared and self.viewer.role == "admin") or with_owner
+
+    def _may_change_user(self, number, before, after):
+        if self.viewer.role == "admin":
+            return True
+        has_same_role = bool(before and after and before["role"] == after["role"])
+        is_own = number == self.viewer.id and has_same_role and before["active"] == after["active"]
+        if self.viewer.role == "member":
+            return is_own
+        now = self.rows.get(("users", number))
+        is_admin = now is not None and now["role"] == "admin"
+        restores_member = after is None and before["role"] != "admin"
+        return is_own or (not is_admin and (has_same_role or before is None or restores_member))
+
+    def _is_owner_missing(self, key, before, after):
+        if key[0] not in OWNERS:
+            return False
+        owner = before[OWNERS[key[0]]]
+        is_given = after is None or owner != after[OWNERS[key[0]]]
+        return is_given and ("users", owner) not in self.rows and not self._was_deleted(owner)
+
+    def _is_email_taken(self, key, before, after):
+        if key[0] != "users" or before["email"] is None or (after and before["email"] == after["email"]):
+            return False
+        email = before["email"].lower()
+        holders = [holder for holder, row in self.rows.items() if holder[0] == "users" and row["email"]]
+        return any(
+            holder != key and self.rows[holder]["email"].lower() == email and not self._loses_email(holder)
+            for holder in holders
+        )
+
+    def _loses_email(self, key):
+        before, after = self.entry.get(key, (None, None))
+        if before is None:
+            return after is not None
+        return after is None or before["email"] != after["email"]
+
+    def _is_name_taken(self, key, before, after):
+        if key[0] != "saved_views":
+            return False
+        columns = ("user_id", "name")
+        if after and all(before[name] == after[name] for name in columns):
+            return False
+        names = [
+            (row["user_id"], row["name"].lower())
+            for view, row in self.rows.items()
+            if view[0] == "saved_views" and view != key
+        ]
+        return (before["user_id"], before["name"].lower()) in names
+
+    def _has_belongings(self, key):
+        if key[0] != "users":
+            return False
+        belongings = [
+            belonging
+            for belonging, row in self.rows.items()
+            if belonging[0] in OWNERS and row[OWNERS[belonging[0]]] == key[1]
+        ]
+        return any(belonging not in self.entry or self.entry[belonging][0] is not None for belonging in belongings)
+
+    def _was_deleted(self, user_id):
+        return ("users", user_id) in self.entry and self.entry["users", user_id][1] is None
+
+    def _was_added(self, user_id):
+        return ("users", user_id) in self.entry and self.entry["users", user_id][0] is None
+
+
+def action_of(before, after):
+    """Return what undoing the change does to the record."""
+    if after is None:
+        return "restore"
+    return "delete" if before is None else "change"
