@@ -24,6 +24,7 @@ from ...web.request import Request
 from ..access import entry_in_url, sees_everything
 from ..context import announce, origin_of
 from ..models import Change, Entry
+from ..showing import show_entries
 from .rules import Action, Outcome, Viewer
 from .showing import HEADINGS, REASONS, show_steps
 from .steps import Group, Undo
@@ -154,8 +155,11 @@ def named_on_page(context: EntryToUndo, request: Request, form: UndoForm) -> dic
         if outcome in form.numbers
     }
     restored = [step for step in found.get(Outcome.READY, []) if step.action == Action.RESTORE]
+    [shown] = show_entries(request, [context.entry])
     return {
         "entry": context.entry,
+        # What the entry did to the records of others is not shown to everybody.
+        "sentence": shown.sentence if context.undo.viewer.sees_everything else None,
         "steps": {outcome: show_steps(request, steps) for outcome, steps in found.items()},
         "headings": HEADINGS,
         "reasons": REASONS,
