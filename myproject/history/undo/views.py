@@ -14,6 +14,7 @@ from ...db import to_id
 from ...db.constraints import violated_constraint
 from ...users.administrators import LAST_ADMINISTRATOR
 from ...users.fields import LAST_ADMINISTRATOR_STAYS
+from ...web.events import report_act
 from ...web.flash import flash
 from ...web.form_fields import ChoiceField
 from ...web.forms import ConfirmForm, DeleteForm
@@ -142,6 +143,8 @@ def undo(context: EntryToUndo, request: Request) -> Any:
         form.notice = LAST_ADMINISTRATOR_STAYS if is_last else TAKEN_MEANWHILE
         request.response.status_int = 409
         return {"form": form, **named_on_page(context, request, form)}
+    # It may have put back roles and activities.
+    report_act(request, "undone", entry=context.entry.id)
     text = _("Undone. ${count} record was put back.") if number == 1 else _("Undone. ${count} records were put back.")
     flash(request, _(text, mapping={"count": number}))
     return HTTPSeeOther(page_after(context, request))
