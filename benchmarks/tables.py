@@ -16,6 +16,7 @@ GROWTH_LIMIT = 1.5  # from few users to many
 GROWTH_LIMITS = {"search for several words": 3}
 OVERVIEW_LIMIT = 1.5  # in multiples of the first page of the list
 MEMORY_GROWTH_LIMIT_MB = 10
+EDIT_LIMIT = 0.8  # of the requests per second of an earlier version
 UNDO_LIMIT = 2  # in multiples of the change
 
 # Groups of the operations of `lists`, by how their names begin; the first that fits counts.
@@ -66,6 +67,16 @@ def print_memory(megabytes: dict[str, tuple[float, float]], count: int) -> None:
     for kind, (early, late) in megabytes.items():
         growth = round(late - early, 1)
         row(kind, f"{early:.1f}", f"{late:.1f}", f"{growth:.1f}", verdict(growth, MEMORY_GROWTH_LIMIT_MB))
+
+
+def print_edits(seconds: dict[tuple[str, str, int], float]) -> None:
+    """Print requests per second of an earlier version and of ours, from `{(kind, version, clients): seconds}`."""
+    head("An edit through the form, requests per second", "", "before", "now", "now / before", "target")
+    for kind, count in dict.fromkeys((kind, count) for kind, _, count in seconds):
+        before, now = (1 / seconds[kind, version, count] for version in ("before", "now"))
+        ratio = round(now / before, 2)
+        target = f"≥ {EDIT_LIMIT}: {'met' if ratio >= EDIT_LIMIT else 'missed'}"
+        row(f"{kind}, clients at once: {count}", f"{before:,.0f}", f"{now:,.0f}", f"{ratio:.2f}", target)
 
 
 def print_undo(seconds: dict[tuple[str, str], tuple[float, float]], users: int) -> None:

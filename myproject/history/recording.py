@@ -184,9 +184,9 @@ POSTGRESQL_RECORDS = "".join(
 )
 # A write reads nothing of the ledger, or serializable transactions would conflict by it: the number of the entry comes
 # from the sequence, and is kept for the transaction. Only a change that was taken back is looked up, to remove it.
-# Without the first two settings, one row takes 80 ms after a change of many, whose plan PostgreSQL has kept. Without the
-# third, a change of many takes minutes after a change of one row: PostgreSQL keeps the number of rows that it expects,
-# and compares each row before with each row after.
+# Without the first two settings, one row takes 80 ms after a change of many, whose plan PostgreSQL has kept. Without
+# the third, a change of many takes minutes after a change of one row: PostgreSQL keeps the number of rows that it
+# expects, and compares each row before with each row after.
 POSTGRESQL_LEDGER = (
     f"""
     CREATE FUNCTION history_record() RETURNS trigger LANGUAGE plpgsql
