@@ -220,6 +220,7 @@ def url_without_tables(database_url, outside, tmp_path):
     return database_url
 
 
+@pytest.mark.passes_ledger_by
 @pytest.mark.parametrize(("url", "made_by"), [("database_url", "initialize_db"), ("url_without_tables", "create_all")])
 def test_the_introductions_own_code_needs_only_the_models(url, made_by, database_url, request):
     command = [sys.executable, "-c", MODELS_ALONE, request.getfixturevalue(url), made_by]

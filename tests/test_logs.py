@@ -111,6 +111,7 @@ def test_a_refusal_logs_no_path(stage, routes, written, subtests):
     assert '"refused"' in visit_all(lambda: stage(MEMBER), routes, written, subtests)
 
 
+@pytest.mark.passes_ledger_by
 def test_defects_and_a_missing_database_log_no_values(stage, routes, outside, written, subtests):
     visitor = stage(ADMINISTRATOR)
     with outside.begin() as connection:

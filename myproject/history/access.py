@@ -102,7 +102,9 @@ def is_private(request: Request, change: Change) -> bool:
 
 def undo_path(request: Request, entry: Entry, record: RecordKey | None = None) -> str | None:
     """Return the path of the page that undoes an entry, or one `record` of it; `None` if the person may not."""
-    if not request.has_permission("undo", entry):
+    # Another program may have given a record an id that no URL can name.
+    is_named = record is None or to_id(record[1]) is not None
+    if not is_named or not request.has_permission("undo", entry):
         return None
     query = {"record": "-".join(map(str, record))} if record else None
     return request.route_path("history.undo", id=entry.id, _query=query)

@@ -100,21 +100,25 @@ def title_of(table: str, values: Mapping[str, Any] | None) -> str:
 
 
 def show_value(request: Request, column: str, value: Any, people: Mapping[int, str]) -> str | Markup:
-    """Return a recorded value as pages show it; `people` are names by id."""
+    """Return a recorded value as pages show it; `people` are names by id. A program may have written any JSON."""
     if value is None or value == "":
         return "–"
     if isinstance(value, bool):
         return translate(request, _("Yes") if value else _("No"))
-    if column in PERSON_COLUMNS and isinstance(value, int):
-        return isolate(people.get(value) or translate(request, _("Deleted user")))
-    if column == "created_at":
-        moment = read_moment(value)
-        return format_moment(request, moment) if moment else str(value)
     if isinstance(value, int):
-        return format_number(request, value)
-    # A program may have written what no form accepts.
+        return show_number(request, column, value, people)
+    moment = read_moment(value) if column == "created_at" else None
+    if moment is not None:
+        return format_moment(request, moment)
     text = str(value)
     return isolate(translate(request, CHOICES.get(column, {}).get(text, text)))
+
+
+def show_number(request: Request, column: str, number: int, people: Mapping[int, str]) -> str | Markup:
+    """Return a number, or the name of the person whose id it is."""
+    if column in PERSON_COLUMNS:
+        return isolate(people.get(number) or translate(request, _("Deleted user")))
+    return format_number(request, number)
 
 
 def read_moment(value: Any) -> datetime.datetime | None:

@@ -1,7 +1,6 @@
 """Error pages: what is wrong and what to do next, in the layout of the site, without the database."""
 
 import logging
-import uuid
 from typing import Any
 
 from pyramid.config import Configurator
@@ -64,14 +63,8 @@ NOT_SAVED = _("Your changes were not saved. Copy what you still need before you 
 
 
 def includeme(config: Configurator) -> None:
-    """Answer errors by a page, and give each request an `id`, by which the log can be searched."""
-    config.add_request_method(request_id, "id", property=True)
+    """Answer errors by a page."""
     config.scan(__name__)
-
-
-def request_id(request: Request) -> str:
-    """Return the id of a request, the same for each of its attempts."""
-    return request.environ.setdefault("myproject.request_id", uuid.uuid4().hex)
 
 
 def refuse_undecodable_path(handler: Handler, registry: Registry) -> Handler:

@@ -1,6 +1,7 @@
 """The class of the requests, with the attributes that the includes add."""
 
 import datetime
+import uuid
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -73,5 +74,11 @@ Handler = Callable[[Request], Response]
 
 
 def includeme(config: Configurator) -> None:
-    """Make it the class of every request of the application."""
+    """Make it the class of every request, and give each one an `id`, by which the log can be searched."""
     config.set_request_factory(Request)
+    config.add_request_method(request_id, "id", property=True)
+
+
+def request_id(request: Request) -> str:
+    """Return the id of a request, the same for each of its attempts."""
+    return request.environ.setdefault("myproject.request_id", uuid.uuid4().hex)

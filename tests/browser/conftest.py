@@ -11,6 +11,7 @@ import sqlalchemy
 from playwright.sync_api import sync_playwright
 
 from myproject.db.base import utcnow
+from myproject.history.context import Origin, tell
 from myproject.models import Base, Change, Entry, PasswordLink, Post, SavedView, SignIn, User
 from myproject.signin.models import digest
 from tests import signed_in
@@ -126,6 +127,37 @@ def saved_views(people, outside):
     with outside.begin() as connection:
         values = [{"user_id": 0, "for_all": False, **view} for view in views]
         connection.execute(sqlalchemy.insert(SavedView), values)
+
+
+@pytest.fixture
+def history(people, saved_views, outside):
+    """Changes of several people: a role, several fields, a long text, and two people and a post that are gone."""
+    words = " ".join(f"paragraph{number}" for number in range(80))
+    changed = "title = 'Cake', body = replace(body, 'paragraph40', 'cake and tea')"
+    deleted = ["DELETE FROM users WHERE id IN (20, 21)", "DELETE FROM posts WHERE id = 2"]
+    renamed = "UPDATE users SET name = 'Ada King', age = 36, email = NULL WHERE id = 1"
+    steps = [
+        ({"actor_id": 0, "route": "users.edit", "attempts": 3}, ["UPDATE users SET role = 'editor' WHERE id = 1"]),
+        ({"actor_id": 3, "route": "users.edit"}, [renamed]),
+        ({"route": "demo"}, [f"UPDATE posts SET body = '{words}' WHERE id = 1"]),
+        ({"actor_id": 1, "route": "posts.edit"}, [f"UPDATE posts SET {changed} WHERE id = 1"]),
+        ({"actor_id": 0, "route": "users.delete"}, deleted),
+        ({"actor_id": 0, "route": "users.edit"}, ["UPDATE users SET role = 'member' WHERE id = 1"]),
+    ]
+    for origin, statements in steps:
+        with outside.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            tell(connection, Origin(request_id="0123456789abcdef" * 2, **origin))
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+            connection.commit()
+    with outside.begin() as connection:
+        # The last one puts the role back that the first one has changed.
+        first = sqlalchemy.select(sqlalchemy.func.min(Entry.id)).where(Entry.attempts == 3).scalar_subquery()
+        last = sqlalchemy.select(sqlalchemy.func.max(Entry.id)).scalar_subquery()
+        connection.execute(
+            sqlalchemy.update(Entry).where(Entry.id == last).values(undoes_id=first, route="history.undo")
+        )
 
 
 @pytest.fixture(scope="session")

@@ -108,18 +108,6 @@ PAGES = {
     "posts-delete-changed": changed_meanwhile(
         "/posts/1/delete", {}, "UPDATE posts SET body = body || '!' WHERE id = 1"
     ),
-    "history": Visit("/history"),
-    "history-filtered": Visit(
-        "/history?what=users-changed&from=2020-01-01&record=users-1&route=users.edit&to=nonsense"
-    ),
-    "history-nothing": Visit("/history?who=program&what=saved_views-deleted"),
-    "history-entry": Visit("/history", press="main .list-group-item:first-child > a"),
-    "history-of-a-user": Visit("/users/1/history"),
-    "history-as-it-was": Visit("/users/1/history?at=2020-01-01T10:00"),
-    "history-of-a-post": Visit("/posts/1/history"),
-    "history-own": Visit("/users/1/history", session=MEMBER),
-    "history-deleted": Visit("/history/deleted"),
-    "history-deleted-posts": Visit("/history/deleted?what=posts"),
     "overview": Visit("/overview"),
     "events": Visit("/history/events"),
     "events-filtered": Visit("/history/events?user=1&kind=account+changed&day=2026-11"),
@@ -161,8 +149,26 @@ EVENTS = [
         "facts": '{"role": "admin", "role_before": "member", "active": true, "active_before": false}',
     },
 ]
+HISTORY_PAGES = {
+    "history": Visit("/history"),
+    "history-filtered": Visit(
+        "/history?what=users-changed&from=2020-01-01&record=users-1&route=users.edit&to=nonsense"
+    ),
+    "history-nothing": Visit("/history?who=program&what=saved_views-deleted"),
+    "history-entry": Visit("/history?route=posts.edit", press="main .list-group-item:first-child > a"),
+    "history-entry-of-many": Visit("/history?what=users-deleted", press="main .list-group-item:first-child > a"),
+    "history-of-a-user": Visit("/users/1/history"),
+    "history-of-a-deleted-user": Visit("/users/20/history"),
+    "history-as-it-was": Visit("/users/1/history?at=2026-11-30T10:00"),
+    "history-of-a-post": Visit("/posts/1/history"),
+    "history-own": Visit("/users/1/history", session=MEMBER),
+    "history-undo": Visit("/history?route=posts.edit", press="main .list-group-item:first-child .btn"),
+    "history-deleted": Visit("/history/deleted"),
+    "history-deleted-posts": Visit("/history/deleted?what=posts"),
+}
 EMPTY_PAGES = {
     "events-empty": Visit("/history/events"),
+    "history-deleted-empty": Visit("/history/deleted"),
     "posts-empty": Visit("/posts"),
     "saved-views-empty": Visit("/users/views"),
 }
@@ -173,13 +179,9 @@ FIRST_PAGES = {
 LONG_PAGES = [
     *["/users", "/users/1", "/users/1/edit", "/users/1/delete", "/posts", "/posts/1", "/posts/1/edit"],
     *["/users/1/erase", "/users/1/password-link", "/users/1/sign-ins"],
-    *[
-        "/history/events?user=1",
-        "/users/views",
-        "/users/views/1/edit",
-        "/users/views/1/delete",
-        "/users/views/new?q=" + "W" * 400,
-    ],
+    *["/history", "/history/1", "/history/2", "/history/3", "/users/1/history", "/posts/1/history?at=2030-01-01T00:00"],
+    *["/history/events?user=1", "/history?record=users-1&route=" + "w" * 100],
+    *["/users/views", "/users/views/1/edit", "/users/views/1/delete", "/users/views/new?q=" + "W" * 400],
 ]
 
 
@@ -196,6 +198,12 @@ def events(outside):
 @pytest.mark.usefixtures("member", "saved_views", "events")
 def test_a_page_has_no_defect_in_any_window(browse, complaints, outside, name):
     in_every_window(browse, complaints, outside, name, PAGES[name])
+
+
+@pytest.mark.parametrize("name", HISTORY_PAGES)
+@pytest.mark.usefixtures("member", "history")
+def test_a_page_of_the_history_has_no_defect_in_any_window(browse, complaints, outside, name):
+    in_every_window(browse, complaints, outside, name, HISTORY_PAGES[name])
 
 
 @pytest.mark.parametrize("name", EMPTY_PAGES)

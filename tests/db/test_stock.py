@@ -325,7 +325,7 @@ def test_c7_a_subrequest_s_write_survives_the_abort_of_the_outer_request(probe, 
 
 def test_c8_the_flash_message_of_a_failed_commit_is_shown(with_places, probe, app, names):
     def view(request):
-        request.session[flash.SESSION_KEY] = ["/users", "Saved!", time.time()]
+        request.session[flash.SESSION_KEY] = ["/users", "Saved!", time.time(), "0" * 32]
         request.dbsession.add(User(name=""))
 
     probe(view, status=200).mustcontain(no="Saved!")

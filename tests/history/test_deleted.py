@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy
 
-from myproject.models import Change
+from myproject.models import Change, User
 from tests.people import add_person, browser_of
 
 from . import save, text_of
@@ -23,7 +23,17 @@ def test_deleted_people_and_posts_are_listed_with_who_deleted_them(app, make_use
     assert names(page) == ["Bob"]
     assert "Test Administrator deleted Bob" in text_of(page)
     assert names(page.click("Posts", href=r"\?what=posts")) == ["Hello"]
-    assert page.click("Bob").request.path == f"/users/{bob.id}/history"
+    assert page.click("Bob", href="/history$").request.path == f"/users/{bob.id}/history"
+
+
+def test_a_deleted_record_is_restored_from_the_list(app, make_user, rows):
+    bob = make_user("Bob")
+    save(app, f"/users/{bob.id}/delete")
+    page = app.get("/history/deleted").click("Restore")
+    assert page.request.GET["record"] == f"users-{bob.id}"
+    page.forms["record"].submit(status=303)
+    assert [user.name for user in rows(User)] == ["Bob"]
+    assert names(app.get("/history/deleted")) == []
 
 
 def test_a_record_that_is_back_is_not_listed_and_one_deleted_twice_once(app, execute_as):

@@ -79,7 +79,7 @@ def test_the_password_is_asked_for_after_the_choice(wsgi, outside, person):
 
 def test_the_pages_that_delete_and_erase_tell_themselves_apart(app, person):
     page = app.get(f"/users/{person.id}/delete")
-    page.mustcontain("Deleting removes the record together with the user's posts. It cannot be undone.")
+    page.mustcontain("It can be undone in the history, but the password is lost.")
     page = page.click("Erase permanently")
     page.mustcontain("Erasing is for a person who asks for their data to be deleted. It cannot be undone.")
     assert page.click("Delete").html.h1.text == f"Delete {NAME}?"
