@@ -89,8 +89,19 @@ def print_undo(seconds: dict[tuple[str, str], tuple[float, float]], users: int) 
 
 def print_lists(seconds: dict[str, dict[Place, float]]) -> None:
     """Print each operation among few users and many, then a summary by group, from `{operation: {place: seconds}}`."""
+    sizes = _print_operations("Lists: milliseconds of a request, by the number of users", seconds)
+    _print_groups(seconds, sizes)
+    _print_overview(seconds[OVERVIEW], seconds[FIRST_PAGE])
+
+
+def print_history(seconds: dict[str, dict[Place, float]]) -> None:
+    """Print each page of the history among few changes and many, from `{page: {place: seconds}}`."""
+    _print_operations("The history: milliseconds of a request, by the number of changes", seconds)
+
+
+def _print_operations(title: str, seconds: dict[str, dict[Place, float]]) -> dict[str, list[int]]:
+    """Print the time of each operation at both sizes, and the ratio; return the sizes by kind of database."""
     sizes = _sizes(next(iter(seconds.values())))
-    title = "Lists: milliseconds of a request, by the number of users"
     head(title, "", *(cell for kind in sizes for cell in _size_titles(kind, sizes[kind])), "target")
     for operation, times in seconds.items():
         growths = [round(times[kind, many] / times[kind, few], 2) for kind, (few, *_, many) in sizes.items()]
@@ -100,8 +111,7 @@ def print_lists(seconds: dict[str, dict[Place, float]]) -> None:
             for cell in [*(f"{times[kind, size] * 1000:.1f}" for size in both), f"{growth:.2f}"]
         ]
         row(operation, *cells, verdict(max(growths), GROWTH_LIMITS.get(group_of(operation), GROWTH_LIMIT)))
-    _print_groups(seconds, sizes)
-    _print_overview(seconds[OVERVIEW], seconds[FIRST_PAGE])
+    return sizes
 
 
 def _print_overview(overview: dict[Place, float], first_page: dict[Place, float]) -> None:
