@@ -11,6 +11,9 @@ requests.py    seconds for each request of the list and of an edit, server besid
 sessions.py    seconds for session and transaction, without a server
 memory.py      resident memory of a server process after many requests
 lists.py       seconds for every kind of list and for adding a user, among few and many users
+history.py     seconds of the pages of the history, among few and many changes
+ledger.py      fills the history with millions of changes within minutes
+edits.py       seconds for an edit, beside an earlier version
 undo.py        seconds for a change of many users, and for undoing it
 peers.py       serves ours for a comparison with other admin interfaces
 """

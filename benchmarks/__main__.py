@@ -9,10 +9,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import lists, memory, requests, sessions, tables, undo
+from . import edits, history, lists, memory, requests, sessions, tables, undo
 from .databases import SMALL_ROWS, binaries, databases
 
-PARTS = ("requests", "sessions", "memory", "lists", "undo")
+PARTS = ("requests", "sessions", "memory", "lists", "undo", "edits", "history")
 # Rounds of the undo, each of which takes minutes.
 UNDO_ROUNDS = 3
 
@@ -31,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         measure_requests(parts, options)
     if "lists" in parts:
         tables.print_lists(lists.measure(options.rows, options.rounds, options.cache))
+    if "history" in parts:
+        tables.print_history(history.measure(options.changes, options.rounds, options.cache))
+    if "edits" in parts and options.before:
+        tables.print_edits(edits.measure(options.before, options.rounds, options.batch))
     if "undo" in parts:
         rounds = min(options.rounds, UNDO_ROUNDS)
         tables.print_undo(undo.measure(options.undone, rounds, options.cache), options.undone)
@@ -59,6 +63,10 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
         default=1_000_000,
         help=f"users in the large databases (%(default)s); the small have {SMALL_ROWS:,}, or a tenth if that is fewer",
     )
+    parser.add_argument(
+        "--changes", type=int, default=1_000_000, help="changes in the large ledgers (%(default)s), a multiple of 20"
+    )
+    parser.add_argument("--before", help="an earlier version, such as v1.2, whose edits are timed beside ours")
     parser.add_argument("--undone", type=int, default=100_000, help="users whose change is undone (%(default)s)")
     parser.add_argument("--cache", type=Path, help="folder that keeps the large databases for the next run")
     parser.add_argument("--requests", type=int, default=10_000, help="requests that measure memory (%(default)s)")

@@ -11,17 +11,19 @@ from .servers import SECRET
 
 LIST_PATH = "/users"
 OVERVIEW_PATH = "/overview"
-EDIT_PATH = "/users/1/edit"
 NEW_PATH = "/users/new"
 
 
 class Client:
-    """A browser of the administrator: the session cookie, and the CSRF token of a page of the server on `port`."""
+    """A browser of the administrator, who edits `user`.
 
-    def __init__(self, port: int) -> None:
-        self.socket = _connect(port)
+    It has the session cookie, and the CSRF token of a page of the server on `port`.
+    """
+
+    def __init__(self, port: int, user: int = 1) -> None:
+        self.socket, self.edit_path = _connect(port), f"/users/{user}/edit"
         self.cookie = f"__Host-session={signed_in.cookie(SECRET)}"
-        page = self.send(self.get(EDIT_PATH), 200).decode()
+        page = self.send(self.get(self.edit_path), 200).decode()
         self.token = _field_value(page, "csrf_token")
         self.name = _field_value(page, "name").replace("&#39;", "%27").replace(" ", "+")
 
@@ -47,7 +49,7 @@ class Client:
     def posts(self, count: int) -> list[bytes]:
         """Return `count` requests that each change the user's age, with new form tokens."""
         return [
-            self._post(EDIT_PATH, f"form_token={uuid.uuid4().hex}&name={self.name}&age={20 + number % 2}")
+            self._post(self.edit_path, f"form_token={uuid.uuid4().hex}&name={self.name}&age={20 + number % 2}")
             for number in range(count)
         ]
 

@@ -44,13 +44,26 @@ def databases(journal: str) -> Iterator[Makers]:
         yield makers
 
 
+def make_users(url: str, rows: int) -> None:
+    """Migrate the database of `url`, and add `rows` users and the administrator who signs in."""
+    with mock.patch.dict(os.environ, DATABASE_URL=url):
+        initialize_db.upgrade(str(ROOT / "development.ini"))
+    signed_in.add_administrator(url)
+    fill(url, people(rows))
+
+
 @contextlib.contextmanager
 def large_databases(
-    sizes: Sequence[int], cache: Path | None = None, kinds: Sequence[str] = ("SQLite", "PostgreSQL")
+    sizes: Sequence[int],
+    cache: Path | None = None,
+    kinds: Sequence[str] = ("SQLite", "PostgreSQL"),
+    *,
+    name: str = "users",
+    make: Callable[[str, int], None] = make_users,
 ) -> Iterator[dict[tuple[str, int], str]]:
-    """Yield `{(kind, size): URL}` of databases with `size` users each and the administrator who signs in.
+    """Yield `{(kind, size): URL}` of databases of these sizes, each filled by `make(url, size)`.
 
-    They are in the folder `cache`, which keeps them for the next run, or in a temporary one.
+    They are in the folder `cache`, which keeps them under `name` for the next run, or in a temporary one.
     """
     with contextlib.ExitStack() as stack:
         if cache is None:
@@ -61,18 +74,18 @@ def large_databases(
         urls: dict[tuple[str, int], str] = {}
         if "SQLite" in kinds:
             folder.mkdir(parents=True, exist_ok=True)
-            urls |= {("SQLite", size): _large_sqlite(folder, size) for size in sizes}
+            urls |= {("SQLite", size): _large_sqlite(folder, name, size, make) for size in sizes}
         if "PostgreSQL" in kinds and binaries():
             cluster = folder / "postgresql"
             cluster.mkdir(parents=True, exist_ok=True)
             server = stack.enter_context(running_server(cluster, **LARGE_SERVER_SETTINGS))
-            urls |= {("PostgreSQL", size): _large_postgresql(server, size) for size in sizes}
+            urls |= {("PostgreSQL", size): _large_postgresql(server, name, size, make) for size in sizes}
         yield urls
 
 
 def _sqlite(folder: Path, journal: str) -> Callable[[str], str]:
     filled = folder / "filled.sqlite"
-    _make(f"sqlite:///{filled}", SMALL_ROWS)
+    make_users(f"sqlite:///{filled}", SMALL_ROWS)
     with contextlib.closing(sqlite3.connect(filled)) as connection:
         connection.execute(f"PRAGMA journal_mode = {journal}")
     return lambda name: f"sqlite:///{shutil.copy(filled, folder / f'{name}.sqlite')}"
@@ -80,7 +93,7 @@ def _sqlite(folder: Path, journal: str) -> Callable[[str], str]:
 
 def _postgresql(server: Any) -> Callable[[str], str]:
     server.execute("CREATE DATABASE filled")
-    _make(server.url("filled"), SMALL_ROWS)
+    make_users(server.url("filled"), SMALL_ROWS)
 
     def copy(name: str) -> str:
         server.execute(f"CREATE DATABASE {name} TEMPLATE filled")
@@ -89,30 +102,23 @@ def _postgresql(server: Any) -> Callable[[str], str]:
     return copy
 
 
-def _large_sqlite(folder: Path, rows: int) -> str:
-    path, unfinished = folder / f"users_{rows}.sqlite", folder / "unfinished.sqlite"
+def _large_sqlite(folder: Path, name: str, size: int, make: Callable[[str, int], None]) -> str:
+    path, unfinished = folder / f"{name}_{size}.sqlite", folder / "unfinished.sqlite"
     if not path.exists():
         for leftover in folder.glob("unfinished.sqlite*"):
             leftover.unlink()
-        _make(f"sqlite:///{unfinished}", rows)
+        make(f"sqlite:///{unfinished}", size)
         unfinished.rename(path)
     return f"sqlite:///{path}"
 
 
-def _large_postgresql(server: Any, rows: int) -> str:
-    url = str(server.url(f"users_{rows}"))
+def _large_postgresql(server: Any, name: str, size: int, make: Callable[[str, int], None]) -> str:
+    url = str(server.url(f"{name}_{size}"))
     try:
         sqlalchemy.create_engine(url, poolclass=NullPool).connect().close()
     except sqlalchemy.exc.OperationalError:
         server.execute("DROP DATABASE IF EXISTS unfinished")
         server.execute("CREATE DATABASE unfinished")
-        _make(server.url("unfinished"), rows)
-        server.execute(f"ALTER DATABASE unfinished RENAME TO users_{rows}")
+        make(server.url("unfinished"), size)
+        server.execute(f"ALTER DATABASE unfinished RENAME TO {name}_{size}")
     return url
-
-
-def _make(url: str, rows: int) -> None:
-    with mock.patch.dict(os.environ, DATABASE_URL=url):
-        initialize_db.upgrade(str(ROOT / "development.ini"))
-    signed_in.add_administrator(url)
-    fill(url, people(rows))

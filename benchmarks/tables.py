@@ -16,6 +16,7 @@ GROWTH_LIMIT = 1.5  # from few users to many
 GROWTH_LIMITS = {"search for several words": 3}
 OVERVIEW_LIMIT = 1.5  # in multiples of the first page of the list
 MEMORY_GROWTH_LIMIT_MB = 10
+EDIT_LIMIT = 0.8  # of the requests per second of an earlier version
 UNDO_LIMIT = 2  # in multiples of the change
 
 # Groups of the operations of `lists`, by how their names begin; the first that fits counts.
@@ -68,6 +69,16 @@ def print_memory(megabytes: dict[str, tuple[float, float]], count: int) -> None:
         row(kind, f"{early:.1f}", f"{late:.1f}", f"{growth:.1f}", verdict(growth, MEMORY_GROWTH_LIMIT_MB))
 
 
+def print_edits(seconds: dict[tuple[str, str, int], float]) -> None:
+    """Print requests per second of an earlier version and of ours, from `{(kind, version, clients): seconds}`."""
+    head("An edit through the form, requests per second", "", "before", "now", "now / before", "target")
+    for kind, count in dict.fromkeys((kind, count) for kind, _, count in seconds):
+        before, now = (1 / seconds[kind, version, count] for version in ("before", "now"))
+        ratio = round(now / before, 2)
+        target = f"≥ {EDIT_LIMIT}: {'met' if ratio >= EDIT_LIMIT else 'missed'}"
+        row(f"{kind}, clients at once: {count}", f"{before:,.0f}", f"{now:,.0f}", f"{ratio:.2f}", target)
+
+
 def print_undo(seconds: dict[tuple[str, str], tuple[float, float]], users: int) -> None:
     """Print how long changes of many users and their undos take, from `{(change, kind of database): (both)}`."""
     head(f"Undo of {users:,} records, seconds", "", "change", "undo", "ratio", "target")
@@ -78,8 +89,19 @@ def print_undo(seconds: dict[tuple[str, str], tuple[float, float]], users: int) 
 
 def print_lists(seconds: dict[str, dict[Place, float]]) -> None:
     """Print each operation among few users and many, then a summary by group, from `{operation: {place: seconds}}`."""
+    sizes = _print_operations("Lists: milliseconds of a request, by the number of users", seconds)
+    _print_groups(seconds, sizes)
+    _print_overview(seconds[OVERVIEW], seconds[FIRST_PAGE])
+
+
+def print_history(seconds: dict[str, dict[Place, float]]) -> None:
+    """Print each page of the history among few changes and many, from `{page: {place: seconds}}`."""
+    _print_operations("The history: milliseconds of a request, by the number of changes", seconds)
+
+
+def _print_operations(title: str, seconds: dict[str, dict[Place, float]]) -> dict[str, list[int]]:
+    """Print the time of each operation at both sizes, and the ratio; return the sizes by kind of database."""
     sizes = _sizes(next(iter(seconds.values())))
-    title = "Lists: milliseconds of a request, by the number of users"
     head(title, "", *(cell for kind in sizes for cell in _size_titles(kind, sizes[kind])), "target")
     for operation, times in seconds.items():
         growths = [round(times[kind, many] / times[kind, few], 2) for kind, (few, *_, many) in sizes.items()]
@@ -89,8 +111,7 @@ def print_lists(seconds: dict[str, dict[Place, float]]) -> None:
             for cell in [*(f"{times[kind, size] * 1000:.1f}" for size in both), f"{growth:.2f}"]
         ]
         row(operation, *cells, verdict(max(growths), GROWTH_LIMITS.get(group_of(operation), GROWTH_LIMIT)))
-    _print_groups(seconds, sizes)
-    _print_overview(seconds[OVERVIEW], seconds[FIRST_PAGE])
+    return sizes
 
 
 def _print_overview(overview: dict[Place, float], first_page: dict[Place, float]) -> None:

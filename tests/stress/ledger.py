@@ -56,9 +56,14 @@ def new_token():
     return uuid.uuid4().hex
 
 
+def done_of(writes, receipts):
+    """Return the writes that the database has to contain: the acknowledged ones, and those that left a receipt."""
+    return [w for w in writes if w.answer == ACKNOWLEDGED or (w.answer == UNSETTLED and w.receipt in receipts)]
+
+
 def violations(writes, rows, receipts):
     """Return a sentence for each contradiction between `writes` and the stored `rows` of users and `receipts`."""
-    done = [w for w in writes if w.answer == ACKNOWLEDGED or (w.answer == UNSETTLED and w.receipt in receipts)]
+    done = done_of(writes, receipts)
     return [*_contradicting_receipts(writes, done, receipts), *_contradicting_rows(writes, done, rows)]
 
 

@@ -18,9 +18,11 @@ from myproject.models import User
 from myproject.scripts import initialize_db
 from myproject.web.receipts import Receipt
 from tests import signed_in
+from tests.history.replay import Replay
 
 from .clients import Person
-from .ledger import Ledger, counts, violations
+from .history import contradicting_history, read_changes
+from .ledger import Ledger, counts, done_of, violations
 from .servers import OURS, ROOT, SECRET, STOCK, Server
 
 SERVERS = 2
@@ -42,18 +44,21 @@ class Outcome:
     writes: list
     rows: list
     receipts: set
+    changes: list  # of the history
     errors: list  # of the clients, such as one that never got an answer
 
     @property
     def violations(self):
         """A sentence for each contradiction between the ledger and the database."""
         cut_off = [f"{self.cut_off} requests were cut off by graceful restarts"] if self.cut_off else []
-        return [*self.errors, *cut_off, *violations(self.writes, self.rows, self.receipts)]
+        history = contradicting_history(done_of(self.writes, self.receipts), self.changes)
+        return [*self.errors, *cut_off, *violations(self.writes, self.rows, self.receipts), *history]
 
     @property
     def counts(self):
         """`{label: number}` for the printed table."""
         stored = {"users at the end": len(self.rows), "receipts at the end": len(self.receipts)}
+        stored["changes in the history"] = len(self.changes)
         blows = {
             "servers killed": self.kills,
             "databases crashed": self.crashes,
@@ -72,6 +77,7 @@ def run(url, *, kills, seconds, clients, restarts=0, crash=None, crashes=0, stoc
     with mock.patch.dict(os.environ, DATABASE_URL=url), contextlib.redirect_stderr(io.StringIO()):
         initialize_db.upgrade(ROOT / "development.ini")
     signed_in.add_administrator(url)
+    replay = Replay(url)
     rng, ledger = random.Random(seed), Ledger()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="myproject-stress-")))
@@ -94,7 +100,9 @@ def run(url, *, kills, seconds, clients, restarts=0, crash=None, crashes=0, stoc
         seconds = time.monotonic() - started
     crashed = struck.count(crash)
     killed = len(struck) - crashed
-    return Outcome(seconds, killed, crashed, restarts, cut_off, ledger.writes, *_stored(url), errors)
+    errors += _contradicting_replay(replay)
+    stored = _stored(url, replay.last_id)
+    return Outcome(seconds, killed, crashed, restarts, cut_off, ledger.writes, *stored, errors)
 
 
 @contextlib.contextmanager
@@ -161,8 +169,17 @@ def _cut_off(browsers):
     return sum(browser.cut_off for browser in browsers)
 
 
-def _stored(url):
-    """Return the users and the tokens of the receipts, read by a plain engine.
+def _contradicting_replay(replay):
+    """Return a sentence if the changes of the history do not lead from the rows before the storm to those after it."""
+    try:
+        replay.check()
+    except AssertionError as error:
+        return [f"the history does not lead to the rows: {error}"]
+    return []
+
+
+def _stored(url, last_change_id):
+    """Return the users, the tokens of the receipts, and the changes after the last one, read by a plain engine.
 
     Without the administrator as whom all clients are signed in, who is not in the ledger.
     """
@@ -171,5 +188,6 @@ def _stored(url):
         columns = (User.id, User.name, User.email, User.age, User.version)
         rows = connection.execute(sqlalchemy.select(*columns).where(User.id > 0)).all()
         receipts = set(connection.scalars(sqlalchemy.select(Receipt.token)))
+        changes = read_changes(connection, last_change_id)
     engine.dispose()
-    return rows, receipts
+    return rows, receipts, changes

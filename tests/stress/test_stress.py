@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from .ledger import ACKNOWLEDGED, ADD, DELETE, EDIT, REFUSED, UNSETTLED, Ledger, values_of, violations
+from .history import contradicting_history
+from .ledger import ACKNOWLEDGED, ADD, DELETE, EDIT, REFUSED, UNSETTLED, Ledger, done_of, values_of, violations
 from .storm import run
 
 ADDED, EDITED = f"{1:032x}", f"{2:032x}"
@@ -126,3 +127,47 @@ def test_a_partially_written_row_is_noticed(half, story):
 def test_a_version_without_an_edit_is_noticed(story):
     story.rows = [row(EDITED, version=3)]
     assert "has version 3, and 1 edits" in found(story)
+
+
+@pytest.fixture
+def recorded():
+    """The changes of the two forms of `story` that were done."""
+    before = {"name": values_of(ADDED)["name"]}
+    after = {"name": values_of(EDITED)["name"]}
+    origin = {"record_id": 7, "actor_id": 0}
+    return [
+        SimpleNamespace(before=None, after=before, route="users.new", request_id="a", **origin),
+        SimpleNamespace(before=before, after=after, route="users.edit", request_id="b", **origin),
+    ]
+
+
+def found_in_history(story, changes):
+    return " ".join(contradicting_history(done_of(story.writes, story.receipts), changes))
+
+
+def test_a_matching_history_has_no_violations(story, recorded):
+    assert found_in_history(story, recorded) == ""
+
+
+def test_a_form_without_an_entry_is_noticed(story, recorded):
+    assert "done, but not in the history" in found_in_history(story, recorded[:1])
+
+
+def test_an_entry_of_a_refused_form_is_noticed(story, recorded):
+    refused = {**vars(recorded[0]), "after": {"name": values_of(f"{3:032x}")["name"]}, "request_id": "c"}
+    assert "in the history, but not done" in found_in_history(story, [*recorded, SimpleNamespace(**refused)])
+
+
+def test_a_form_with_two_entries_is_noticed(story, recorded):
+    assert "2 times in the history" in found_in_history(story, [*recorded, recorded[0]])
+
+
+@pytest.mark.parametrize("wrong", [{"actor_id": 1}, {"actor_id": None}, {"route": None}, {"route": "users.new"}])
+def test_an_entry_of_another_person_or_page_is_noticed(wrong, story, recorded):
+    vars(recorded[1]).update(wrong)
+    assert "of another person or page" in found_in_history(story, recorded)
+
+
+def test_two_forms_in_one_request_are_noticed(story, recorded):
+    recorded[1].request_id = "a"
+    assert "2 changes of the request a" in found_in_history(story, recorded)
