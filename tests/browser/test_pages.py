@@ -162,7 +162,7 @@ HISTORY_PAGES = {
     "history-as-it-was": Visit("/users/1/history?at=2026-11-30T10:00"),
     "history-of-a-post": Visit("/posts/1/history"),
     "history-own": Visit("/users/1/history", session=MEMBER),
-    "history-undo": Visit("/history?route=posts.edit", press="main .list-group-item:first-child .btn"),
+    "history-undo": Visit("/posts/1/history", press="main a[href*=undo] >> nth=0"),
     "history-deleted": Visit("/history/deleted"),
     "history-deleted-posts": Visit("/history/deleted?what=posts"),
 }

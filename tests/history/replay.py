@@ -1,7 +1,10 @@
 """Replays the ledger: the recorded rows of one moment, with the changes since, have to be those of a later moment."""
 
+import contextlib
 import json
+import sqlite3
 
+import psycopg
 import sqlalchemy
 
 from myproject.history.recording import RECORDED, json_of, recorded_columns
@@ -9,13 +12,22 @@ from myproject.history.recording import RECORDED, json_of, recorded_columns
 TABLES = {model.__tablename__: recorded_columns(model) for model in RECORDED}
 
 
+def connected(url):
+    """Return a context with a connection of the driver, which SQLAlchemy would take longer to make; it is closed."""
+    url = sqlalchemy.make_url(url)
+    if url.get_backend_name() == "sqlite":
+        return contextlib.closing(sqlite3.connect(url.database))
+    conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(conninfo, options="-c timezone=UTC")
+
+
 def recorded_rows(connection):
     """Return the recorded values of all rows, by table and id; read without the models."""
     rows = {}
     for table, columns in TABLES.items():
-        values = f"to_jsonb({table})" if connection.dialect.name == "postgresql" else json_of("", columns)
-        for record_id, found in connection.exec_driver_sql(f"SELECT id, {values} FROM {table}"):
-            record = json.loads(found) if isinstance(found, str) else found
+        values = json_of("", columns) if isinstance(connection, sqlite3.Connection) else f"to_jsonb({table})"
+        for record_id, found in connection.execute(f"SELECT id, {values} FROM {table}"):
+            record = _values(found)
             rows[table, record_id] = {name: record[name] for name in columns}
     return rows
 
@@ -23,7 +35,7 @@ def recorded_rows(connection):
 def changes_since(connection, last_id):
     """Return (table, id, before, after) of the changes after the one with the id `last_id`, the first one first."""
     query = "SELECT table_name, record_id, before, after FROM history_changes WHERE id > {} ORDER BY id"
-    rows = connection.exec_driver_sql(query.format(last_id)).all()
+    rows = connection.execute(query.format(last_id)).fetchall()
     return [(table, number, _values(before), _values(after)) for table, number, before, after in rows]
 
 
@@ -57,27 +69,20 @@ class Replay:
 
     def __init__(self, url):
         """Read the rows of the database of `url`."""
-        self.engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
-        with self.engine.connect() as connection:
-            self._use_utc(connection)
+        self.url = url
+        with connected(url) as connection:
             self.start = recorded_rows(connection)
-            query = "SELECT coalesce(max(id), 0) FROM history_changes"
-            self.last_id = connection.exec_driver_sql(query).scalar_one()
+            [self.last_id] = connection.execute("SELECT coalesce(max(id), 0) FROM history_changes").fetchone()
 
     def check(self):
         """Fail unless the changes since the start lead from the rows of the start to those of now, and back.
 
         Of the records of erased people, the ledger tells nothing any more.
         """
-        with self.engine.connect() as connection:
-            self._use_utc(connection)
+        with connected(self.url) as connection:
             now, changes = recorded_rows(connection), changes_since(connection, self.last_id)
         erased = {(table, number) for table, number, before, after in changes if {} in (before, after)}
         changes = [change for change in changes if change[:2] not in erased]
         now, start = ({key: rows[key] for key in rows.keys() - erased} for rows in (now, self.start))
         assert apply_changes(start, changes) == now
         assert revert_changes(now, changes) == start
-
-    def _use_utc(self, connection):
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET TIME ZONE 'UTC'")

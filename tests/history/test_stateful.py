@@ -17,7 +17,7 @@ from myproject.history.undo.steps import Undo
 from myproject.models import Base, Entry, Post, SavedView, User
 
 from . import model
-from .replay import Replay, recorded_rows
+from .replay import Replay, connected, recorded_rows
 from .telling import told
 
 SETTINGS = settings(max_examples=20, stateful_step_count=20, derandomize=True)
@@ -151,7 +151,7 @@ class World:
 
     def stored(self):
         """Return the rows of the tables, without the administrator's and without when they were created."""
-        with self.engine.connect() as connection:
+        with connected(self.url) as connection:
             return {key: without_moment(row) for key, row in recorded_rows(connection).items() if key[1] > 0}
 
     def write(self, session, rows, way, table, number, values):
