@@ -11,7 +11,7 @@ from ...posts.models import Post
 from ...users.models import User
 from ...users.saved_views.models import SavedView, name_key
 from ..models import Change
-from .values import is_erased, table_of, value_of
+from .values import is_erased, is_missing, table_of, value_of
 
 
 class Outcome(enum.StrEnum):
@@ -179,7 +179,7 @@ class Rules:
                     added.entry_id == self.change.entry_id,
                     added.table_name == model.__tablename__,
                     added.record_id == model.id,
-                    added.before.is_(None),
+                    is_missing(added.before),
                 )
                 .correlate(model, self.change)
             )
@@ -197,7 +197,7 @@ class Rules:
             user.entry_id == self.change.entry_id,
             user.table_name == "users",
             user.record_id == user_id,
-            getattr(user, missing).is_(None),
+            is_missing(getattr(user, missing)),
         )
 
     def _is(self, table: str) -> ColumnElement[bool]:
