@@ -18,8 +18,8 @@ from transaction import TransactionManager
 from ..db.session import SAFE_METHODS
 from ..web.request import Request
 
-# In the data of a transaction of the transaction manager.
-ANNOUNCED = "history"
+# In the data of a transaction of the transaction manager: its Origin, and the connection that it has taken.
+ANNOUNCED, CONNECTION = "history_origin", "history_connection"
 # In `Connection.info`, while SQLite's database has the row of the open transaction.
 IS_OPEN = "history_is_open"
 
@@ -74,10 +74,6 @@ def announce(tm: TransactionManager, origin: Origin) -> None:
     connection = transaction.extension.get(CONNECTION)
     if connection is not None:
         tell(connection, origin)
-
-
-# In the data of a transaction: the connection on which it has begun to use the database.
-CONNECTION = "history_connection"
 
 
 @event.listens_for(Session, "after_begin")

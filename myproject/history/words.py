@@ -73,7 +73,8 @@ ERASED = _("changed data that was permanently erased later")
 def tell_entry(request: Request, entry: Entry, deeds: Sequence[Deed], people: Mapping[int, str]) -> Markup:
     """Return the sentence who did the `deeds` of an entry, as HTML; `people` are names by id."""
     parts = [tell_deed(request, deed, people) for deed in deeds]
-    listed = Markup(format_list(parts, locale=request.locale_name)) if parts else Markup("–")
+    # The parts are HTML, and Babel joins them by commas and words.
+    listed = Markup(format_list(parts, locale=request.locale_name)) if parts else Markup("–")  # nosec B704
     return tell_who(request, entry, listed, people)
 
 
@@ -149,4 +150,5 @@ def text_for_field(table: str, column: str, before: Any, after: Any) -> Translat
 def fill_in(request: Request, text: TranslationString, **values: Any) -> Markup:
     """Return the translated `text` as HTML, with `values` in place of its `${names}`, escaped unless they are HTML."""
     translated = escape(translate(request, text))
-    return Markup(re.sub(r"\$\{(\w+)\}", lambda match: escape(values[match[1]]), translated))
+    # The text is escaped, and so is each value.
+    return Markup(re.sub(r"\$\{(\w+)\}", lambda match: escape(values[match[1]]), translated))  # nosec B704

@@ -1,9 +1,10 @@
 """The page that asks before an undo, and the link to it in the message after each action."""
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
-from myproject.models import Entry, Post, User
+from myproject.models import Entry, Post, SecurityEvent, User
 from tests.people import add_person, browser_of, token_of
 from tests.signed_in import PASSWORD
 
@@ -46,6 +47,13 @@ def test_an_edit_is_undone_from_its_message_and_redone(edit, make_user, rows):
     page.mustcontain("Undone. 1 record was put back.")
     undo(page)
     assert [(row.name, row.age) for row in rows(User)] == [("Bob", None)]
+
+
+def test_an_undo_is_a_security_event(edit, make_user, outside):
+    undo(edit(make_user(name="Ada"), age="36"))
+    with Session(outside) as session:
+        events = session.scalars(select(SecurityEvent).where(SecurityEvent.kind == "undone")).all()
+        assert [(event.actor_id, event.load_facts().keys()) for event in events] == [(0, {"entry"})]
 
 
 def test_the_page_shows_what_each_field_becomes(edit, make_user):

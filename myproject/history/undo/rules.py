@@ -4,14 +4,14 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, false, func, not_, or_, true
+from sqlalchemy import ColumnElement, and_, case, exists, false, func, not_, or_, select, true
 from sqlalchemy.orm import aliased
 
 from ...posts.models import Post
 from ...users.models import User
 from ...users.saved_views.models import SavedView, name_key
 from ..models import Change
-from .values import is_erased, is_missing, table_of, value_of
+from .values import is_erased, table_of, value_of
 
 
 class Outcome(enum.StrEnum):
@@ -132,7 +132,7 @@ class Rules:
     def _misses(self, table: str, owner: str) -> ColumnElement[bool]:
         owner_id = self._before(table, owner)
         is_given = owner_id.is_distinct_from(self._after(table, owner))
-        is_there = or_(exists().where(User.id == owner_id), self._exists_with(owner_id, aliased(Change), "after"))
+        is_there = or_(exists().where(User.id == owner_id), self._in_entry("users", owner_id, "after"))
         return and_(self._is(table), is_given, not_(is_there))
 
     def is_email_taken(self) -> ColumnElement[bool]:
@@ -172,33 +172,28 @@ class Rules:
         """Return whether a user who would be deleted has a post or a saved view that the entry has not added."""
         found = []
         for model, owner in ((Post, Post.author_id), (SavedView, SavedView.user_id)):
-            added = aliased(Change)
-            is_added = (
-                exists()
-                .where(
-                    added.entry_id == self.change.entry_id,
-                    added.table_name == model.__tablename__,
-                    added.record_id == model.id,
-                    is_missing(added.before),
-                )
-                .correlate(model, self.change)
-            )
+            is_added = self._in_entry(model.__tablename__, model.id, "before", correlate=model)
             found.append(exists().where(owner == self.change.record_id, not_(is_added)))
         return and_(self._is("users"), or_(*found))
 
     def _with_owner(self) -> ColumnElement[bool]:
         """Return whether the user of a saved view was deleted, or added, by the same entry."""
-        deleted = self._exists_with(self.change.owner_id, aliased(Change), "after")
-        added = self._exists_with(self.change.owner_id, aliased(Change), "before")
+        deleted = self._in_entry("users", self.change.owner_id, "after")
+        added = self._in_entry("users", self.change.owner_id, "before")
         return or_(and_(self.change.after.is_(None), deleted), and_(self.change.before.is_(None), added))
 
-    def _exists_with(self, user_id: Any, user: Any, missing: str) -> ColumnElement[bool]:
-        return exists().where(
-            user.entry_id == self.change.entry_id,
-            user.table_name == "users",
-            user.record_id == user_id,
-            is_missing(getattr(user, missing)),
+    def _in_entry(self, table: str, record_id: Any, missing: str, correlate: Any = None) -> ColumnElement[bool]:
+        """Return whether the entry has added this record (`before` is missing), or deleted it (`after`).
+
+        The change is found by its record, and looked at then: the databases would rather read all changes of the entry
+        that have added or deleted something, for each record again.
+        """
+        other = aliased(Change)
+        found = select(getattr(other, missing).is_(None)).where(
+            other.entry_id == self.change.entry_id, other.table_name == table, other.record_id == record_id
         )
+        outer = [self.change] if correlate is None else [self.change, correlate]
+        return func.coalesce(found.correlate(*outer).scalar_subquery(), false())
 
     def _is(self, table: str) -> ColumnElement[bool]:
         return self.change.table_name == table

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session, aliased
 from ..models import Change, Entry
 from .chosen import chosen_steps
 from .rules import Action, Outcome, Rules, Viewer
-from .values import is_missing
 from .writing import Writing
 
 # A user is there before what belongs to them, and goes after it.
@@ -142,6 +141,6 @@ class Undo:
             user.entry_id == self.entry_id,
             user.table_name == "users",
             user.record_id == record_id,
-            is_missing(user.after),
+            user.after.is_(None),
         )
         return (*visible, or_(wanted, and_(change.owner_id == record_id, change.after.is_(None), user_deleted)))

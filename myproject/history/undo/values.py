@@ -20,14 +20,6 @@ def is_erased(change: Any) -> ColumnElement[bool]:
     return or_(cast(change.before, Text) == "{}", cast(change.after, Text) == "{}")
 
 
-def is_missing(values: Any) -> ColumnElement[bool]:
-    """Return whether a change that is looked up by its record has no such `values`, its JSON before or after.
-
-    `values IS NULL` would let PostgreSQL choose the index of kinds, which does not have the record.
-    """
-    return cast(values, Text).is_(None)
-
-
 def value_of(dialect: str, values: Any, column: Any) -> ColumnElement[Any]:
     """Return the value of `column` in `values`, a JSON column, as SQL of the column's type; NULL if it has none."""
     if dialect == "sqlite":

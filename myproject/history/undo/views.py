@@ -14,6 +14,7 @@ from ...db import to_id
 from ...db.constraints import violated_constraint
 from ...users.administrators import LAST_ADMINISTRATOR
 from ...users.fields import LAST_ADMINISTRATOR_STAYS
+from ...web.events import report_act
 from ...web.flash import flash
 from ...web.form_fields import ChoiceField
 from ...web.forms import ConfirmForm, DeleteForm
@@ -24,6 +25,7 @@ from ...web.request import Request
 from ..access import entry_in_url, sees_everything
 from ..context import announce, origin_of
 from ..models import Change, Entry
+from ..showing import show_entries
 from .rules import Action, Outcome, Viewer
 from .showing import HEADINGS, REASONS, show_steps
 from .steps import Group, Undo
@@ -141,6 +143,8 @@ def undo(context: EntryToUndo, request: Request) -> Any:
         form.notice = LAST_ADMINISTRATOR_STAYS if is_last else TAKEN_MEANWHILE
         request.response.status_int = 409
         return {"form": form, **named_on_page(context, request, form)}
+    # It may have put back roles and activities.
+    report_act(request, "undone", entry=context.entry.id)
     text = _("Undone. ${count} record was put back.") if number == 1 else _("Undone. ${count} records were put back.")
     flash(request, _(text, mapping={"count": number}))
     return HTTPSeeOther(page_after(context, request))
@@ -154,8 +158,11 @@ def named_on_page(context: EntryToUndo, request: Request, form: UndoForm) -> dic
         if outcome in form.numbers
     }
     restored = [step for step in found.get(Outcome.READY, []) if step.action == Action.RESTORE]
+    [shown] = show_entries(request, [context.entry])
     return {
         "entry": context.entry,
+        # What the entry did to the records of others is not shown to everybody.
+        "sentence": shown.sentence if context.undo.viewer.sees_everything else None,
         "steps": {outcome: show_steps(request, steps) for outcome, steps in found.items()},
         "headings": HEADINGS,
         "reasons": REASONS,
