@@ -83,7 +83,7 @@ def upgrade() -> None:
     }.items():
         for names in indexes:
             op.create_index(op.f(f"ix_{table}_{'_'.join(names)}"), table, names)
-    kind: list[Any] = ["table_name", sa.column("after").is_(None), sa.column("before").is_(None), "entry_id"]
+    kind: list[Any] = [sa.column("after").is_(None), sa.column("before").is_(None), "table_name", "entry_id"]
     op.create_index("ix_history_changes_kind", "history_changes", kind)
     dialect = op.get_context().dialect.name
     for statement in ledger_statements(dialect):
