@@ -105,7 +105,7 @@ def tell_deed(request: Request, deed: Deed, people: Mapping[int, str]) -> Markup
         return fill_in(request, PRIVATE[deed.kind.verb])
     # A changed record by its name before: “renamed Bob to Robert”.
     name = title_of(change.table_name, change.before or change.after)
-    if not name:
+    if not name or {} in (change.before, change.after):
         return fill_in(request, ERASED)
     text, values = tell_fields(request, change, people) if deed.kind.verb == CHANGED else (ONE[deed.kind], {})
     return fill_in(request, text, name=isolate(name), **values)

@@ -21,6 +21,8 @@ from . import explained, read_ini, refuse_older_database
 ROWS_PER_STEP = 1000
 # Between two steps, others who wait for SQLite's write lock get it.
 PAUSE_SECONDS = 0.1
+# The site goes on writing meanwhile: a step that loses to a request, or waits for too long, is tried again.
+TRIES_PER_STEP = 10
 
 
 class Part(NamedTuple):
@@ -64,8 +66,10 @@ def prune(factory: sessionmaker[Session], part: Part, settings: Mapping[str, Any
     older_than = utcnow() - datetime.timedelta(days=days)
     total, deleted = 0, 1
     while deleted:
-        with transaction.manager:
-            deleted = part.prune(get_tm_session(factory, transaction.manager), older_than, ROWS_PER_STEP)
+        deleted = transaction.manager.run(
+            lambda: part.prune(get_tm_session(factory, transaction.manager), older_than, ROWS_PER_STEP),
+            tries=TRIES_PER_STEP,
+        )
         total += deleted
         time.sleep(PAUSE_SECONDS)
     return f"Older than {days} days ({part.setting}): {total} {part.name} were deleted."

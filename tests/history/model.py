@@ -43,6 +43,7 @@ class UndoModel:
 
     def __init__(self, rows, entry, viewer, only=None):
         self.rows, self.entry, self.viewer = rows, entry, viewer
+        self.has_users = only is None or only[0] == "users"
         wanted = entry if only is None else {key: change for key, change in entry.items() if self._with(only, key)}
         self.outcomes = {key: self._outcome(key, *change) for key, change in wanted.items()}
 
@@ -73,9 +74,11 @@ class UndoModel:
     def _with(self, only, key):
         if key == only:
             return True
-        is_restored = only[0] == "users" and self._was_deleted(only[1])
-        before, after = self.entry[key]
-        return is_restored and key[0] in OWNERS and after is None and before[OWNERS[key[0]]] == only[1]
+        if only[0] != "users" or key[0] not in OWNERS or only not in self.entry:
+            return False
+        (before, after), of_user = self.entry[key], self.entry[only]
+        with_user = any(side is None and whole is None for side, whole in zip((before, after), of_user, strict=True))
+        return with_user and (after or before)[OWNERS[key[0]]] == only[1]
 
     def _outcome(self, key, before, after):
         now = self.rows.get(key)
@@ -89,7 +92,7 @@ class UndoModel:
             "email_taken": before is not None and self._is_email_taken(key, before, after),
             "name_taken": before is not None and self._is_name_taken(key, before, after),
             "belongings": before is None and self._has_belongings(key),
-            "changed": now != after,
+            "changed": now != after or (before is None and self._is_changed_with_user(key, after)),
             "ready": True,
         }
         return next(outcome for outcome, is_true in outcomes.items() if is_true)
@@ -98,15 +101,17 @@ class UndoModel:
         table, number = key
         if table == "users":
             return self._may_change_user(number, before, after)
-        owners = {values[OWNERS[table]] for values in (before, after) if values}
+        now = self.rows.get(key)
+        owners = {values[OWNERS[table]] for values in (before, after, now) if values}
         is_own = owners == {self.viewer.id}
         if table == "posts":
             return is_own or self.viewer.role != "member"
-        is_shared = any(values["for_all"] for values in (before, after) if values)
+        was_shared = any(values["for_all"] for values in (before, after) if values)
         if self.viewer.role == "member":
-            return is_own and not is_shared
+            return is_own and not was_shared and not (now and now["for_all"])
+        is_shared = was_shared and (now is None or now["for_all"])
         owner = (after or before)["user_id"]
-        with_owner = self._was_deleted(owner) if after is None else before is None and self._was_added(owner)
+        with_owner = self._restores_user(owner) if after is None else before is None and self._deletes_user(owner)
         return is_own or (is_shared and self.viewer.role == "admin") or with_owner
 
     def _may_change_user(self, number, before, after):
@@ -126,7 +131,7 @@ class UndoModel:
             return False
         owner = before[OWNERS[key[0]]]
         is_given = after is None or owner != after[OWNERS[key[0]]]
-        return is_given and ("users", owner) not in self.rows and not self._was_deleted(owner)
+        return is_given and ("users", owner) not in self.rows and not self._restores_user(owner)
 
     def _is_email_taken(self, key, before, after):
         if key[0] != "users" or before["email"] is None or (after and before["email"] == after["email"]):
@@ -158,20 +163,43 @@ class UndoModel:
         return (before["user_id"], before["name"].lower()) in names
 
     def _has_belongings(self, key):
+        belongings = self._belongings(key)
+        return any(belonging not in self.entry or self.entry[belonging][0] is not None for belonging in belongings)
+
+    def _has_changed_belongings(self, key):
+        added = [belonging for belonging in self._belongings(key) if self.entry.get(belonging, ("", ""))[0] is None]
+        return any(self.rows[belonging] != self.entry[belonging][1] for belonging in added)
+
+    def _belongings(self, key):
         if key[0] != "users":
-            return False
-        belongings = [
+            return []
+        return [
             belonging
             for belonging, row in self.rows.items()
             if belonging[0] in OWNERS and row[OWNERS[belonging[0]]] == key[1]
         ]
-        return any(belonging not in self.entry or self.entry[belonging][0] is not None for belonging in belongings)
 
-    def _was_deleted(self, user_id):
-        return ("users", user_id) in self.entry and self.entry["users", user_id][1] is None
+    def _is_changed_with_user(self, key, after):
+        """Return whether an added user has something that was changed, or an added view has such a user."""
+        if key[0] != "saved_views":
+            return self._has_changed_belongings(key)
+        user = ("users", after["user_id"])
+        is_changed = self.rows.get(user) != self.entry.get(user, (None, None))[1] or self._has_changed_belongings(user)
+        return is_changed and self._puts_user_back(user, "before")
 
-    def _was_added(self, user_id):
-        return ("users", user_id) in self.entry and self.entry["users", user_id][0] is None
+    def _restores_user(self, user_id):
+        key = ("users", user_id)
+        is_restored = self._puts_user_back(key, "after") and key not in self.rows
+        return is_restored and not self._is_email_taken(key, *self.entry[key])
+
+    def _deletes_user(self, user_id):
+        return self._puts_user_back(("users", user_id), "before") and not self._has_belongings(("users", user_id))
+
+    def _puts_user_back(self, key, missing):
+        if not self.has_users or key not in self.entry:
+            return False
+        before, after = self.entry[key]
+        return {"before": before, "after": after}[missing] is None and self._may_change_user(key[1], before, after)
 
 
 def action_of(before, after):

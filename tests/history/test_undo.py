@@ -398,3 +398,82 @@ def test_saved_views_are_put_back_by_those_who_may_change_them(
     view = make_view(me if owner == "own" else other, for_all=for_all)
     entry = change(update(SavedView).where(SavedView.id == view.id).values(name="New"))
     assert count(entry, Viewer(me.id, role)) == {("saved_views", "change", expected): 1}
+
+
+@pytest.mark.parametrize("shared", [{"name": "Ours"}, {"for_all": False}])
+def test_a_view_that_is_private_now_is_put_back_by_its_owner_only(shared, outside, make_view, change, count, rows):
+    owner = add_person(outside, "Eve", role="editor")
+    of_view = update(SavedView).where(SavedView.id == make_view(owner, name="Mine", for_all=True).id)
+    entry = change(of_view.values(shared))
+    change(of_view.values(for_all=False, name="Secret"))
+    assert count(entry, ADMIN) == {("saved_views", "change", "forbidden"): 1}
+    assert count(entry, Viewer(owner.id, "editor")) == {("saved_views", "change", "changed"): 1}
+    assert count(entry, Viewer(owner.id, "member")) == {("saved_views", "change", "forbidden"): 1}
+
+
+def test_a_member_does_not_undo_their_change_of_a_post_that_is_another_s_now(
+    outside, make_user, make_post, change, count
+):
+    me, ada = add_person(outside, "Me"), make_user(name="Ada")
+    added = change(insert(Post).values(id=7, title="Hi", body="B", author_id=me.id))
+    edited = change(update(Post).where(Post.id == 7).values(title="X"))
+    change(update(Post).where(Post.id == 7).values(author_id=ada.id))
+    assert count(added, Viewer(me.id, "member")) == {("posts", "delete", "forbidden"): 1}
+    assert count(edited, Viewer(me.id, "member")) == {("posts", "change", "forbidden"): 1}
+
+
+@pytest.mark.parametrize("changed", [Post.title, SavedView.name])
+def test_an_added_user_stays_with_what_was_changed_since(changed, change, count, undo, rows):
+    entry = change(
+        insert(User).values(id=7, name="Ada"), insert(Post).values(title="Hi", body="B", author_id=7),
+        insert(SavedView).values(user_id=7, name="Mine", query=""),
+    )  # fmt: skip
+    change(update(changed.class_).values({changed.key: "New"}))
+    assert count(entry)[("users", "delete", "changed")] == 1
+    undo(entry)
+    assert [getattr(row, changed.key) for row in rows(changed.class_)] == ["New"]
+    assert len(rows(User)) == 1
+    undo(entry, changed_too=True)
+    assert (rows(User), rows(Post), rows(SavedView)) == ([], [], [])
+
+
+def test_an_added_user_is_deleted_alone_with_what_was_added_with_them(change, undo, rows):
+    entry = change(
+        insert(User).values([{"id": 7, "name": "Ada"}, {"id": 8, "name": "Bob"}]),
+        insert(Post).values([{"title": str(number), "body": "B", "author_id": number} for number in (7, 8)]),
+    )
+    undo(entry, only=("users", 7))
+    assert [(post.title, post.author_id) for post in rows(Post)] == [("8", 8)]
+    assert [user.id for user in rows(User)] == [8]
+
+
+def test_a_post_is_not_restored_without_its_author(make_user, make_post, change, count):
+    ada = make_user(name="Ada", email="ada@example.com")
+    post = make_post(author=ada)
+    entry = change(delete(Post).where(Post.id == post.id), delete(User).where(User.id == ada.id))
+    assert count(entry, only=("posts", post.id)) == {("posts", "restore", "owner_missing"): 1}
+    make_user(name="Eve", email="ada@example.com")
+    assert count(entry) == {("users", "restore", "email_taken"): 1, ("posts", "restore", "owner_missing"): 1}
+
+
+def test_posts_of_an_author_whom_a_person_may_not_restore_stay_deleted(outside, make_post, change, count):
+    boss, me = add_person(outside, "Boss", role="admin"), add_person(outside, "Me", role="editor")
+    post = make_post(author=boss)
+    entry = change(delete(Post).where(Post.id == post.id), delete(User).where(User.id == boss.id))
+    assert count(entry, Viewer(me.id, "editor")) == {
+        ("users", "restore", "forbidden"): 1, ("posts", "restore", "owner_missing"): 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["editor", "admin"])
+def test_a_private_view_that_was_added_with_its_user_is_deleted_with_them_only(
+    role, make_user, make_post, make_view, change, undo, rows, count
+):
+    ada, me = make_user(name="Ada"), Viewer(0, role)
+    view = make_view(ada)
+    deleted = change(delete(SavedView).where(SavedView.id == view.id), delete(User).where(User.id == ada.id))
+    entry = undo(deleted)
+    assert count(entry, me) == {("users", "delete", "ready"): 1, ("saved_views", "delete", "ready"): 1}
+    assert count(entry, me, only=("saved_views", view.id)) == {("saved_views", "delete", "forbidden"): 1}
+    make_post(author=ada)
+    assert count(entry, me)[("saved_views", "delete", "forbidden")] == 1

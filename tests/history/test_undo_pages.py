@@ -246,6 +246,35 @@ def test_a_record_that_a_person_may_not_change_stays(wsgi, outside, make_user, e
     assert {row.name: row.age for row in rows(User)} == {"Eve": None, "Boss": 7, "Ada": None}
 
 
+def test_a_member_does_not_learn_which_other_records_an_entry_has_changed(wsgi, outside, make_user, entries):
+    me, ada = add_person(outside, "Me"), make_user(name="Ada")
+    with outside.begin() as connection:
+        connection.execute(update(User).where(User.id.in_([me.id, ada.id])).values(age=7))
+    path = f"/history/{entries()[-1].id}/undo?record=users-"
+    browser = browser_of(wsgi, outside, me)
+    browser.get(f"{path}{me.id}", status=200)
+    browser.get(f"{path}{ada.id}", status=404)
+
+
+def test_accounts_that_an_undo_changes_are_security_events(app, edit, make_user, rows):
+    user = make_user(name="Ada", email="ada@example.com")
+    undo(edit(user, name="Eve", role="editor"))
+    undo(edit(user, name="Bob"))
+    page = delete_user(app, user)
+    undo(undo(page))
+    found = [event for event in rows(SecurityEvent) if event.kind != "undone"]
+    events = [(event.kind, event.user_id, event.load_facts()) for event in found]
+    active = {"active": True, "active_before": True, "email_changed": False}
+    restored = {"role": "member", "role_before": None, "active": True, "active_before": None, "email_changed": True}
+    assert events == [
+        ("account changed", user.id, {"role": "editor", "role_before": "member", **active}),
+        ("account changed", user.id, {"role": "member", "role_before": "editor", **active}),
+        ("user deleted", user.id, {}),
+        ("account changed", user.id, restored),
+        ("user deleted", user.id, {}),
+    ]
+
+
 def test_strangers_are_asked_to_sign_in(stranger, make_user, entries):
     make_user()
     stranger.get(f"/history/{entries()[0].id}/undo", status=303)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import sqlalchemy
+from transaction.interfaces import TransientError
 
 from myproject.db.base import utcnow
 from myproject.models import Change, Entry, SecurityEvent, User
@@ -69,6 +70,22 @@ def test_it_works_in_steps_of_their_own(run, outside, rows, monkeypatch):
     assert "5 security events" in run()
     # The first step deletes nothing of the ledger, the last one finds nothing more.
     assert left == [5, 3, 1, 0, 0]
+
+
+def test_a_step_that_loses_to_a_request_is_tried_again(run, outside, rows, monkeypatch):
+    store(outside, 500)
+    factory_of_session, lost = prune_history.get_tm_session, []
+
+    def lose_once(*arguments, **options):
+        dbsession = factory_of_session(*arguments, **options)
+        if not options and not lost:
+            lost.append(dbsession)
+            raise TransientError()
+        return dbsession
+
+    monkeypatch.setattr(prune_history, "get_tm_session", lose_once)
+    assert "1 security events" in run()
+    assert (len(lost), rows(SecurityEvent)) == (1, [])
 
 
 def test_the_command_works(database_url, outside, rows):

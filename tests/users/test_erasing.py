@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy
 
 from myproject.db.base import utcnow
-from myproject.models import FailedSignIn, PasswordLink, Post, SignIn, User
+from myproject.models import Change, FailedSignIn, PasswordLink, Post, SignIn, User
 from myproject.signin.models import digest
 from tests.people import add_person, browser_of, everything_stored
 from tests.signed_in import PASSWORD
@@ -112,6 +112,24 @@ def test_no_table_names_an_erased_person(app, person, outside, posts):
     assert {text: where(outside, text) for text in (NAME, EMAIL, ADDRESS, BROWSER, "Zaphod")} == {
         text: [] for text in (NAME, EMAIL, ADDRESS, BROWSER, "Zaphod")
     }
+
+
+def test_no_change_has_what_an_erased_person_wrote_in_a_post_that_was_given_to_somebody(
+    app, person, outside, rows, make_user
+):
+    [post], other = rows(Post), make_user("Ada Lovelace")
+    with outside.begin() as connection:
+        given = sqlalchemy.update(Post).where(Post.id == post.id)
+        connection.execute(given.values(author_id=other.id, body="By Ada"))
+    with outside.begin() as connection:
+        connection.execute(sqlalchemy.insert(Post).values(title="Kept", body="Kept", author_id=person.id))
+    kept = rows(Post)[-1]
+    erase(app, person)
+    assert where(outside, "World") == []
+    sides = [side or {} for change in rows(Change) for side in (change.before, change.after)]
+    assert person.id not in [side.get("author_id") for side in sides]
+    assert [side["body"] for side in sides if side.get("author_id") == other.id] == ["By Ada"]
+    app.get(f"/posts/{kept.id}/history").mustcontain("permanently erased later", no="changed the title")
 
 
 def test_the_message_does_not_name_an_erased_person(app, person):

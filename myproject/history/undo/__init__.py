@@ -5,6 +5,7 @@
     chosen.py     the records that are put back, decided before the first of them is changed
     writing.py    the statements that put the records back
     showing.py    what the page shows of each record
+    reporting.py  what an undo tells the security events
     views.py      the page that shows all this before it is done
 
 Everything is done by a few statements for all records of the entry, however many.

@@ -1,17 +1,18 @@
 """The rules by which a record of an entry is put back, as SQL conditions."""
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, Exists, and_, case, exists, false, func, not_, or_, true
 from sqlalchemy.orm import aliased
 
 from ...posts.models import Post
 from ...users.models import User
 from ...users.saved_views.models import SavedView, name_key
 from ..models import Change
-from .values import is_erased, table_of, value_of
+from .values import is_erased, is_last, table_of, value_of
 
 
 class Outcome(enum.StrEnum):
@@ -56,9 +57,12 @@ class Viewer:
 class Rules:
     """The rules by which a record of an entry is put back, as SQL conditions over `change` and the record's `last`."""
 
-    def __init__(self, viewer: Viewer, dialect: str, change: Any, last: Any) -> None:
-        """Take the person, the database, the change to undo and the last change of the same record."""
-        self.viewer, self.dialect, self.change, self.last = viewer, dialect, change, last
+    def __init__(self, viewer: Viewer, dialect: str, change: Any, last: Any, *, has_users: bool = True) -> None:
+        """Take the person, the database, the change to undo and the last change of the same record.
+
+        `has_users`: whether the same undo puts back the users of the entry, too.
+        """
+        self.viewer, self.dialect, self.change, self.last, self.has_users = viewer, dialect, change, last, has_users
 
     def outcome(self) -> ColumnElement[str]:
         """Return the Outcome of the record."""
@@ -75,6 +79,9 @@ class Rules:
             (and_(not_(is_deleted), self.is_name_taken()), Outcome.NAME_TAKEN),
             (and_(is_deleted, self.has_belongings()), Outcome.BELONGINGS),
             (last.after.is_distinct_from(change.after), Outcome.CHANGED),
+            (and_(is_deleted, self.has_changed_belongings()), Outcome.CHANGED),
+            # A view is deleted with its user: as long as the user stays, it is for its owner alone to delete.
+            (and_(is_deleted, self._is("saved_views"), self._deletes_changed_user(change.owner_id)), Outcome.CHANGED),
             else_=Outcome.READY,
         )
 
@@ -86,15 +93,20 @@ class Rules:
         risky = or_(self._differs("role"), and_(self._differs("email"), has_password))
         return case((or_(and_(changes, risky), restores), 1), else_=0)
 
+    def is_account(self) -> ColumnElement[bool]:
+        """Return whether it is a user whose email, role or activity differs, or who is restored or deleted."""
+        return and_(self._is("users"), or_(*(self._differs(column) for column in ("email", "role", "active"))))
+
     def is_permitted(self) -> ColumnElement[bool]:
         """Return whether the person may do this to the record: what pages allow, see security.py and the `__acl__`s."""
         return or_(
-            and_(self._is("users"), self._may_change_user()),
+            and_(self._is("users"), self.may_change_user()),
             and_(self._is("posts"), self._may_change_post()),
             and_(self._is("saved_views"), self._may_change_saved_view()),
         )
 
-    def _may_change_user(self) -> ColumnElement[bool]:
+    def may_change_user(self) -> ColumnElement[bool]:
+        """Return whether the person may do this to the record of a user."""
         if self.viewer.role == "admin":
             return true()
         is_same_role = and_(
@@ -113,17 +125,23 @@ class Rules:
         return self._belongs_to_viewer("posts", "author_id")
 
     def _may_change_saved_view(self) -> ColumnElement[bool]:
-        is_shared = or_(self._before("saved_views", "for_all"), self._after("saved_views", "for_all"))
+        before, after, now = (self._value(side, "saved_views", "for_all") for side in self._sides())
+        was_shared = func.coalesce(or_(before, after), false())
         own = self._belongs_to_viewer("saved_views", "user_id")
         if self.viewer.role == "member":
-            return and_(own, not_(func.coalesce(is_shared, false())))
-        shared = func.coalesce(is_shared, false()) if self.viewer.role == "admin" else false()
+            return and_(own, not_(was_shared), not_(func.coalesce(now, false())))
+        # A view that has become private since is closed to everybody but its owner.
+        shared = and_(was_shared, func.coalesce(now, true())) if self.viewer.role == "admin" else false()
         # A view that came or went with its user is no decision about the view.
         return or_(own, shared, self._with_owner())
 
     def _belongs_to_viewer(self, table: str, owner: str) -> ColumnElement[bool]:
-        owners = (self._before(table, owner), self._after(table, owner))
+        owners = [self._value(side, table, owner) for side in self._sides()]
         return and_(*(func.coalesce(each, self.viewer.id) == self.viewer.id for each in owners))
+
+    def _sides(self) -> tuple[Any, ...]:
+        """Return the values of the record before the change, after it, and now."""
+        return self.change.before, self.change.after, self.last.after
 
     def is_owner_missing(self) -> ColumnElement[bool]:
         """Return whether the author of the post, or the user of the saved view, is not there and does not come back."""
@@ -132,7 +150,7 @@ class Rules:
     def _misses(self, table: str, owner: str) -> ColumnElement[bool]:
         owner_id = self._before(table, owner)
         is_given = owner_id.is_distinct_from(self._after(table, owner))
-        is_there = or_(exists().where(User.id == owner_id), self._in_entry("users", owner_id, "after"))
+        is_there = or_(exists().where(User.id == owner_id), self._restores_user(owner_id))
         return and_(self._is(table), is_given, not_(is_there))
 
     def is_email_taken(self) -> ColumnElement[bool]:
@@ -170,30 +188,79 @@ class Rules:
 
     def has_belongings(self) -> ColumnElement[bool]:
         """Return whether a user who would be deleted has a post or a saved view that the entry has not added."""
+        return self._has_belonging(lambda is_added, _added: not_(is_added))
+
+    def has_changed_belongings(self) -> ColumnElement[bool]:
+        """Return whether a user who would be deleted has something that the entry added, and that was changed since."""
+        last = aliased(Change)
+        return self._has_belonging(
+            lambda is_added, added: is_added.where(is_last(last, added), last.after.is_distinct_from(added.after))
+        )
+
+    def _has_belonging(self, condition: Callable[[Exists, Any], ColumnElement[bool]]) -> ColumnElement[bool]:
+        """Return whether the user has a row that meets `condition`, which gets whether the entry has added it."""
         found = []
         for model, owner in ((Post, Post.author_id), (SavedView, SavedView.user_id)):
-            is_added = self._in_entry(model.__tablename__, model.id, "before", correlate=model)
-            found.append(exists().where(owner == self.change.record_id, not_(is_added)))
+            added = aliased(Change)
+            is_added = (
+                exists()
+                .where(
+                    added.entry_id == self.change.entry_id,
+                    added.table_name == model.__tablename__,
+                    added.record_id == model.id,
+                    added.before.is_(None),
+                )
+                .correlate(model, self.change)
+            )
+            found.append(exists().where(owner == self.change.record_id, condition(is_added, added)))
         return and_(self._is("users"), or_(*found))
 
-    def _with_owner(self) -> ColumnElement[bool]:
-        """Return whether the user of a saved view was deleted, or added, by the same entry."""
-        deleted = self._in_entry("users", self.change.owner_id, "after")
-        added = self._in_entry("users", self.change.owner_id, "before")
-        return or_(and_(self.change.after.is_(None), deleted), and_(self.change.before.is_(None), added))
+    def _restores_user(self, user_id: Any) -> ColumnElement[bool]:
+        """Return whether the same undo restores this user."""
 
-    def _in_entry(self, table: str, record_id: Any, missing: str, correlate: Any = None) -> ColumnElement[bool]:
-        """Return whether the entry has added this record (`before` is missing), or deleted it (`after`).
+        def is_restored(rules: Rules) -> ColumnElement[bool]:
+            return and_(rules.change.after.is_(None), rules.last.after.is_(None), not_(rules.is_email_taken()))
 
-        The change is found by its record, and looked at then: the databases would rather read all changes of the entry
-        that have added or deleted something, for each record again.
-        """
-        other = aliased(Change)
-        found = select(getattr(other, missing).is_(None)).where(
-            other.entry_id == self.change.entry_id, other.table_name == table, other.record_id == record_id
+        return self._puts_user_back(user_id, is_restored)
+
+    def _deletes_user(self, user_id: Any) -> ColumnElement[bool]:
+        """Return whether the same undo deletes this user, perhaps only if it puts back what was changed since."""
+
+        def is_deleted(rules: Rules) -> ColumnElement[bool]:
+            return and_(rules.change.before.is_(None), not_(rules.has_belongings()))
+
+        return self._puts_user_back(user_id, is_deleted)
+
+    def _deletes_changed_user(self, user_id: Any) -> ColumnElement[bool]:
+        """Return whether the same undo deletes this user only if it puts back what was changed since."""
+
+        def is_changed(rules: Rules) -> ColumnElement[bool]:
+            differs = rules.last.after.is_distinct_from(rules.change.after)
+            return and_(rules.change.before.is_(None), or_(differs, rules.has_changed_belongings()))
+
+        return self._puts_user_back(user_id, is_changed)
+
+    def _puts_user_back(self, user_id: Any, condition: Callable[["Rules"], ColumnElement[bool]]) -> ColumnElement[bool]:
+        """Return whether the undo may put back the record of this user, if it meets `condition`."""
+        if not self.has_users:
+            return false()
+        user, last = aliased(Change), aliased(Change)
+        rules = Rules(self.viewer, self.dialect, user, last)
+        return exists().where(
+            user.entry_id == self.change.entry_id,
+            user.table_name == "users",
+            user.record_id == user_id,
+            is_last(last, user),
+            not_(func.coalesce(is_erased(user), false())),
+            rules.may_change_user(),
+            condition(rules),
         )
-        outer = [self.change] if correlate is None else [self.change, correlate]
-        return func.coalesce(found.correlate(*outer).scalar_subquery(), false())
+
+    def _with_owner(self) -> ColumnElement[bool]:
+        """Return whether the same undo restores, or deletes, the user of a saved view too."""
+        is_restored, is_deleted = self.change.after.is_(None), self.change.before.is_(None)
+        owner_id = self.change.owner_id
+        return or_(and_(is_restored, self._restores_user(owner_id)), and_(is_deleted, self._deletes_user(owner_id)))
 
     def _is(self, table: str) -> ColumnElement[bool]:
         return self.change.table_name == table

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 from ..models import Change, Entry
 from .chosen import chosen_steps
 from .rules import Action, Outcome, Rules, Viewer
+from .values import id_of_last
 from .writing import Writing
 
 # A user is there before what belongs to them, and goes after it.
@@ -48,11 +49,16 @@ class Group:
     last_id: int
 
 
+def applied_outcomes(changed_too: bool) -> tuple[Outcome, ...]:
+    """Return the outcomes of the records that an undo puts back."""
+    return (Outcome.READY, Outcome.CHANGED) if changed_too else (Outcome.READY,)
+
+
 @dataclass(frozen=True)
 class Undo:
     """What an undo is about: an entry, or `only` one of its records, for a person.
 
-    `only` is the table and the id of a record. A user is restored with what was deleted with them.
+    `only` is the table and the id of a record. A user is restored, or deleted, with what came or went with them.
     """
 
     entry_id: int
@@ -70,19 +76,29 @@ class Undo:
 
     def read(self, dbsession: Session, outcome: Outcome, limit: int) -> list[Step]:
         """Return up to `limit` records that have this outcome, the first one first."""
-        steps, last = self._steps(), aliased(Change)
+        steps = self._steps()
+        return self._read(dbsession, steps, limit, steps.c.outcome == outcome)
+
+    def accounts(self, dbsession: Session, limit: int, *, changed_too: bool) -> list[Step]:
+        """Return up to `limit` users whose email, role or activity `apply` is going to change, or the whole record."""
+        steps = self._steps()
+        is_applied = steps.c.outcome.in_(applied_outcomes(changed_too))
+        return self._read(dbsession, steps, limit, is_applied, steps.c.is_account)
+
+    def _read(self, dbsession: Session, steps: Subquery, limit: int, *conditions: ColumnElement[bool]) -> list[Step]:
+        last = aliased(Change)
         query = (
-            select(Change, steps.c.action, last, Entry)
+            select(Change, steps.c.action, steps.c.outcome, last, Entry)
             .join(steps, steps.c.change_id == Change.id)
             .join(last, last.id == steps.c.last_id)
             .join(Entry, Entry.id == last.entry_id)
-            .where(steps.c.outcome == outcome)
+            .where(*conditions)
             .order_by(Change.id)
             .limit(limit)
         )
         return [
-            Step(change, Action(action), outcome, last_change, entry)
-            for change, action, last_change, entry in dbsession.execute(query)
+            Step(change, Action(action), Outcome(outcome), last_change, entry)
+            for change, action, outcome, last_change, entry in dbsession.execute(query)
         ]
 
     def apply(self, dbsession: Session, groups: Sequence[Group], *, changed_too: bool) -> int:
@@ -91,7 +107,7 @@ class Undo:
         `groups` is what `count` has returned in this transaction. Raises `IntegrityError` if a constraint refuses it:
         the last administrator has to stay, and an email or a name can be taken by a record that is left alone.
         """
-        applied = (Outcome.READY, Outcome.CHANGED) if changed_too else (Outcome.READY,)
+        applied = applied_outcomes(changed_too)
         chosen = [group for group in groups if group.outcome in applied]
         kinds = {(group.action, group.table) for group in chosen}
         with chosen_steps(dbsession, self._steps(), applied) as steps:
@@ -107,10 +123,8 @@ class Undo:
     def _steps(self) -> Subquery:
         """Select what becomes of each record, as they are now."""
         change, last = aliased(Change, name="change"), aliased(Change, name="last")
-        newest = aliased(Change, name="newest")
-        of_record = (newest.table_name == change.table_name, newest.record_id == change.record_id)
-        last_of_record = select(func.max(newest.id)).where(*of_record).scalar_subquery()
-        rules = Rules(self.viewer, self.dialect, change, last)
+        has_users = self.only is None or self.only[0] == "users"
+        rules = Rules(self.viewer, self.dialect, change, last, has_users=has_users)
         action = case(
             (change.after.is_(None), Action.RESTORE), (change.before.is_(None), Action.DELETE), else_=Action.CHANGE
         )
@@ -124,7 +138,8 @@ class Undo:
             action.label("action"),
             rules.outcome().label("outcome"),
             rules.is_risky().label("is_risky"),
-        ).join(last, last.id == last_of_record)
+            rules.is_account().label("is_account"),
+        ).join(last, last.id == id_of_last(change))
         return query.where(change.entry_id == self.entry_id, *self._is_wanted(change)).subquery("steps")
 
     def _is_wanted(self, change: Any) -> tuple[ColumnElement[bool], ...]:
@@ -135,12 +150,13 @@ class Undo:
         wanted = and_(change.table_name == table, change.record_id == record_id)
         if table != "users":
             return (*visible, wanted)
-        # What was deleted with the user. Without the user, it is not wanted either.
+        # What was deleted, or added, with the user. Without the user, it is not wanted either.
+        return (*visible, or_(wanted, *(self._comes_with_user(change, side) for side in ("before", "after"))))
+
+    def _comes_with_user(self, change: Any, missing: str) -> ColumnElement[bool]:
+        """Return whether a record of the user was deleted (no `after`) or added (no `before`) with them."""
+        _, record_id = self.only or ("users", 0)
         user = aliased(Change)
-        user_deleted = exists().where(
-            user.entry_id == self.entry_id,
-            user.table_name == "users",
-            user.record_id == record_id,
-            user.after.is_(None),
-        )
-        return (*visible, or_(wanted, and_(change.owner_id == record_id, change.after.is_(None), user_deleted)))
+        of_user = user.entry_id == self.entry_id, user.table_name == "users", user.record_id == record_id
+        with_user = exists().where(*of_user, getattr(user, missing).is_(None))
+        return and_(change.owner_id == record_id, getattr(change, missing).is_(None), with_user)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, Text, cast, func, or_
+from sqlalchemy import ColumnElement, ScalarSelect, Table, Text, and_, cast, func, or_, select
+from sqlalchemy.orm import aliased
 
 from ..models import Change
 from ..recording import RECORDED
@@ -18,6 +19,19 @@ def table_of(name: str) -> Table:
 def is_erased(change: Any) -> ColumnElement[bool]:
     """Return whether the values of a change were removed with their person."""
     return or_(cast(change.before, Text) == "{}", cast(change.after, Text) == "{}")
+
+
+def id_of_last(change: Any) -> ScalarSelect[int]:
+    """Return the id of the last change of the record of `change`."""
+    newest = aliased(Change)
+    of_record = (newest.table_name == change.table_name, newest.record_id == change.record_id)
+    return select(func.max(newest.id)).where(*of_record).scalar_subquery()
+
+
+def is_last(last: Any, change: Any) -> ColumnElement[bool]:
+    """Return whether `last` is the last change of the record of `change`."""
+    # The first condition follows from the second one; SQLAlchemy warns of a cartesian product without it.
+    return and_(last.record_id == change.record_id, last.id == id_of_last(change))
 
 
 def value_of(dialect: str, values: Any, column: Any) -> ColumnElement[Any]:

@@ -22,10 +22,11 @@ from ...web.i18n import _
 from ...web.identity import identity_of
 from ...web.keyed import keyed_digest
 from ...web.request import Request
-from ..access import entry_in_url, sees_everything
+from ..access import entry_in_url, sees_everything, visible_changes
 from ..context import announce, origin_of
 from ..models import Change, Entry
 from ..showing import show_entries
+from .reporting import report_accounts
 from .rules import Action, Outcome, Viewer
 from .showing import HEADINGS, REASONS, show_steps
 from .steps import Group, Undo
@@ -34,6 +35,8 @@ from .values import MODELS
 PAGE = {"route_name": "history.undo", "renderer": "history/undo.jinja2", "permission": "undo"}
 # How many records of one outcome the page names.
 MOST_NAMED = 25
+# How many changes of accounts are reported one by one. The entry of the undo has all of them.
+MOST_REPORTED = 1000
 # Among how many of their newest entries the one of a message is looked for.
 NEWEST_ENTRIES = 20
 TAKEN_MEANWHILE = _(
@@ -71,8 +74,8 @@ class EntryToUndo:
 
 
 def has_record(request: Request, entry: Entry, table: str, record_id: int) -> bool:
-    """Return whether `entry` has changed this record."""
-    of_record = (Change.table_name == table, Change.record_id == record_id)
+    """Return whether `entry` has changed this record, and the person may see it."""
+    of_record = (Change.table_name == table, Change.record_id == record_id, *visible_changes(request))
     found = select(Change.id).where(Change.entry_id == entry.id, *of_record)
     return request.dbsession.scalar(found) is not None
 
@@ -134,17 +137,18 @@ def undo(context: EntryToUndo, request: Request) -> Any:
     if not form.is_possible or not form.validate():
         return form.invalid(request, **named_on_page(context, request, form))
     announce(request.tm, origin_of(request, undoes_id=context.entry.id))
+    changed_too = form.data.get("changed") == "too"
+    accounts = context.undo.accounts(request.dbsession, MOST_REPORTED, changed_too=changed_too)
     try:
         with request.dbsession.begin_nested():
-            changed_too = form.data.get("changed") == "too"
             number = context.undo.apply(request.dbsession, groups, changed_too=changed_too)
     except IntegrityError as error:
         is_last = violated_constraint(error) == LAST_ADMINISTRATOR
         form.notice = LAST_ADMINISTRATOR_STAYS if is_last else TAKEN_MEANWHILE
         request.response.status_int = 409
         return {"form": form, **named_on_page(context, request, form)}
-    # It may have put back roles and activities.
     report_act(request, "undone", entry=context.entry.id)
+    report_accounts(request, accounts)
     text = _("Undone. ${count} record was put back.") if number == 1 else _("Undone. ${count} records were put back.")
     flash(request, _(text, mapping={"count": number}))
     return HTTPSeeOther(page_after(context, request))
