@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Exists, and_, case, exists, false, func, not_, or_, true
+from sqlalchemy import ColumnElement, and_, case, exists, false, func, not_, or_, select, true
 from sqlalchemy.orm import aliased
 
 from ...posts.models import Post
@@ -188,31 +188,31 @@ class Rules:
 
     def has_belongings(self) -> ColumnElement[bool]:
         """Return whether a user who would be deleted has a post or a saved view that the entry has not added."""
-        return self._has_belonging(lambda is_added, _added: not_(is_added))
+        return self._has_belonging(lambda added, _last: added.is_(None))
 
     def has_changed_belongings(self) -> ColumnElement[bool]:
         """Return whether a user who would be deleted has something that the entry added, and that was changed since."""
-        last = aliased(Change)
-        return self._has_belonging(
-            lambda is_added, added: is_added.where(is_last(last, added), last.after.is_distinct_from(added.after))
-        )
+        return self._has_belonging(lambda added, last: and_(added.is_not(None), last.is_distinct_from(added)))
 
-    def _has_belonging(self, condition: Callable[[Exists, Any], ColumnElement[bool]]) -> ColumnElement[bool]:
-        """Return whether the user has a row that meets `condition`, which gets whether the entry has added it."""
+    def _has_belonging(self, condition: Callable[[Any, Any], ColumnElement[bool]]) -> ColumnElement[bool]:
+        """Return whether the user has a row that meets `condition`: its values as the entry has added it, and now.
+
+        They are looked up row by row: PostgreSQL would join all rows with all changes of the entry for each user.
+        """
         found = []
         for model, owner in ((Post, Post.author_id), (SavedView, SavedView.user_id)):
-            added = aliased(Change)
-            is_added = (
-                exists()
-                .where(
-                    added.entry_id == self.change.entry_id,
-                    added.table_name == model.__tablename__,
-                    added.record_id == model.id,
-                    added.before.is_(None),
-                )
+            added, last = aliased(Change), aliased(Change)
+            is_added = added.entry_id == self.change.entry_id, added.before.is_(None)
+            values = [
+                select(each.after)
+                .where(each.table_name == model.__tablename__, each.record_id == model.id, *conditions)
+                .order_by(each.id.desc())
+                .limit(1)
                 .correlate(model, self.change)
-            )
-            found.append(exists().where(owner == self.change.record_id, condition(is_added, added)))
+                .scalar_subquery()
+                for each, conditions in ((added, is_added), (last, ()))
+            ]
+            found.append(exists().where(owner == self.change.record_id, condition(*values)))
         return and_(self._is("users"), or_(*found))
 
     def _restores_user(self, user_id: Any) -> ColumnElement[bool]:
