@@ -37,7 +37,7 @@ class Origin:
 
 def includeme(config: Configurator) -> None:
     """Announce each request before its view runs, unless its method is safe."""
-    config.add_view_deriver(announcing_view, name="history")
+    config.add_view_deriver(announcing_view)
 
 
 def announcing_view(view: Callable[[Any, Request], Response], info: Any) -> Callable[[Any, Request], Response]:

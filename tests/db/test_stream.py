@@ -125,6 +125,7 @@ def test_a_client_that_disconnects_leaks_no_connection(server, people, engine, c
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+@pytest.mark.passes_ledger_by
 def test_a_failed_read_truncates_the_answer_and_is_logged(server, people, engine, outside, caplog):
     people(*map(str, range(30)))
 

@@ -3,8 +3,10 @@
 import dataclasses
 
 import pytest
+from sqlalchemy import func, select
 from webtest import Form as FilledIn
 
+from myproject.models import Entry
 from myproject.web.lost import FORMS_KEY
 from myproject.web.receipts import TOKEN_FIELD
 from tests.people import add_person, browser_of, everything_stored, token_of
@@ -36,6 +38,7 @@ FORMS = {
     "posts.new": Form("/posts/new", {"title": "Anna", "body": "Hello"}, ("title", "Berta")),
     "posts.edit": Form("/posts/{post}/edit", {"title": "Anna"}, ("title", "Berta")),
     "posts.delete": Form("/posts/{post}/delete"),
+    "history.undo": Form("/history/{entry}/undo"),
 }
 EXCEPTIONS = {
     "signin": "does the same each time",
@@ -49,6 +52,8 @@ EXCEPTIONS = {
     "probe": "a page of the tests",
 }
 CHANGED = [route for route, form in FORMS.items() if form.change]
+# An undo compares values, not versions: tests/history/test_undo_pages.py.
+DELETING = [route for route in FORMS if route not in (*CHANGED, "history.undo")]
 
 
 @pytest.fixture
@@ -65,6 +70,8 @@ def fill_in(me, outside, make_post, make_view):
     """Call `fill_in(route)`: return the form of a route, filled in."""
     ada = add_person(outside, "Ada Lovelace")
     ids = {"me": me.user.id, "ada": ada.id, "post": make_post(author=ada).id, "view": make_view(me.user).id}
+    with outside.connect() as connection:
+        ids["entry"] = connection.scalar(select(func.max(Entry.id)))
 
     def fill(route):
         form = me.get(FORMS[route].path.format(**ids)).forms["record"]
@@ -138,7 +145,7 @@ def test_other_content_is_saved_when_it_is_sent_again(route, fill_in, outside):
     assert everything_stored(outside) != stored
 
 
-@pytest.mark.parametrize("route", [route for route in FORMS if route not in CHANGED])
+@pytest.mark.parametrize("route", DELETING)
 def test_a_page_that_asks_before_deleting_asks_again_after_a_change(route, fill_in, outside):
     form = fill_in(route)
     with outside.begin() as connection:
