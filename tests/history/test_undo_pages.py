@@ -77,6 +77,15 @@ def test_a_message_of_a_request_that_changed_no_record_has_no_link(edit, make_us
     page.mustcontain("The changes to Ada were saved.", no="/undo")
 
 
+def test_an_error_page_shows_a_message_without_its_link(edit, make_user, app):
+    """It is made without the database: the message stands on it, if it is for the path of the form."""
+    user = make_user(name="Ada")
+    form = app.get(f"/users/{user.id}/edit").forms["record"]
+    form["name"] = "Bob"
+    page = form.submit(status=303).location
+    app.post(page, {"csrf_token": token_of(app)}, status=405).mustcontain("The changes to Bob were saved.", no="/undo")
+
+
 def test_the_message_of_another_person_s_change_has_no_link(edit, make_user, wsgi, outside):
     page = edit(make_user(name="Ada"), name="Bob")
     assert page.click("Undo", href=r"/undo$").status_int == 200

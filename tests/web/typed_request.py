@@ -1,9 +1,11 @@
 """What editors and mypy know of a request: mypy reads this file, nothing runs it."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, assert_type
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup
 from pyramid.i18n import TranslationString
 from sqlalchemy.orm import Session
 from transaction import TransactionManager
@@ -39,6 +41,9 @@ def attributes_have_types(request: Request) -> None:
     assert_type(request.pop_flash(), Message | None)
     assert_type(request.name_of(User()), str)
     assert_type(request.is_former_member(User()), bool)
+    assert_type(request.last_saved_by(User()), Markup | None)
+    assert_type(request.undo_path_of("id of a request"), str | None)
+    assert_type(request.last_sign_ins([1]), dict[int, datetime])
     assert_type(request.identity, Identity | None)
     assert_type(request.known_identity, Identity | None)
     assert_type(request.confirm("password"), bool)

@@ -188,7 +188,8 @@ def undo_path_of(request: Request, request_id: str) -> str | None:
 
     It is one of the newest entries of the person, whose message this page shows.
     """
-    if request.identity is None:
+    # An error page is made after the transaction, without the database.
+    if request.exception is not None or request.identity is None:
         return None
     newest = select(Entry.id, Entry.request_id).where(Entry.actor_id == request.identity.id)
     rows = newest.order_by(Entry.id.desc()).limit(NEWEST_ENTRIES).subquery()

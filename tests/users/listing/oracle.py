@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 from myproject.db.folding import fold, initials
+from myproject.users.listing.search import AROUND_ADDRESSES, PUNCTUATION
 from myproject.users.listing.view import ORDERS
 
 UTC = ZoneInfo("UTC")
@@ -63,7 +64,9 @@ def within(low, value, high):
 
 def text_term(field, word):
     """Return how to type a search for `word`, and the function that tells whether a person has it."""
-    bare = word.split() == [word] and not word.startswith("-") and ":" not in word
+    # Around a word without quotation marks, the search ignores what a text or a link has around an address.
+    is_cleaned = word.strip(PUNCTUATION + AROUND_ADDRESSES) != word or "?" in word
+    bare = word.split() == [word] and not word.startswith("-") and ":" not in word and not is_cleaned
     folded = " ".join(fold(word).split())
 
     def has(person):
