@@ -84,7 +84,7 @@ def tell_change(request: Request, entry: Entry, change: Change, people: Mapping[
 
 
 def tell_who(request: Request, entry: Entry, deeds: Markup, people: Mapping[int, str]) -> Markup:
-    """Return the sentence that whoever made the entry did the `deeds`."""
+    """Return the sentence of who did the `deeds` of an entry."""
     if entry.actor_id is not None:
         name = people.get(entry.actor_id)
         return fill_in(request, BY_PERSON if name else BY_DELETED, who=isolate(name), deeds=deeds)

@@ -15,7 +15,7 @@ DAY = datetime.timedelta(days=1)
 
 @pytest.fixture
 def age(outside):
-    """Call `age(entry, days)`: let an entry have been made so many days ago."""
+    """Call `age(entry, days)`: let an entry have been made `days` days ago."""
 
     def run(entry, days):
         with outside.begin() as connection:

@@ -28,7 +28,7 @@ def run(database_url, monkeypatch, capsys):
 
 
 def store(outside, *days):
-    """Store an event of each of so many days ago."""
+    """Store an event of each of these numbers of days ago."""
     values = {"kind": "signed in", "address": "", "request_id": "", "facts": "{}"}
     moments = [utcnow() - datetime.timedelta(days=each, minutes=1) for each in days]
     with outside.begin() as connection:

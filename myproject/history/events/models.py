@@ -19,7 +19,7 @@ FACTS_LENGTH = 1000
 
 
 class SecurityEvent(Base):
-    """A security event; or, with a `number`, so many events of a kind in the minute that begins at `happened_at`.
+    """A security event; with a `number`, that many of a kind in the minute that begins at `happened_at`.
 
     `user_id` is the person whom it is about, `actor_id` the one who was signed in. They are no foreign keys, since
     events outlive people. `facts` are JSON without names, emails and secrets.

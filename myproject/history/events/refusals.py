@@ -1,4 +1,4 @@
-"""Stores refusals after the answer, and of each kind only so many a minute: the others are counted.
+"""Stores refusals after the answer, and of each kind a limited number a minute: the others are counted.
 
 Strangers cause these events as often as they like. So nobody waits for them to be stored, and neither the table nor
 the memory grows with their number: in each minute, each process stores `STORED_REFUSALS_PER_MINUTE` events of a kind;

@@ -32,7 +32,7 @@ def clock(monkeypatch, wsgi):
 
 @pytest.fixture
 def refuse(probe):
-    """Call `refuse(number, kind)`: let so many requests report a refusal."""
+    """Call `refuse(number, kind)`: let `number` requests report a refusal."""
 
     def run(number, kind="form refused", **options):
         for _ in range(number):
