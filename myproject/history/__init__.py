@@ -5,7 +5,9 @@ recording.py    what is recorded, and the triggers by which the database does it
 context.py      tells the database who is about to write, and by which page or command
 views.py        the pages that show the history: what they read (reading.py), and to whom (access.py)
 words.py        an entry in words
+values.py       recorded values in SQL
 undo/           puts back what an entry has changed
+events/         security events: who signed in, what was refused, and the like
 erasing.py      removes the values of an erased person
 pruning.py      removes old entries
 """

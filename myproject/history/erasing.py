@@ -10,7 +10,7 @@ from ..posts.models import Post
 from ..users.erasing import UserErased
 from ..users.models import User
 from .models import Change
-from .undo.values import value_of
+from .values import value_of
 
 ERASED: dict[str, str] = {}
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Row, Select, String, cast, func, literal, select
+from sqlalchemy import ColumnElement, Row, Select, func, literal, select
 from sqlalchemy.orm import Session, aliased, contains_eager, joinedload
 
 from ..db import Base
@@ -14,6 +14,7 @@ from ..web.pagination import KeysetCondition, Page, ReadRows, in_order, page_of,
 from .filters import Filters
 from .kinds import DELETED, Kind, RecordKey, of_kind
 from .models import Change, Entry
+from .values import is_erased
 
 
 def read_entries(dbsession: Session, filters: Filters, zone: ZoneInfo, cursor: str | None = None) -> Page:
@@ -153,7 +154,7 @@ def deleted_records(dbsession: Session, model: type[Base], cursor: str | None = 
         *of_kind(Kind(model.__tablename__, DELETED)),
         ~exists,
         ~is_changed_since,
-        cast(Change.before, String) != "{}",
+        ~is_erased(Change),
     ]
     deletions = select(Change).where(*conditions).options(joinedload(Change.entry, innerjoin=True))
     return page_of(dbsession, deletions, [Change.entry_id, Change.id], cursor, descending=True)

@@ -12,7 +12,7 @@ from ...posts.models import Post
 from ...users.models import User
 from ...users.saved_views.models import SavedView, name_key
 from ..models import Change
-from .values import is_erased, is_last, table_of, value_of
+from ..values import is_erased, is_last, table_of, value_of
 
 
 class Outcome(enum.StrEnum):
@@ -251,7 +251,7 @@ class Rules:
             user.table_name == "users",
             user.record_id == user_id,
             is_last(last, user),
-            not_(func.coalesce(is_erased(user), false())),
+            not_(is_erased(user)),
             rules.may_change_user(),
             condition(rules),
         )
@@ -275,5 +275,5 @@ class Rules:
         return self._value(self.change.after, table, column)
 
     def _value(self, values: Any, table: str, column: str) -> ColumnElement[Any]:
-        # A table that has no such column has no such value either; the CASE keeps PostgreSQL from casting others.
+        # The values of a record of another table have no such column: it is NULL.
         return value_of(self.dialect, values, table_of(table).c[column])

@@ -104,7 +104,8 @@ def tell_last_change(request: Request, step: Step, people: Mapping[int, str]) ->
     if step.last.id == step.change.id or step.outcome == Outcome.READY:
         return None
     moment = format_moment(request, step.last_entry.created_at)
-    name = people.get(step.last_entry.actor_id or -1)
+    actor_id = step.last_entry.actor_id
+    name = None if actor_id is None else people.get(actor_id)
     if name is None:
         return fill_in(request, _("last changed on ${moment}"), moment=moment)
     return fill_in(request, _("last changed by ${name} on ${moment}"), name=isolate(name), moment=moment)

@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Subquery, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from ..kinds import RecordKey
 from ..models import Change, Entry
+from ..values import id_of_last
 from .chosen import chosen_steps
 from .rules import Action, Outcome, Rules, Viewer
-from .values import id_of_last
 from .writing import Writing
 
 # A user is there before what belongs to them, and goes after it.
@@ -64,7 +65,7 @@ class Undo:
     entry_id: int
     viewer: Viewer
     dialect: str
-    only: tuple[str, int] | None = None
+    only: RecordKey | None = None
 
     def count(self, dbsession: Session) -> list[Group]:
         """Return the groups of records, as they are now."""
@@ -151,12 +152,14 @@ class Undo:
         if table != "users":
             return (*visible, wanted)
         # What was deleted, or added, with the user. Without the user, it is not wanted either.
-        return (*visible, or_(wanted, *(self._comes_with_user(change, side) for side in ("before", "after"))))
+        return (
+            *visible,
+            or_(wanted, *(self._comes_with_user(change, record_id, side) for side in ("before", "after"))),
+        )
 
-    def _comes_with_user(self, change: Any, missing: str) -> ColumnElement[bool]:
+    def _comes_with_user(self, change: Any, user_id: int, missing: str) -> ColumnElement[bool]:
         """Return whether a record of the user was deleted (no `after`) or added (no `before`) with them."""
-        _, record_id = self.only or ("users", 0)
         user = aliased(Change)
-        of_user = user.entry_id == self.entry_id, user.table_name == "users", user.record_id == record_id
+        of_user = user.entry_id == self.entry_id, user.table_name == "users", user.record_id == user_id
         with_user = exists().where(*of_user, getattr(user, missing).is_(None))
-        return and_(change.owner_id == record_id, getattr(change, missing).is_(None), with_user)
+        return and_(change.owner_id == user_id, getattr(change, missing).is_(None), with_user)

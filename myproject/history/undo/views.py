@@ -10,7 +10,6 @@ from pyramid.view import view_config
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from ...db import to_id
 from ...db.constraints import violated_constraint
 from ...users.administrators import LAST_ADMINISTRATOR
 from ...users.fields import LAST_ADMINISTRATOR_STAYS
@@ -24,15 +23,19 @@ from ...web.keyed import keyed_digest
 from ...web.request import Request
 from ..access import entry_in_url, sees_everything, visible_changes
 from ..context import announce, origin_of
+from ..filters import read_record
+from ..kinds import RecordKey
 from ..models import Change, Entry
 from ..showing import show_entries
+from ..values import MODELS
 from .reporting import report_accounts
 from .rules import Action, Outcome, Viewer
 from .showing import HEADINGS, REASONS, show_steps
-from .steps import Group, Undo
-from .values import MODELS
+from .steps import Group, Undo, applied_outcomes
 
 PAGE = {"route_name": "history.undo", "renderer": "history/undo.jinja2", "permission": "undo"}
+# The outcomes of records that can be put back.
+APPLICABLE = applied_outcomes(changed_too=True)
 # How many records of one outcome the page names.
 MOST_NAMED = 25
 # How many changes of accounts are reported one by one. The entry of the undo has all of them.
@@ -80,15 +83,12 @@ def has_record(request: Request, entry: Entry, table: str, record_id: int) -> bo
     return request.dbsession.scalar(found) is not None
 
 
-def record_in(text: str) -> tuple[str, int] | None:
-    """Return the table and the id that `users-7` says, or `None` for no text. Raises `HTTPNotFound` for any other."""
-    if not text:
-        return None
-    table, _dash, number = text.rpartition("-")
-    record_id = to_id(number)
-    if table not in MODELS or record_id is None:
+def record_in(text: str) -> RecordKey | None:
+    """Return the record that `users-7` names, or `None` for no text. Raises `HTTPNotFound` for any other."""
+    record = read_record(text)
+    if text and (record is None or record[0] not in MODELS):
         raise HTTPNotFound()
-    return table, record_id
+    return record
 
 
 class UndoForm(DeleteForm, ConfirmForm):
@@ -116,10 +116,7 @@ class UndoForm(DeleteForm, ConfirmForm):
     @property
     def is_possible(self) -> bool:
         """Whether there is a record to put back."""
-        return not self.numbers.keys().isdisjoint(APPLICABLE)
-
-
-APPLICABLE = {Outcome.READY, Outcome.CHANGED}
+        return any(outcome in self.numbers for outcome in APPLICABLE)
 
 
 @view_config(**PAGE, request_method="GET")
@@ -136,6 +133,17 @@ def undo(context: EntryToUndo, request: Request) -> Any:
     form = UndoForm(request, groups)
     if not form.is_possible or not form.validate():
         return form.invalid(request, **named_on_page(context, request, form))
+    number = put_back(context, request, form, groups)
+    if number is None:
+        request.response.status_int = 409
+        return {"form": form, **named_on_page(context, request, form)}
+    text = _("Undone. ${count} record was put back.") if number == 1 else _("Undone. ${count} records were put back.")
+    flash(request, _(text, mapping={"count": number}))
+    return HTTPSeeOther(page_after(context, request))
+
+
+def put_back(context: EntryToUndo, request: Request, form: UndoForm, groups: Sequence[Group]) -> int | None:
+    """Put back the records as the form says; return how many, or `None`, with a notice, if the database refuses it."""
     announce(request.tm, origin_of(request, undoes_id=context.entry.id))
     changed_too = form.data.get("changed") == "too"
     accounts = context.undo.accounts(request.dbsession, MOST_REPORTED, changed_too=changed_too)
@@ -145,13 +153,10 @@ def undo(context: EntryToUndo, request: Request) -> Any:
     except IntegrityError as error:
         is_last = violated_constraint(error) == LAST_ADMINISTRATOR
         form.notice = LAST_ADMINISTRATOR_STAYS if is_last else TAKEN_MEANWHILE
-        request.response.status_int = 409
-        return {"form": form, **named_on_page(context, request, form)}
+        return None
     report_act(request, "undone", entry=context.entry.id)
     report_accounts(request, accounts)
-    text = _("Undone. ${count} record was put back.") if number == 1 else _("Undone. ${count} records were put back.")
-    flash(request, _(text, mapping={"count": number}))
-    return HTTPSeeOther(page_after(context, request))
+    return number
 
 
 def named_on_page(context: EntryToUndo, request: Request, form: UndoForm) -> dict[str, Any]:

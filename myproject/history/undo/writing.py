@@ -24,8 +24,8 @@ from ...signin.models import SignIn
 from ...users.models import User
 from ..models import Change
 from ..recording import recorded_columns
+from ..values import MODELS, table_of, value_of
 from .rules import Action, Viewer
-from .values import MODELS, table_of, value_of
 
 
 class Writing:

@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, ScalarSelect, Table, Text, and_, cast, func, or_, select
 from sqlalchemy.orm import aliased
 
-from ..models import Change
-from ..recording import RECORDED
+from .models import Change
+from .recording import RECORDED
 
 MODELS = {model.__tablename__: model for model in RECORDED}
 
@@ -18,7 +18,8 @@ def table_of(name: str) -> Table:
 
 def is_erased(change: Any) -> ColumnElement[bool]:
     """Return whether the values of a change were removed with their person."""
-    return or_(cast(change.before, Text) == "{}", cast(change.after, Text) == "{}")
+    # Never NULL, so that it can be negated: a change may have no values on one side.
+    return or_(*(cast(side, Text).is_not_distinct_from("{}") for side in (change.before, change.after)))
 
 
 def id_of_last(change: Any) -> ScalarSelect[int]:
