@@ -101,9 +101,7 @@ def tell(connection: Connection, origin: Origin) -> None:
 
 @event.listens_for(Engine, "commit")
 def _close(connection: Connection) -> None:
-    # A COMMIT that db/session.py is going to refuse leaves the transaction open.
-    owner = connection.get_execution_options().get("owner")
-    if (owner is None or owner.may_commit) and connection.info.pop(IS_OPEN, False):
+    if connection.info.pop(IS_OPEN, False):
         connection.exec_driver_sql("DELETE FROM history_open")
 
 

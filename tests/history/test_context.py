@@ -3,6 +3,7 @@
 import pytest
 from pyramid_retry import RetryableException
 from sqlalchemy import update
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session
 from transaction import TransactionManager
 
@@ -114,15 +115,19 @@ def test_a_commit_that_passes_the_transaction_by_is_refused(probe, make_user, en
     assert origins(entries()[1:]) == [(None, None, None)]
 
 
-def test_a_refused_commit_does_not_make_the_person_another_program(probe, make_user, entries):
-    make_user()
+def test_nothing_is_kept_after_a_refused_commit(probe, make_user, entries, rows):
+    """Not even what is written past the Session: nobody would be named with it."""
+    make_user(name="Ada")
 
     def view(request):
-        with pytest.raises(Exception, match="Leave the commit"):
-            request.dbsession.connection().get_transaction().commit()
-        raise ValueError
+        connection = request.dbsession.connection()
+        cursor = connection.connection.cursor()
+        with pytest.raises(InvalidRequestError, match="Leave the commit"):
+            connection.get_transaction().commit()
+        cursor.execute("UPDATE users SET name = 'Bob' WHERE id > 0")
 
     probe(view, status=500)
+    assert [user.name for user in rows(User)] == ["Ada"]
     assert len(entries()) == 1
 
 
