@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from transaction import TransactionManager
 
 from ..db.session import SAFE_METHODS
+from ..web.events import actor_of
 from ..web.request import Request
 
 # In the data of a transaction of the transaction manager: its Origin, and the connection that it has taken.
@@ -59,7 +60,7 @@ def announcing_view(view: Callable[[Any, Request], Response], info: Any) -> Call
 def origin_of(request: Request, undoes_id: int | None = None) -> Origin:
     """Return the Origin of what `request` changes; a page that queries nobody's identity has no person."""
     return Origin(
-        actor_id=request.known_identity.id if request.known_identity else None,
+        actor_id=actor_of(request),
         route=request.matched_route.name if request.matched_route else None,
         request_id=request.id,
         attempts=request.environ.get("retry.attempt", 0) + 1,

@@ -24,6 +24,8 @@ from .listing.page import count_choices, read_list
 from .listing.view import read_start, read_view
 from .models import User
 
+# The email, the role and the activity of a user; `None` of one who was not there.
+SignInFacts = tuple[str | None, str | None, bool | None]
 TEXTS_OF_LIST = {"sizes": PAGE_SIZES, "role_names": ROLE_NAMES}
 
 
@@ -139,22 +141,22 @@ def save(form: UserForm, user: User) -> bool:
 
     if not try_write(form, write, explain):
         return False
-    report_account(request, user, before)
+    report_account(request, user.id, before, sign_in_facts(user))
     return True
 
 
-def sign_in_facts(user: User) -> tuple[str | None, str, bool]:
+def sign_in_facts(user: User) -> SignInFacts:
     """Return what decides whether a user can sign in, and what they may then do."""
     return user.email, user.role, user.active
 
 
-def report_account(request: Request, user: User, before: tuple[str | None, str, bool]) -> None:
-    """Report a security event if what `sign_in_facts` returned `before` is no longer the same."""
-    if sign_in_facts(user) == before:
+def report_account(request: Request, user_id: int, before: SignInFacts, now: SignInFacts) -> None:
+    """Report a security event if what `sign_in_facts` returned `before` is not what it returns `now`."""
+    if now == before:
         return
-    email, role, active = before
-    facts = {"role_before": role, "active_before": active, "email_changed": user.email != email}
-    report_act(request, "account changed", user=user.id, role=user.role, active=user.active, **facts)
+    (email_before, role_before, active_before), (email, role, active) = before, now
+    facts = {"role_before": role_before, "active_before": active_before, "email_changed": email != email_before}
+    report_act(request, "account changed", user=user_id, role=role, active=active, **facts)
 
 
 @exception_view_config(IntegrityError, violated_constraint=LAST_ADMINISTRATOR, renderer="errors/error.jinja2")
