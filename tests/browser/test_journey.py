@@ -139,21 +139,26 @@ def pages_through_the_list(page, everybody):
     names = page.get_by_role("rowheader").get_by_role("link")
     pages = [names.all_inner_texts()]
     while page.get_by_role("link", name="Next").count():
-        page.get_by_role("link", name="Next").click()
+        follows_link(page, "Next")
         pages.append(names.all_inner_texts())
     seen = [name for names in pages for name in names]
     assert len(pages) == 3
     assert len(seen) == len(everybody)
     assert set(seen) == everybody
     for expected in pages[-2::-1]:
-        page.get_by_role("link", name="Previous").click()
+        follows_link(page, "Previous")
         assert names.all_inner_texts() == expected
     expect(page.get_by_role("link", name="Previous")).to_have_count(0)
 
 
+def follows_link(page, name):
+    with page.expect_navigation():
+        page.get_by_role("link", name=name).click()
+
+
 def deletes_john_doe(page):
     while page.get_by_role("link", name="John Doe").count() == 0:
-        page.get_by_role("link", name="Next").click()
+        follows_link(page, "Next")
     page.get_by_role("link", name="John Doe").click()
     page.get_by_role("link", name="Delete").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Delete John Doe?")
