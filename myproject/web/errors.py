@@ -124,13 +124,18 @@ def not_utf8(error: UnicodeDecodeError, request: Request) -> dict[str, Any]:
 @exception_view_config(IDatabaseUnavailable, retryable_error=False, renderer="errors/error.jinja2")
 def database_unavailable(error: Exception, request: Request) -> dict[str, Any]:
     """Answer 503 when the database is down, busy or full, and further attempts did not help."""
-    reason = describe_failure(error)
-    log.error("request %s: %s: the database is unavailable: %s", request.id, name_page(request), reason)
+    log_unavailable(error, request)
     request.response.retry_after = RETRY_AFTER_SECONDS
     if IOutcomeUnknown.providedBy(error):
         advice = _("The connection was lost while saving. Send the form again. It will not be saved twice.")
         return error_page(request, 503, advice)
     return error_page(request, 503)
+
+
+def log_unavailable(error: Exception, request: Request) -> None:
+    """Log that the database was unavailable to the last attempt of `request`."""
+    reason = describe_failure(error)
+    log.error("request %s: %s: the database is unavailable: %s", request.id, name_page(request), reason)
 
 
 @exception_view_config(IReadingTookTooLong, renderer="errors/error.jinja2")
@@ -186,7 +191,9 @@ def error_page(
     request.response.status_int = status
     advice = advice if isinstance(advice, TranslationString) else usual_advice
     back = _("Back to users"), request.route_path("users.list")
-    return {"title": title or usual_title, "advice": advice, "code": status, "link": back, "changed": []}
+    texts = {"title": title or usual_title, "advice": advice, "code": status, "link": back}
+    # What was typed, on pages that keep it: lost.py, busy.py.
+    return {**texts, "changed": [], "time_left": None, "again": None}
 
 
 def wrong_address_page(
