@@ -1,0 +1,30 @@
+"""Which imports have been applied.
+
+Revision ID: 0021
+Revises: 0019
+Create Date: 2026-12-01 12:00:00
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0021"
+down_revision = "0019"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "applied_imports",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("numbers", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("length(id) <= 36", name=op.f("ck_applied_imports_lengths")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_applied_imports")),
+    )
+    op.create_index(op.f("ix_applied_imports_created_at"), "applied_imports", ["created_at"])
+
+
+def downgrade() -> None:
+    op.drop_table("applied_imports")
