@@ -9,12 +9,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import edits, history, lists, memory, requests, sessions, tables, undo
+from . import edits, history, imports, lists, memory, requests, sessions, tables, undo
 from .databases import SMALL_ROWS, binaries, databases
 
-PARTS = ("requests", "sessions", "memory", "lists", "undo", "edits", "history")
-# Rounds of the undo, each of which takes minutes.
+PARTS = ("requests", "sessions", "memory", "lists", "undo", "edits", "history", "imports")
+# Rounds of the undo and of the import, each of which takes minutes.
 UNDO_ROUNDS = 3
+IMPORT_ROUNDS = 3
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -35,9 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         tables.print_history(history.measure(options.changes, options.rounds, options.cache))
     if "edits" in parts and options.before:
         tables.print_edits(edits.measure(options.before, options.rounds, options.batch))
-    if "undo" in parts:
-        rounds = min(options.rounds, UNDO_ROUNDS)
-        tables.print_undo(undo.measure(options.undone, rounds, options.cache), options.undone)
+    measure_many_records(parts, options)
 
 
 def measure_requests(parts: Sequence[str], options: argparse.Namespace) -> None:
@@ -49,6 +48,16 @@ def measure_requests(parts: Sequence[str], options: argparse.Namespace) -> None:
             tables.print_sessions(sessions.measure(makers, options.rounds, options.batch))
         if "memory" in parts:
             tables.print_memory(memory.measure(makers, options.requests), options.requests)
+
+
+def measure_many_records(parts: Sequence[str], options: argparse.Namespace) -> None:
+    """Measure the parts that write many records in one transaction, and print their tables."""
+    if "undo" in parts:
+        rounds = min(options.rounds, UNDO_ROUNDS)
+        tables.print_undo(undo.measure(options.undone, rounds, options.cache), options.undone)
+    if "imports" in parts:
+        rounds = min(options.rounds, IMPORT_ROUNDS)
+        tables.print_imports(imports.measure(options.rows, rounds), options.rows)
 
 
 def read_options(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -84,8 +84,8 @@ def lock_users(dbsession: Session) -> None:
 def apply(dbsession: Session, plan: Plan, importer: Importer, import_id: str, progress: Progress) -> None:
     """Write the records of `plan` in the transaction of `dbsession`, after `lock_users`.
 
-    Users whose role or activity changes are signed out, but for the importer's own sign-in. Raises `Outdated`, and what
-    `progress` raises: then the transaction has to abort.
+    Users whose role or activity changes are signed out. Raises `Outdated`, and what `progress` raises: then the
+    transaction has to abort.
     """
     if importer.role != plan.role:
         raise Outdated([], 0)
@@ -101,7 +101,7 @@ def apply(dbsession: Session, plan: Plan, importer: Importer, import_id: str, pr
         moved += [Moved(*row) for row in found[: MOST_NAMED - len(moved)]]
         # Once a record has moved, the others are only looked at.
         if not number:
-            _write(dbsession, importer, steps)
+            _write(dbsession, steps)
         connection.execute(STEPS.delete())
         progress.advance(len(steps))
     if number:
@@ -141,10 +141,10 @@ def _fill(connection: Connection, steps: Sequence[Step]) -> None:
         connection.exec_driver_sql(f"INSERT INTO {STEPS.name} ({columns}) VALUES ({values})", list(steps))  # nosec B608
 
 
-def _write(dbsession: Session, importer: Importer, steps: Sequence[Step]) -> None:
+def _write(dbsession: Session, steps: Sequence[Step]) -> None:
     """Write the records of STEPS, which has `steps`."""
     if any(step.ends_sign_ins for step in steps):
-        end_sign_ins(dbsession, select(STEPS.c.user_id).where(STEPS.c.ends_sign_ins), keep=importer.sign_in)
+        end_sign_ins(dbsession, select(STEPS.c.user_id).where(STEPS.c.ends_sign_ins))
     try:
         dbsession.execute(ADD)
         dbsession.execute(CHANGE)

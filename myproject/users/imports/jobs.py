@@ -301,7 +301,7 @@ class Reporter:
 
 def importer_of(job: Job) -> Importer:
     """Return who imports."""
-    return Importer(job.user_id, job.role, job.sign_in)
+    return Importer(job.user_id, job.role)
 
 
 def is_full_disk(error: BaseException) -> bool:

@@ -48,19 +48,16 @@ NO_EMAIL = _("An update finds a user by the email. Fill it in.")
 NO_SUCH_USER = _("No user has this email.")
 ROLE_BY_ADMINISTRATORS = _("Only administrators can set another role.")
 RECORD_OF_ADMINISTRATOR = _("Only administrators can change the record of an administrator.")
+# So no import signs out the person who imports.
 OWN_ACCOUNT = _("This is your own account. Change its role and activity on its own page.")
 
 
 @dataclass(frozen=True)
 class Importer:
-    """Who imports: it is decided by this for each line what they may change. A command has no `user_id`.
-
-    `sign_in` is the id of the sign-in that does not end when their own record changes.
-    """
+    """Who imports: it is decided by this for each line what they may change. A command has no `user_id`."""
 
     user_id: int | None
     role: str
-    sign_in: int | None = None
 
 
 COMMAND = Importer(None, "admin")
@@ -257,26 +254,28 @@ class Comparison:
         elif role not in (None, DEFAULTS["role"]) and not self.is_administrator:
             self._refuse(line, "role", role or "", ROLE_BY_ADMINISTRATORS)
 
-    def _change(
-        self, line: int, record: Row[Any], name: str | None, _email: Any, age: int | None, role: str | None, active: Any
-    ) -> None:
+    def _change(self, line: int, record: Row[Any], *values: Any) -> None:
         before = (record.name, record.age, record.role, record.active)
-        after = (
-            before[0] if name is None else name,
-            age if self.has_age else before[1],
-            before[2] if role is None else role,
-            before[3] if active is None else bool(active),
-        )
+        after = self._after(record, *values)
         if after == before:
             self.same.append((line,))
-            return
-        ends_sign_ins = after[2:] != before[2:]
-        if self._is_refused(line, record, after):
-            return
-        if record.can_administer and not (after[2] == "admin" and after[3]):
-            self.leaving, self.last_leaving = self.leaving + 1, line
-        self.changes_role = self.changes_role or after[2] != before[2]
-        self.changed.append((record.id, record.version, json.dumps(before), ends_sign_ins, record.email, *after, line))
+        elif not self._is_refused(line, record, after):
+            if record.can_administer and not (after[2] == "admin" and after[3]):
+                self.leaving, self.last_leaving = self.leaving + 1, line
+            self.changes_role = self.changes_role or after[2] != before[2]
+            facts = (record.id, record.version, json.dumps(before), after[2:] != before[2:], record.email)
+            self.changed.append((*facts, *after, line))
+
+    def _after(
+        self, record: Row[Any], name: str | None, _email: Any, age: int | None, role: str | None, active: Any
+    ) -> tuple[str, int | None, str, bool]:
+        """Return the values of CHANGED after the import: only an empty age is a value, of a column that is there."""
+        return (
+            record.name if name is None else name,
+            age if self.has_age else record.age,
+            record.role if role is None else role,
+            record.active if active is None else bool(active),
+        )
 
     def _is_refused(self, line: int, record: Row[Any], after: tuple[str, int | None, str, bool]) -> bool:
         if not self.is_administrator and record.role == "admin":

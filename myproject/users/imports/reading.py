@@ -88,7 +88,8 @@ def recognise(path: Path) -> Format:
     with path.open("rb") as file:
         beginning = file.read(SAMPLE_BYTES)
     if beginning.startswith(ZIP):
-        return Format(XLSX, sheet=_open_workbook(path).sheetnames[0])
+        with _opened_workbook(path) as workbook:
+            return Format(XLSX, sheet=workbook.sheetnames[0])
     if beginning.startswith(OLD_EXCEL):
         raise Unreadable(OLD_WORKBOOK)
     if beginning.startswith(OTHER_FILES):
@@ -116,6 +117,16 @@ def read_rows(path: Path, format: Format) -> Iterator[tuple[int, Sequence[str]]]
                 )
             )
         yield number, cells
+
+
+def read_header(path: Path, format: Format) -> Sequence[str]:
+    """Return the titles of the columns: the first row that is not empty. Raises as `read_rows` does."""
+    return next_header(read_rows(path, format))
+
+
+def next_header(rows: Iterator[tuple[int, Sequence[str]]]) -> Sequence[str]:
+    """Take the header from `rows`, those of `read_rows`, and return it; without one, it is empty."""
+    return next((cells for _line, cells in rows if any(map(str.strip, cells))), ())
 
 
 def estimate_rows(path: Path, format: Format) -> int | None:
@@ -242,13 +253,12 @@ def _explain(error: str, line: int) -> TranslationString:
 
 
 def _read_workbook(path: Path, format: Format) -> Iterator[tuple[int, Sequence[str]]]:
-    workbook = _open_workbook(path)
-    name = format.sheet if format.sheet in workbook.sheetnames else workbook.sheetnames[0]
-    sheet: Any = workbook[name]
-    # Programs store wrong ones.
-    sheet.reset_dimensions()
-    rows = enumerate(sheet.iter_rows(values_only=True, max_col=MAX_COLUMNS + 1), 1)
-    with contextlib.closing(workbook):
+    with _opened_workbook(path) as workbook:
+        name = format.sheet if format.sheet in workbook.sheetnames else workbook.sheetnames[0]
+        sheet = workbook[name]
+        # Programs store wrong ones.
+        sheet.reset_dimensions()
+        rows = enumerate(sheet.iter_rows(values_only=True, max_col=MAX_COLUMNS + 1), 1)
         while row := _guarded(lambda: next(rows, None)):
             number, values = row
             if number > MAX_WORKBOOK_ROWS:
@@ -256,25 +266,29 @@ def _read_workbook(path: Path, format: Format) -> Iterator[tuple[int, Sequence[s
             yield number, [_text_of(value) for value in _without_empty_end(values)]
 
 
-def _open_workbook(path: Path) -> Any:
-    """Return the workbook. Raises `Unreadable` if it is none, or larger than it should be when unpacked."""
+@contextlib.contextmanager
+def _opened_workbook(path: Path) -> Iterator[Any]:
+    """Yield the workbook. Raises `Unreadable` if it is none, or larger than it should be when unpacked."""
+    # An open file, since openpyxl looks at the ending of a name.
+    with path.open("rb") as file:
+        _guarded(lambda: _check_sizes(file))
+        workbook = _guarded(lambda: openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False))
+        with contextlib.closing(workbook):
+            if not workbook.worksheets:
+                raise Unreadable(EMPTY)
+            yield workbook
 
-    def open_it() -> Any:
-        with zipfile.ZipFile(path) as archive:
-            parts = archive.infolist()
-        if "xl/workbook.xml" not in (part.filename for part in parts):
-            raise Unreadable(NOT_A_TABLE)
-        texts = sum(part.file_size for part in parts if not part.filename.startswith("xl/worksheets/"))
-        size, packed = (sum(getattr(part, name) for part in parts) for name in ("file_size", "compress_size"))
-        is_large = size > MAX_WORKBOOK_BYTES or texts > MAX_WORKBOOK_TEXT_BYTES or len(parts) > MAX_WORKBOOK_FILES
-        if is_large or size > max(MAX_PACKING * packed, CHUNK_BYTES):
-            raise Unreadable(LARGE_WORKBOOK)
-        workbook = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-        if not workbook.worksheets:
-            raise Unreadable(EMPTY)
-        return workbook
 
-    return _guarded(open_it)
+def _check_sizes(file: IO[bytes]) -> None:
+    with zipfile.ZipFile(file) as archive:
+        parts = archive.infolist()
+    if "xl/workbook.xml" not in (part.filename for part in parts):
+        raise Unreadable(NOT_A_TABLE)
+    size, packed = sum(part.file_size for part in parts), sum(part.compress_size for part in parts)
+    texts = size - sum(part.file_size for part in parts if part.filename.startswith("xl/worksheets/"))
+    is_large = size > MAX_WORKBOOK_BYTES or texts > MAX_WORKBOOK_TEXT_BYTES or len(parts) > MAX_WORKBOOK_FILES
+    if is_large or size > max(MAX_PACKING * packed, CHUNK_BYTES):
+        raise Unreadable(LARGE_WORKBOOK)
 
 
 def _guarded(read: Callable[[], Any]) -> Any:

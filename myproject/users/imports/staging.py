@@ -18,7 +18,7 @@ from ...web.i18n import _
 from ...web.rules import Invalid, Rule
 from ..fields import FIELDS
 from .columns import Unreadable, check_columns, rule_of
-from .reading import Format, estimate_rows, read_rows
+from .reading import Format, estimate_rows, next_header, read_rows
 
 # Add new users only, change those who have the email of a line only, or both.
 MODES = ("add", "update", "both")
@@ -104,7 +104,7 @@ def stage(upload: Path, staged: Path, options: Options, progress: Progress) -> N
         connection.executescript(SCHEMA)
         progress.start("reading", estimate_rows(upload, options.format))
         rows = read_rows(upload, options.format)
-        header = next((cells for _line, cells in rows if any(map(str.strip, cells))), ())
+        header = next_header(rows)
         store_facts(connection, upload=str(upload), header=list(header), options=options.as_json())
         check = LineCheck(header, options.columns)
         for lines, refusals, count in _checked(rows, check):

@@ -1,62 +1,81 @@
-"""An import as a person does it in the browser."""
+"""An import without pages: a file as text, its plan, and the plan applied."""
+
+import itertools
 
 import pytest
-from webtest.forms import Upload
+import transaction
 
-from tests.conftest import finish_imports
+from myproject.db import get_engine, get_session_factory, get_tm_session
+from myproject.history.context import Origin, announce
+from myproject.users.imports.applying import apply, lock_users
+from myproject.users.imports.columns import guess_columns
+from myproject.users.imports.planning import COMMAND, make_plan
+from myproject.users.imports.reading import read_header, recognise
+from myproject.users.imports.staging import Options, stage
+
+from .importing import Importing
 
 
-class Importing:
-    """A browser that imports; every page waits until the work on the import has ended."""
+class Steps:
+    """A Progress that remembers its steps, and calls `at_each_step(name)` as often as it is told of rows."""
 
-    def __init__(self, app):
-        self.app, self.page = app, None
+    def __init__(self, at_each_step=lambda name: None):
+        self.seen, self.at_each_step = [], at_each_step
 
-    @property
-    def jobs(self):
-        return self.app.app.registry["imports"]
+    def start(self, step, total):
+        self.seen.append((step, total))
 
-    @property
-    def spool(self):
-        return self.jobs.spool
+    def advance(self, number):
+        self.at_each_step(self.seen[-1][0])
 
-    @property
-    def job(self):
-        """The import, as it is stored."""
-        return self.spool.read(self.path.rpartition("/")[2])
 
-    @property
-    def path(self):
-        return self.page.request.path
+def options_of(path, **options):
+    """Return the Options for a file as it is recognised."""
+    format = recognise(path)
+    return Options(format, guess_columns(read_header(path, format)), **options)
 
-    def upload(self, content=b"", filename="people.csv", status=303, **fields):
-        """Send a file, or pasted lines as `text`; return the page of its check, or that of the upload."""
-        form = self.app.get("/users/import").forms["record"]
-        for name, value in fields.items():
-            form[name] = value
-        if content:
-            form["upload"] = Upload(filename, content)
-        answer = form.submit(status=status)
-        self.page = answer.follow() if status == 303 else answer
-        return self.ended() if status == 303 else answer
 
-    def ended(self):
-        """Return the page of the import after the threads have ended."""
-        finish_imports(self.app.app)
-        self.page = self.app.get(self.path)
-        return self.page
+@pytest.fixture
+def factory(database_url):
+    """A factory of Sessions on the database of the test."""
+    engine = get_engine(database_url)
+    yield get_session_factory(engine)
+    engine.dispose()
 
-    def numbers(self):
-        """Return what the page says: new, changed, same and refused."""
-        return [int(number.text.replace(",", "")) for number in self.page.html.select(".facts > dd")]
 
-    def save(self, status=303):
-        """Press the button that imports; return the page of the result."""
-        answer = self.page.forms["record"].submit(status=status)
-        return self.ended() if status == 303 else answer
+@pytest.fixture
+def plan_of(factory, tmp_path):
+    """Call `plan_of(content, importer, mode=…)`: return the plan of a file with this content."""
+    numbers = itertools.count()
+
+    def run(content, importer=COMMAND, progress=None, **options):
+        folder = tmp_path / f"import {next(numbers)}"
+        folder.mkdir()
+        upload, staged = folder / "upload", folder / "rows.sqlite"
+        upload.write_bytes(content if isinstance(content, bytes) else content.encode())
+        chosen, progress = options_of(upload, **options), progress or Steps()
+        stage(upload, staged, chosen, progress)
+        return make_plan(factory, staged, chosen, importer, progress)
+
+    return run
+
+
+@pytest.fixture
+def apply_plan(factory):
+    """Call `apply_plan(plan)`: apply it in a transaction of its own."""
+
+    def run(plan, importer=COMMAND, progress=None, import_id="an import"):
+        tm = transaction.TransactionManager(explicit=True)
+        with tm:
+            dbsession = get_tm_session(factory, tm)
+            lock_users(dbsession)
+            announce(tm, Origin(route="test", request_id=import_id))
+            apply(dbsession, plan, importer, import_id, progress or Steps())
+
+    return run
 
 
 @pytest.fixture
 def importing(app):
-    """Return an `Importing` of the administrator of the tests."""
+    """Return an `Importing`: the administrator of the tests imports through the pages."""
     return Importing(app)
