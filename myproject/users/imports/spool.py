@@ -185,7 +185,7 @@ class Spool:
         new.mkdir(PRIVATE_MODE)
         claim = Claim(new, lock_file(new / LOCK), job)
         try:
-            with open(claim.upload, "xb") as file:
+            with open(claim.upload, "xb", buffering=0) as file:
                 for chunk in iter(partial(upload.read, COPIED_BYTES), b""):
                     file.write(chunk)
                     self.refuse_if_full()

@@ -316,9 +316,10 @@ def refused(context: ImportInUrl, request: Request) -> Response:
     file = tempfile.TemporaryFile()  # noqa: SIM115  # FileIter closes it.
     try:
         # The mark by which Excel recognises UTF-8 comes first.
-        with io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
-            Plan(context.jobs.spool.staged(context.key)).write_refused(text, request.localizer.translate)
-            text.detach()
+        text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+        Plan(context.jobs.spool.staged(context.key)).write_refused(text, request.localizer.translate)
+        # Otherwise it would close the file.
+        text.detach()
     except (sqlite3.Error, FileNotFoundError) as error:
         raise HTTPNotFound() from error
     size = file.tell()

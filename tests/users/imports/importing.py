@@ -1,5 +1,7 @@
 """An import as a person does it in the browser."""
 
+import time
+
 from webtest.forms import Upload
 
 from tests.conftest import finish_imports
@@ -53,3 +55,11 @@ class Importing:
         """Press the button that imports; return the page of the result."""
         answer = self.page.forms["record"].submit(status=status)
         return self.ended() if status == 303 else answer
+
+
+def wait_until(condition, seconds=60):
+    """Return as soon as `condition()` is true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

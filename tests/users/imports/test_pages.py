@@ -14,7 +14,7 @@ from myproject.users.imports import jobs, spool
 from tests.people import add_person, browser_of, everything_stored
 from tests.signed_in import PASSWORD
 
-from .importing import Importing
+from .importing import Importing, wait_until
 
 GOOD = b"name,email,age\r\nAda Lovelace,ada@example.com,36\r\nGrace Hopper,grace@example.com,85\r\n"
 TWO_BAD = b"Alter;E-Mail;Name\n".replace(b"Alter", b"age") + (
@@ -200,7 +200,7 @@ def test_the_password_is_asked_for_before_roles_change(wsgi, outside, rows):
     importing = Importing(app)
     importing.upload(b"name,role\nAda,editor\n", mode="add")
     page = importing.page.forms["record"].submit(status=422)
-    page.mustcontain("Enter your password to go on.")
+    page.mustcontain("Confirm your password", "Fill in this field.")
     page.forms["record"]["your_password"] = PASSWORD
     page.forms["record"].submit(status=303)
     importing.ended()
@@ -215,34 +215,6 @@ def test_who_is_no_administrator_any_more_imports_nothing(wsgi, outside, rows, m
         connection.execute(sqlalchemy.update(User).where(User.id == user.id).values(role="editor"))
     importing.save().mustcontain("Your account has changed since you checked the file.")
     assert names(rows) == ["Grace"]
-
-
-@pytest.fixture
-def held(monkeypatch, importing):
-    """Call `held(step)`: work on imports stops at this step until the list that it returns is not empty."""
-
-    def hold(step):
-        go_on, advance = [], jobs.Reporter.advance
-
-        def wait(reporter, number):
-            deadline = time.monotonic() + 60
-            reporter.reported_at = 0
-            while reporter.progress.step == step and not go_on and time.monotonic() < deadline:
-                advance(reporter, 0)
-                time.sleep(0.02)
-            advance(reporter, number)
-
-        monkeypatch.setattr(jobs.Reporter, "advance", wait)
-        return go_on
-
-    return hold
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("step", ["reading", "applying"])
@@ -267,20 +239,6 @@ def test_progress_is_shown_and_cancelling_leaves_nothing(importing, app, held, s
     importing.ended().mustcontain("The import was cancelled")
     assert everything_stored(outside) == before
     assert files(importing) == ["job.json", "working"]
-
-
-def test_two_imports_at_once_are_saved_one_after_the_other(importing, app, held, rows):
-    importing.upload(GOOD)
-    second = Importing(app)
-    second.upload(text="name\nLinus", mode="add")
-    go_on = held("applying")
-    importing.page.forms["record"].submit(status=303)
-    wait_until(lambda: importing.spool.saving() is not None)
-    second.page.forms["record"].submit(status=303).follow().mustcontain("Waiting for other imports")
-    go_on.append(True)
-    second.ended().mustcontain("The users were imported")
-    importing.ended().mustcontain("The users were imported")
-    assert (len(rows(User)), entries(rows)) == (3, 2)
 
 
 def test_a_full_spool_is_said_and_nothing_is_left(importing, monkeypatch, outside):
