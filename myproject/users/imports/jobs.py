@@ -66,7 +66,17 @@ BROKEN = _(
 )
 NOT_PERMITTED = _("Your account has changed since you checked the file. Nothing was imported. Check the file again.")
 
+# Of all applications of this process.
+ALL_JOBS: "weakref.WeakSet[Jobs]" = weakref.WeakSet()
+
 log = logging.getLogger(__name__)
+
+
+@atexit.register
+def stop_all() -> None:
+    """Cancel all work before the process ends."""
+    for jobs in list(ALL_JOBS):
+        jobs.stop()
 
 
 class NotPermitted(Exception):
@@ -81,7 +91,7 @@ class Jobs:
         self.stopping = threading.Event()
         self.free = threading.BoundedSemaphore(MOST_AT_ONCE)
         self.threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
-        atexit.register(self.stop)
+        ALL_JOBS.add(self)
 
     @property
     def factory(self) -> sessionmaker[Session]:
