@@ -40,6 +40,7 @@ KINDS = {
     "account changed": Kind(_("Account changed"), _("The account of %(user)s was changed")),
     "administrator made": Kind(_("Administrator set up"), _("%(user)s was set up as an administrator")),
     "user deleted": Kind(_("User deleted"), _("%(user)s was deleted")),
+    "exported": Kind(_("Export"), _("%(user)s exported records")),
     "undone": Kind(_("Undo"), _("%(user)s undid a change")),
     "erased": Kind(_("User erased"), _("%(user)s was erased permanently")),
     "refused": Kind(_("No permission"), _("%(user)s had no permission for a page")),
@@ -51,6 +52,7 @@ KINDS = {
 OTHERS = _("%(kind)s: at least %(number)s more in this minute")
 UNKNOWN_PERSON = _("Somebody")
 DELETED_PERSON = _("User %(id)s")
+EXPORTED = {"users": _("Users: %(number)s"), "posts": _("Posts: %(number)s")}
 REASONS = {
     "of another site": _("It was sent from another site."),
     "without its token": _("It lacked the token of this browser."),
@@ -90,11 +92,18 @@ def describe_facts(request: Request, event: SecurityEvent) -> list[Markup]:
         lines.append(_fill(request, _("The email was changed.")))
     if facts.get("why") in REASONS:
         lines.append(_fill(request, REASONS[facts["why"]]))
+    if facts.get("what") in EXPORTED:
+        lines += _describe_export(request, **facts)
     if "page" in facts:
         lines.append(Markup("<code>{}</code>").format(facts["page"]))
     if "command" in facts:
         lines.append(_fill(request, _("By the command %(command)s"), command=facts["command"]))
     return lines
+
+
+def _describe_export(request: Request, what: str, rows: int = 0, complete: bool = True, **_others: Any) -> list[Markup]:
+    number = _fill(request, EXPORTED[what], number=format_number(request, rows))
+    return [number] if complete else [number, _fill(request, _("It was cancelled or failed before the end."))]
 
 
 def _unknown_kind(name: str) -> Kind:

@@ -13,6 +13,8 @@ from ..models import BY_ADDED, BY_AGE, BY_JOINED, BY_NAME, KINDS, users
 from .search import CHOICES, Term
 from .view import View
 
+# What the list shows of a user.
+SHOWN_COLUMNS = (users.c.id, users.c.name, users.c.email, users.c.age, users.c.role, users.c.active, users.c.created_at)
 # The orders that have an index which begins with the columns of KINDS.
 ORDERS_WITH_KINDS = (BY_NAME, BY_AGE, BY_JOINED, BY_ADDED)
 CHOICE_COLUMNS = {"role": "role", "active": "active", "posts": "has_posts"}
@@ -110,6 +112,8 @@ class Criteria:
     lacking: tuple[NotAll, ...] = ()
     # In which part of a ranked list the users are.
     begins: bool | None = None
+    # What to read of each user.
+    columns: tuple[Any, ...] = SHOWN_COLUMNS
 
     @property
     def parts(self) -> list[Part]:
