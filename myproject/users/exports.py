@@ -32,6 +32,7 @@ COLUMN_CHOICES = {
     "shown": _("The columns of the list"),
     "all": _("All columns"),
 }
+ALL = (*RECORD, JOINED, LAST_SIGN_IN)
 # Returns when each of the users with these ids signed in last.
 LastSignIns = Callable[[Sequence[int], Session], Mapping[int, datetime]]
 
@@ -39,19 +40,18 @@ LastSignIns = Callable[[Sequence[int], Session], Mapping[int, datetime]]
 @view_config(route_name="users.export", request_method="GET", permission="export")
 def export(request: Request) -> Response:
     """Send all users of the list that the address asks for."""
-    view, columns = read_exact_view(request.GET), chosen_columns(request)
+    view, columns = require_understood(read_view(request.GET)), chosen_columns(request)
     factory, last_sign_ins = request.registry["dbsession_factory"], request.last_sign_ins
     return csv_response(
         request, "users", columns, stream_cells(factory, view, request.time_zone, columns, last_sign_ins)
     )
 
 
-def read_exact_view(parameters: Mapping[str, str]) -> View:
-    """Return the View that the parameters describe.
+def require_understood(view: View) -> View:
+    """Return `view`, or raise `HTTPBadRequest` if a term of it was not understood.
 
-    Raises `HTTPBadRequest` if one was not understood: the list says so beside what it found, and a file cannot.
+    The list says so beside what it found, and a file cannot.
     """
-    view = read_view(parameters)
     if view.notes:
         raise HTTPBadRequest(view.notes[0])
     return view
@@ -64,7 +64,7 @@ def chosen_columns(request: Request) -> Sequence[str]:
         raise HTTPBadRequest()
     if choice == "shown":
         return "name", *display_of(request).columns
-    return RECORD if choice == "record" else [*RECORD, *(name for name in columns_for(request) if name not in RECORD)]
+    return RECORD if choice == "record" else [name for name in ALL if name in RECORD or name in columns_for(request)]
 
 
 def stream_cells(

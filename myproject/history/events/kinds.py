@@ -40,7 +40,7 @@ KINDS = {
     "account changed": Kind(_("Account changed"), _("The account of %(user)s was changed")),
     "administrator made": Kind(_("Administrator set up"), _("%(user)s was set up as an administrator")),
     "user deleted": Kind(_("User deleted"), _("%(user)s was deleted")),
-    "exported": Kind(_("Export"), _("%(user)s exported records")),
+    "exported": Kind(_("Export"), _("%(user)s exported records"), _("Records were exported")),
     "undone": Kind(_("Undo"), _("%(user)s undid a change")),
     "erased": Kind(_("User erased"), _("%(user)s was erased permanently")),
     "refused": Kind(_("No permission"), _("%(user)s had no permission for a page")),
