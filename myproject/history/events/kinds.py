@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
+from ...users.bulk.action import ACTIONS
 from ...users.fields import ROLE_NAMES
 from ...web.i18n import _, format_number, translate
 from ...web.rendering import isolate
@@ -40,6 +41,7 @@ KINDS = {
     "account changed": Kind(_("Account changed"), _("The account of %(user)s was changed")),
     "administrator made": Kind(_("Administrator set up"), _("%(user)s was set up as an administrator")),
     "user deleted": Kind(_("User deleted"), _("%(user)s was deleted")),
+    "many changed": Kind(_("Many users changed"), _("%(user)s changed or deleted many users")),
     "undone": Kind(_("Undo"), _("%(user)s undid a change")),
     "erased": Kind(_("User erased"), _("%(user)s was erased permanently")),
     "refused": Kind(_("No permission"), _("%(user)s had no permission for a page")),
@@ -49,6 +51,7 @@ KINDS = {
     "setup refused": Kind(_("Setup refused"), _("The setup form was refused")),
 }
 OTHERS = _("%(kind)s: at least %(number)s more in this minute")
+MANY = _("%(action)s: %(number)s")
 UNKNOWN_PERSON = _("Somebody")
 DELETED_PERSON = _("User %(id)s")
 REASONS = {
@@ -86,6 +89,9 @@ def describe_facts(request: Request, event: SecurityEvent) -> list[Markup]:
         lines.append(_change(request, _("Role"), facts, "role", ROLE_NAMES))
     if facts.get("active") != facts.get("active_before"):
         lines.append(_change(request, _("Active"), facts, "active", {True: _("Yes"), False: _("No")}))
+    if facts.get("action") in ACTIONS:
+        number = format_number(request, facts.get("users", 0))
+        lines.append(_fill(request, MANY, action=translate(request, ACTIONS[facts["action"]].label), number=number))
     if facts.get("email_changed"):
         lines.append(_fill(request, _("The email was changed.")))
     if facts.get("why") in REASONS:
