@@ -242,7 +242,7 @@ def test_every_link_form_and_script_has_a_target_on_this_site(app, answers, subt
         with subtests.test(target):
             app.get(target, status=[200, 303])
     histories = {"/history", "/history/events", "/users/1/history", "/posts/1/history"}
-    assert actions == {"", "/language", "/signout", "/users", *histories}
+    assert actions == {"", "/language", "/signout", "/users", "/users/bulk", *histories}
 
 
 def test_every_post_form_has_a_csrf_token(answers, subtests):
@@ -379,6 +379,8 @@ def store(engine, count):
         saved = [{"id": n, "user_id": n, "name": f"View {n}", "query": f"q={n}", "for_all": True} for n in numbers]
         connection.execute(SavedView.__table__.insert(), saved)
         connection.execute(SelectedUser.__table__.delete())
+        connection.execute(Selection.__table__.delete())
+        connection.execute(insert(Selection).values(id=1, user_id=0, query=""))
         selected = [{"selection_id": 1, "user_id": n, "version": 1} for n in numbers]
         connection.execute(SelectedUser.__table__.insert(), selected)
 

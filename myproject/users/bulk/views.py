@@ -30,12 +30,12 @@ MOST_NAMED = 10
 MOST_REPORTED = 1000
 
 REASONS = {
-    Outcome.SAME: _("They have this value already."),
+    Outcome.SAME: _("They already have this role or status."),
     Outcome.OWN: _("This is your own account. Change it on its own page."),
     Outcome.FORBIDDEN: _("Only administrators can change the records of administrators."),
     Outcome.LAST_ADMINISTRATOR: _("The last administrator who can sign in has to stay."),
     Outcome.LEFT: _("They no longer match the search and the filters."),
-    Outcome.GONE: _("They have been deleted meanwhile."),
+    Outcome.GONE: _("They have been deleted since you selected them."),
 }
 CHANGED_MEANWHILE = _(
     "Something has changed since you opened the page. Nothing was done. Check it, then confirm again."

@@ -213,7 +213,7 @@ def test_acts_are_reported_up_to_a_number(app, rows, people, monkeypatch):
     kinds = [(event.kind, event.load_facts()) for event in rows(SecurityEvent)]
     assert kinds[0] == ("many changed", {"action": "deactivate", "users": 30})
     assert [kind for kind, _facts in kinds[1:]] == ["account changed"] * 3
-    shown = " ".join(app.get("/history/events").html.main.text.split())
+    shown = " ".join(app.get("/history/events").html.main.get_text(" ").split())
     assert "Test Administrator changed or deleted many users Deactivate: 30" in shown
 
 
