@@ -180,6 +180,7 @@ def page_of_bulk(request: Request, bulk: Bulk, form: BulkForm) -> dict[str, Any]
         "left_out": {
             outcome: bulk.name_users([outcome], MOST_NAMED) for outcome in bulk.groups if outcome not in INCLUDED
         },
+        "number_left_out": sum(group.number for group in bulk.groups.values()) - bulk.number,
         "joined": bulk.joined,
         "reasons": REASONS,
         **texts_for(request),
