@@ -305,10 +305,11 @@ def crawl(app, start):
     waiting, seen, reached, refused = list(start), set(), set(), []
     while waiting:
         address = waiting.pop()
-        path = address.partition("?")[0]
-        if address.startswith("mailto:") or path in seen:
+        # A panel is a page of its own.
+        path, panel = address.partition("?")[0], re.search("panel=[a-z]+", address)
+        if address.startswith("mailto:") or (path, panel and panel[0]) in seen:
             continue
-        seen.add(path)
+        seen.add((path, panel and panel[0]))
         page = app.get(address, expect_errors=True)
         if page.status_int not in (200, 303):
             refused.append(("GET", address, page.status_int))
@@ -317,7 +318,10 @@ def crawl(app, start):
         if page.status_int == 303:
             waiting.append(page.location.removeprefix("http://localhost"))
             continue
+        if page.content_type != "text/html":
+            continue
         waiting += [link["href"] for link in page.html.select("a[href]:not([href^='#'])")]
+        waiting += [form["action"] for form in page.html.select("form[action]:not([method=post])")]
         for form in page.html.select("form[method=post]"):
             action = form.get("action", path)
             # Without its CSRF token the form does nothing, and a missing permission is answered first.

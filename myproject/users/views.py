@@ -16,6 +16,7 @@ from ..web.receipts import earlier_record
 from ..web.request import Request
 from .administrators import LAST_ADMINISTRATOR
 from .belongings import MOST_TITLES, count_posts, newest_posts
+from .exports import COLUMN_CHOICES
 from .fields import FIELDS, LAST_ADMINISTRATOR_STAYS, ROLE_NAMES, explain
 from .forms import DeleteUserForm, UserForm
 from .listing.display import OPTIONAL_COLUMNS, PAGE_SIZES, columns_for, display_of
@@ -26,7 +27,7 @@ from .models import User
 
 # The email, the role and the activity of a user; `None` of one who was not there.
 SignInFacts = tuple[str | None, str | None, bool | None]
-TEXTS_OF_LIST = {"sizes": PAGE_SIZES, "role_names": ROLE_NAMES}
+TEXTS_OF_LIST = {"sizes": PAGE_SIZES, "role_names": ROLE_NAMES, "column_choices": COLUMN_CHOICES}
 
 
 @view_config(route_name="home", request_method="GET")

@@ -42,6 +42,7 @@ KINDS = {
     "administrator made": Kind(_("Administrator set up"), _("%(user)s was set up as an administrator")),
     "user deleted": Kind(_("User deleted"), _("%(user)s was deleted")),
     "many changed": Kind(_("Many users changed"), _("%(user)s changed or deleted many users")),
+    "exported": Kind(_("Export"), _("%(user)s exported records")),
     "undone": Kind(_("Undo"), _("%(user)s undid a change")),
     "erased": Kind(_("User erased"), _("%(user)s was erased permanently")),
     "refused": Kind(_("No permission"), _("%(user)s had no permission for a page")),
@@ -54,6 +55,7 @@ OTHERS = _("%(kind)s: at least %(number)s more in this minute")
 MANY = _("%(action)s: %(number)s")
 UNKNOWN_PERSON = _("Somebody")
 DELETED_PERSON = _("User %(id)s")
+EXPORTED = {"users": _("Users: %(number)s"), "posts": _("Posts: %(number)s")}
 REASONS = {
     "of another site": _("It was sent from another site."),
     "without its token": _("It lacked the token of this browser."),
@@ -89,18 +91,32 @@ def describe_facts(request: Request, event: SecurityEvent) -> list[Markup]:
         lines.append(_change(request, _("Role"), facts, "role", ROLE_NAMES))
     if facts.get("active") != facts.get("active_before"):
         lines.append(_change(request, _("Active"), facts, "active", {True: _("Yes"), False: _("No")}))
-    if facts.get("action") in ACTIONS:
-        number = format_number(request, facts.get("users", 0))
-        lines.append(_fill(request, MANY, action=translate(request, ACTIONS[facts["action"]].label), number=number))
     if facts.get("email_changed"):
         lines.append(_fill(request, _("The email was changed.")))
     if facts.get("why") in REASONS:
         lines.append(_fill(request, REASONS[facts["why"]]))
+    lines += [*_describe_many(request, **facts), *_describe_export(request, **facts)]
     if "page" in facts:
         lines.append(Markup("<code>{}</code>").format(facts["page"]))
     if "command" in facts:
         lines.append(_fill(request, _("By the command %(command)s"), command=facts["command"]))
     return lines
+
+
+def _describe_many(request: Request, action: str = "", users: int = 0, **_others: Any) -> list[Markup]:
+    if action not in ACTIONS:
+        return []
+    label = translate(request, ACTIONS[action].label)
+    return [_fill(request, MANY, action=label, number=format_number(request, users))]
+
+
+def _describe_export(
+    request: Request, what: str = "", rows: int = 0, complete: bool = True, **_others: Any
+) -> list[Markup]:
+    if what not in EXPORTED:
+        return []
+    number = _fill(request, EXPORTED[what], number=format_number(request, rows))
+    return [number] if complete else [number, _fill(request, _("It was cancelled or failed before the end."))]
 
 
 def _unknown_kind(name: str) -> Kind:

@@ -10,6 +10,7 @@ Everything is done by a few statements for all users of the selection, however m
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPNotFound
 
+from ...db import to_id
 from ...db.base import utcnow
 from ...security import row_in_url
 from ...web.i18n import _
@@ -28,8 +29,18 @@ def includeme(config: Configurator) -> None:
 
 def selection_in_url(request: Request) -> Selection:
     """Return the Selection with the id in the URL. Raises `HTTPNotFound` if it is of somebody else, or has expired."""
-    selection = row_in_url(request, Selection)
-    if selection.user_id != identity_of(request).id:
+    return own_selection(request, row_in_url(request, Selection))
+
+
+def find_selection(request: Request, text: str) -> Selection:
+    """Return the Selection with the id that `text` says, as `selection_in_url` does."""
+    number = to_id(text)
+    return own_selection(request, None if number is None else request.dbsession.get(Selection, number))
+
+
+def own_selection(request: Request, selection: Selection | None) -> Selection:
+    """Return `selection` if it is of the person who is signed in and has not expired, or raise `HTTPNotFound`."""
+    if selection is None or selection.user_id != identity_of(request).id:
         raise HTTPNotFound()
     if selection.created_at < utcnow() - SELECTION_LIFETIME:
         raise HTTPNotFound(_("This selection has expired. Select the users in the list again."))

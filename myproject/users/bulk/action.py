@@ -115,6 +115,15 @@ class Bulk:
             return {}
         return {name: self._count_belongings(name, owner) for name, owner in BELONGINGS.items()}
 
+    def name_left_out(self, limit: int) -> dict[Outcome, list[Row[Any]]]:
+        """Return up to `limit` users of each outcome that the action does not include."""
+        left_out: dict[Outcome, list[Row[Any]]] = {outcome: [] for outcome in self.groups if outcome not in INCLUDED}
+        # Few users may be anywhere: they are looked for together.
+        few = [outcome for outcome in left_out if self.groups[outcome].number <= limit]
+        for row in self.name_users(few, limit * len(few)) if few else ():
+            left_out[Outcome(row.outcome)].append(row)
+        return {outcome: rows or [*self.name_users([outcome], limit)] for outcome, rows in left_out.items()}
+
     def name_users(self, outcomes: Collection[Outcome], limit: int) -> Sequence[Row[Any]]:
         """Return up to `limit` users with one of the outcomes, the first one first; deleted ones have no values."""
         shown = [users.c.name, users.c.email, users.c.role, users.c.active]
@@ -129,7 +138,7 @@ class Bulk:
         row, selected = table().c, table().join(users, _is_selected_user())
         still = select(func.count()).select_from(selected)
         still = still.where(row.selection_id == self.selection.id, not_(self._has_left()))
-        now = select(func.count()).where(matches_of(self.dbsession, self.selection.view, self.zone))
+        now = select(func.count()).select_from(users).where(matches_of(self.dbsession, self.selection.view, self.zone))
         return self.dbsession.execute(now).scalar_one() - self.dbsession.execute(still).scalar_one()
 
     def apply(self, keep_sign_in: int) -> None:

@@ -129,6 +129,12 @@ class SelectedUser(Base):
     __table_args__: Mapping[str, Any] = {"sqlite_with_rowid": False}
 
 
+def is_selected(selection_id: int, user_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return the SQL condition that the selection has this user."""
+    row = table().c
+    return exists().where(row.selection_id == selection_id, row.user_id == user_id, ~row.is_excluded)
+
+
 def table() -> Table:
     """Return the table of selected users, for statements about many of them."""
     return SelectedUser.metadata.tables[SelectedUser.__tablename__]

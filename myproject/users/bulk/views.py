@@ -15,6 +15,7 @@ from ...web.i18n import _
 from ...web.identity import identity_of
 from ...web.keyed import keyed_digest
 from ...web.request import Request
+from ..exports import COLUMN_CHOICES
 from ..fields import ROLE_NAMES
 from ..listing.display import PAGE_SIZES
 from ..listing.page import matches_of
@@ -23,6 +24,8 @@ from ..views import read_table, report_account
 from .action import ACTIONS, INCLUDED, Action, Bulk, Outcome
 from .models import QUERY_LENGTH, Selection, delete_expired
 
+# What is chosen among the actions, and changes nothing: the page leads to `/users/export.csv`.
+EXPORT = "export"
 MOST_SHOWN = max(PAGE_SIZES)
 # How many users of one outcome the page names.
 MOST_NAMED = 10
@@ -119,9 +122,11 @@ def to_ids(texts: list[str]) -> list[int]:
 @view_config(**APPLY, request_method="GET")
 def confirm(selection: Selection, request: Request) -> dict[str, Any]:
     """Say what the action would do to whom; without one, let the person choose it."""
-    action = chosen_action(request, request.GET.get("action", ""))
+    exports = request.GET.get("action") == EXPORT
+    action = None if exports else chosen_action(request, request.GET.get("action", ""))
     if action is None:
-        return {"bulk": None, "number": selection.count(), "selection": selection, **texts_for(request)}
+        number = selection.count()
+        return {"bulk": None, "exports": exports, "number": number, "selection": selection, **texts_for(request)}
     request.slow_advice = _("Select fewer users, then try again.")
     bulk = bulk_of(selection, request, action)
     return page_of_bulk(request, bulk, BulkForm(request, bulk))
@@ -165,7 +170,7 @@ def texts_for(request: Request) -> dict[str, Any]:
     """Return the actions that the person may choose from, and what describes a view in words."""
     may_set_role = request.has_permission("administer")
     actions = [action for action in ACTIONS.values() if may_set_role or not action.sets_role]
-    return {"actions": actions, "role_names": ROLE_NAMES}
+    return {"actions": actions, "role_names": ROLE_NAMES, "column_choices": COLUMN_CHOICES}
 
 
 def page_of_bulk(request: Request, bulk: Bulk, form: BulkForm) -> dict[str, Any]:
@@ -177,9 +182,7 @@ def page_of_bulk(request: Request, bulk: Bulk, form: BulkForm) -> dict[str, Any]
         "view": bulk.selection.view,
         "included": bulk.name_users(INCLUDED, MOST_NAMED) if bulk.number else (),
         "changed": bulk.name_users([Outcome.CHANGED], MOST_NAMED) if Outcome.CHANGED in bulk.groups else (),
-        "left_out": {
-            outcome: bulk.name_users([outcome], MOST_NAMED) for outcome in bulk.groups if outcome not in INCLUDED
-        },
+        "left_out": bulk.name_left_out(MOST_NAMED),
         "number_left_out": sum(group.number for group in bulk.groups.values()) - bulk.number,
         "joined": bulk.joined,
         "reasons": REASONS,

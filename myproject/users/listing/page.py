@@ -46,7 +46,7 @@ def read_list(
     """Return a page of a view, and the number of users in the whole view, also a large one if asked `exactly`.
 
     The days of the view are those of `zone`. The page is the one that `cursor` names, or begins at `start`, a value of
-    the first key. Its rows have what `rows.SHOWN_COLUMNS` names. Raises `HTTPBadRequest` for an invalid cursor.
+    the first key. Its rows have what `criteria.SHOWN_COLUMNS` names. Raises `HTTPBadRequest` for an invalid cursor.
     """
     connection = dbsession.connection()
     database, criteria = DATABASES[connection.dialect.name], criteria_of(view, zone)

@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, insert, select, update
 from myproject.db.base import utcnow
 from myproject.models import Entry, Post, SavedView, SecurityEvent, SelectedUser, Selection, SignIn, User
 from myproject.users.bulk import views
+from myproject.users.listing import stream
 from tests.people import add_person, browser_of, token_of
 from tests.signed_in import PASSWORD
 
@@ -148,6 +149,12 @@ def test_it_says_who_is_left_out_and_why(wsgi, outside, rows, make_user):
     assert admin.active
 
 
+def test_who_joined_a_view_of_everybody_is_said(app, make_user, people):
+    page = press(start(app, "sort=name"), "select", "all")
+    make_user("Newcomer")
+    assert said(go_on(page, "delete"))[-1].startswith("1 more user matches now")
+
+
 def test_what_changed_left_and_joined_since_is_said_and_only_the_counted_are_touched(app, rows, outside, people):
     page = press(start(app, "q=Member&role=member"), "select", "all")
     with outside.begin() as connection:
@@ -268,7 +275,13 @@ def test_unknown_actions_and_roles_of_editors_are_refused(app, wsgi, outside, pe
     app.get(f"{path}/apply?action=erase", status=400).mustcontain("There is no such action.")
     editor = browser_of(wsgi, outside, add_person(outside, "Ed", "editor"))
     page = start(editor)
-    assert [option["value"] for option in page.html.select("#action option")] == ["", "activate", "deactivate", "delete"]
+    assert [option["value"] for option in page.html.select("#action option")] == [
+        "",
+        "activate",
+        "deactivate",
+        "delete",
+        "export",
+    ]
     editor.get(f"{page.request.path}/apply?action=admin", status=403)
     editor.post(f"{page.request.path}/apply", {"csrf_token": token_of(editor), "action": "admin"}, status=403)
 
@@ -277,6 +290,24 @@ def test_members_select_nobody(wsgi, outside):
     app = browser_of(wsgi, outside, add_person(outside))
     assert "Select users" not in app.get("/users")
     app.post("/users/bulk", {"csrf_token": token_of(app)}, status=403)
+
+
+@pytest.mark.parametrize("query", ["sort=name", "q=Member&sort=-name", "sort=-role", "q=Member&role=member"])
+def test_a_selection_is_exported_in_the_order_of_its_view(app, wsgi, outside, people, monkeypatch, query):
+    monkeypatch.setattr(stream, "CHUNK_SIZE", 3)
+    monkeypatch.setattr(stream, "LOOKED_AT", 4)
+    monkeypatch.setattr(stream, "FEW_HITS", 2)
+    page = press(start(app, query), "select", "page")
+    for place in (0, 3, 20):
+        tick(page, place, False)
+    names = [name for place, name in enumerate(ticked(page)) if place not in (0, 3, 20)]
+    page = go_on(page, "export")
+    assert said(page) == ["Export 22 users"]
+    lines = page.forms["panel"].submit().text.splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["name", *names]
+    other = browser_of(wsgi, outside, add_person(outside, "Ada", "admin"))
+    for selection in (page.request.path.split("/")[-2], "x", "9" * 30):
+        other.get(f"/users/export.csv?selection={selection}", status=404)
 
 
 def test_without_a_user_nothing_is_done(app, people):
