@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from ...db import reading
 from ...web.pagination import ALL_ROWS, rows_beyond
-from .criteria import Criteria, criteria_of
+from .criteria import Among, Criteria, criteria_of
 from .page import DATABASES
 from .rows import FEW_HITS
 from .view import View
@@ -21,15 +21,17 @@ LOOKED_AT = 10_000
 
 
 def stream_list(
-    factory: sessionmaker[Session], view: View, zone: ZoneInfo, columns: tuple[Any, ...]
+    factory: sessionmaker[Session], view: View, zone: ZoneInfo, columns: tuple[Any, ...], among: Sequence[Among] = ()
 ) -> Iterator[Sequence[Row[Any]]]:
     """Yield all users of a view in its order, in chunks: rows of `columns`, which are of `users`, and more after them.
+
+    With `among`, only those of them who are in these sets.
 
     Each chunk is read in a short read-only transaction of its own, and its connection is returned before the chunk is
     yielded. A user who is in the view from the first chunk to the last, at the same place of its order, is yielded
     exactly once.
     """
-    criteria = replace(criteria_of(view, zone), columns=columns)
+    criteria = replace(criteria_of(view, zone), columns=columns, among=tuple(among))
     # The order of a ranked list is descending.
     for part in [criteria.ranked(True), criteria.ranked(False)] if view.is_ranked else [criteria]:
         edge: Sequence[Any] | None = ()
