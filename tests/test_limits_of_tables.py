@@ -12,6 +12,7 @@ from myproject.models import (
     PasswordLink,
     Receipt,
     SecurityEvent,
+    Selection,
     SignIn,
     StoredFigures,
 )
@@ -21,6 +22,7 @@ EXCEPTIONS = {"users.search_text", "users.password_hash"}
 LIMITS = {
     "posts.body": 20_000,
     "saved_views.query": 2000,
+    "selections.query": 8192,
     "receipts.location": 500,
     "stored_figures.figures": 10_000,
     "security_events.facts": 1000,
@@ -45,6 +47,7 @@ def filled(outside, make_user, make_post, make_view):
         FailedSignIn: {"account": "", "address": ""},
         Receipt: {"token": "a", "location": "/", "digest": ""},
         StoredFigures: {"name": "a"},
+        Selection: {"user_id": author.id, "query": ""},
         AppliedImport: {"id": "a", "added": 1, "changed": 1},
         SecurityEvent: {"kind": "signed in", "address": "", "request_id": "", "facts": "{}"},
     }
