@@ -9,13 +9,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import edits, history, imports, lists, memory, requests, sessions, tables, undo
+from . import bulk, edits, history, imports, lists, memory, requests, sessions, tables, undo
 from .databases import SMALL_ROWS, binaries, databases
 
-PARTS = ("requests", "sessions", "memory", "lists", "undo", "edits", "history", "imports")
-# Rounds of the undo and of the import, each of which takes minutes.
+PARTS = ("requests", "sessions", "memory", "lists", "undo", "bulk", "edits", "history", "imports")
+# Rounds of the undo, of the bulk change and of the import, each of which takes minutes.
 UNDO_ROUNDS = 3
-IMPORT_ROUNDS = 3
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         tables.print_history(history.measure(options.changes, options.rounds, options.cache))
     if "edits" in parts and options.before:
         tables.print_edits(edits.measure(options.before, options.rounds, options.batch))
-    measure_many_records(parts, options)
+    if not {"undo", "bulk", "imports"}.isdisjoint(parts):
+        measure_changes_of_many(parts, options)
 
 
 def measure_requests(parts: Sequence[str], options: argparse.Namespace) -> None:
@@ -50,13 +50,14 @@ def measure_requests(parts: Sequence[str], options: argparse.Namespace) -> None:
             tables.print_memory(memory.measure(makers, options.requests), options.requests)
 
 
-def measure_many_records(parts: Sequence[str], options: argparse.Namespace) -> None:
-    """Measure the parts that write many records in one transaction, and print their tables."""
+def measure_changes_of_many(parts: Sequence[str], options: argparse.Namespace) -> None:
+    """Measure the parts that change many users at once, and print their tables."""
+    rounds = min(options.rounds, UNDO_ROUNDS)
     if "undo" in parts:
-        rounds = min(options.rounds, UNDO_ROUNDS)
         tables.print_undo(undo.measure(options.undone, rounds, options.cache), options.undone)
+    if "bulk" in parts:
+        tables.print_bulk(bulk.measure(options.undone, rounds, options.cache), options.undone)
     if "imports" in parts:
-        rounds = min(options.rounds, IMPORT_ROUNDS)
         tables.print_imports(imports.measure(options.rows, rounds), options.rows)
 
 
@@ -76,7 +77,9 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--changes", type=int, default=1_000_000, help="changes in the large ledgers (%(default)s), a multiple of 20"
     )
     parser.add_argument("--before", help="an earlier version, such as v1.2, whose edits are timed beside ours")
-    parser.add_argument("--undone", type=int, default=100_000, help="users whose change is undone (%(default)s)")
+    parser.add_argument(
+        "--undone", type=int, default=100_000, help="users who are changed, and whose change is undone (%(default)s)"
+    )
     parser.add_argument("--cache", type=Path, help="folder that keeps the large databases for the next run")
     parser.add_argument("--requests", type=int, default=10_000, help="requests that measure memory (%(default)s)")
     parser.add_argument("--journal", choices=["wal", "delete"], default="wal", help="journal of SQLite (%(default)s)")

@@ -46,7 +46,8 @@ def main(url: str, path: str) -> None:
         active = models.BooleanField()
 
         class Meta:
-            app_label = "people"
+            # Of an app that is installed.
+            app_label = "import_export"
 
     class Options:
         model = Person

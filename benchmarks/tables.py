@@ -1,5 +1,6 @@
 """The tables that `python -m benchmarks` prints, in Markdown, each figure beside its target."""
 
+from .bulk import BARE, CHANGED
 from .lists import FIRST_PAGE, OVERVIEW
 from .memory import EARLY_REQUESTS
 from .requests import PAGES
@@ -17,6 +18,7 @@ GROWTH_LIMITS = {"search for several words": 3}
 OVERVIEW_LIMIT = 1.5  # in multiples of the first page of the list
 MEMORY_GROWTH_LIMIT_MB = 10
 EDIT_LIMIT = 0.8  # of the requests per second of an earlier version
+BULK_LIMIT = 1.5  # in multiples of the bare UPDATE
 UNDO_LIMIT = 2  # in multiples of the change
 IMPORT_LIMIT = 2.5  # in multiples of the bare driver: 40 % of its rows per second
 DRY_RUN_LIMIT = 1.0  # in multiples of the apply after it
@@ -88,6 +90,14 @@ def print_undo(seconds: dict[tuple[str, str], tuple[float, float]], users: int) 
     for (change, kind), (changed, undone) in seconds.items():
         ratio = round(undone / changed, 2)
         row(f"{change}, {kind}", f"{changed:.1f}", f"{undone:.1f}", f"{ratio:.2f}", verdict(ratio, UNDO_LIMIT))
+
+
+def print_bulk(seconds: dict[tuple[str, str], float], users: int) -> None:
+    """Print how long each step of a bulk role change takes, from `{(step, kind of database): seconds}`."""
+    head(f"Another role for {users:,} selected users, seconds", "", "seconds", "of the bare UPDATE", "target")
+    for (step, kind), time in seconds.items():
+        ratio = round(time / seconds[BARE, kind], 2)
+        row(f"{step}, {kind}", f"{time:.2f}", f"{ratio:.2f}", verdict(ratio, BULK_LIMIT if step == CHANGED else None))
 
 
 def print_imports(seconds: dict[tuple[str, str], float], rows: int) -> None:

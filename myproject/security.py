@@ -17,12 +17,13 @@ Record = TypeVar("Record", bound=Base)
 #   add, edit, delete   any user or post
 #   share       a saved view with everybody
 #   history, undo   every change of every record; members have them for those of their own (history/access.py)
+#   export      users and posts as files
 #   account     the password and the sign-ins of a user
 #   administer  roles, erasing, security events
 SITE_ACL = [
     (Allow, Authenticated, ["view", "write"]),
-    (Allow, "role:editor", ["add", "edit", "delete", "share", "history", "undo"]),
-    (Allow, "role:admin", ["add", "edit", "delete", "share", "history", "undo", "account", "administer"]),
+    (Allow, "role:editor", ["add", "edit", "delete", "share", "history", "undo", "export"]),
+    (Allow, "role:admin", ["add", "edit", "delete", "share", "history", "undo", "export", "account", "administer"]),
 ]
 
 

@@ -23,7 +23,7 @@ from .engine import engine_from_config, get_engine
 from .failure import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong, describe_failure, message_of
 from .lookup import get_or_404, to_id
 from .session import get_session_factory, get_tm_session
-from .stream import read_rows, stream_rows
+from .stream import read_rows, reading, stream_pages, stream_rows
 
 __all__ = [
     "Base",
@@ -39,6 +39,8 @@ __all__ = [
     "get_tm_session",
     "message_of",
     "read_rows",
+    "reading",
+    "stream_pages",
     "stream_rows",
     "to_id",
 ]

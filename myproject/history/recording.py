@@ -18,6 +18,7 @@ from ..db.triggers import create_with_table
 from ..overview.models import StoredFigures
 from ..posts.models import Post
 from ..signin.models import FailedSignIn, PasswordLink, SignIn
+from ..users.bulk.models import SelectedUser, Selection
 from ..users.imports.models import AppliedImport
 from ..users.models import User
 from ..users.saved_views.models import SavedView
@@ -53,6 +54,8 @@ NOT_RECORDED: Mapping[type[Base], str] = {
     PasswordLink: "A link is a secret that ends within a day.",
     FailedSignIn: "It counts guesses, and is removed within an hour.",
     Receipt: "It keeps a form from being applied twice, and expires.",
+    Selection: "It is not a record of the organisation, and expires within a day.",
+    SelectedUser: "It is part of a selection.",
     AppliedImport: "It says that a transaction has committed, as the entry itself does.",
     StoredFigures: "The figures are counted again from the records.",
 }

@@ -17,12 +17,14 @@ def includeme(config: Configurator) -> None:
     """Add the pages below `/posts`."""
     config.add_route("posts.list", "/posts")
     config.add_route("posts.new", "/posts/new")
+    config.add_route("posts.export", "/posts/export.csv")
     config.add_route("posts.show", "/posts/{id}", factory=post_in_url)
     config.add_route("posts.edit", "/posts/{id}/edit", factory=post_in_url)
     config.add_route("posts.delete", "/posts/{id}/delete", factory=post_in_url)
     config.add_record_form("posts.new", form_for)
     config.add_record_form("posts.edit", form_for)
     config.scan(".views")
+    config.scan(".exports")
 
 
 def post_in_url(request: Request) -> Post:

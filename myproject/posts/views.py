@@ -17,6 +17,7 @@ from ..web.pagination import page_of
 from ..web.receipts import earlier_record
 from ..web.request import Request
 from .forms import PostForm
+from .listing import author_in_query, written_by
 from .models import Post
 
 # How many names the list of authors shows: a person can still choose from them.
@@ -25,11 +26,15 @@ MOST_AUTHORS_OFFERED = 500
 
 @view_config(route_name="posts.list", request_method="GET", renderer="posts/list.jinja2")
 def index(request: Request) -> dict[str, Any]:
-    """List the posts, newest first."""
-    posts = select(Post).options(joinedload(Post.author), defer(Post.body))
+    """List the posts, or those of one author, newest first."""
+    author = author_in_query(request)
+    posts = select(Post).options(joinedload(Post.author), defer(Post.body)).where(*written_by(author))
     return {
+        "author": author,
+        "query": f"author={author.id}" if author else "",
+        "panel": request.GET.get("panel"),
         "page": page_of(request.dbsession, posts, [Post.id], request.GET.get("cursor"), descending=True),
-        "total": request.dbsession.scalar(select(func.count()).select_from(Post)),
+        "total": request.dbsession.scalar(select(func.count(Post.id)).where(*written_by(author))),
     }
 
 

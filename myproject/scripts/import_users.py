@@ -10,6 +10,8 @@ from pathlib import Path
 
 import transaction
 from pyramid.i18n import TranslationString
+from pyramid_retry import IRetryableError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 from tqdm import tqdm
 
@@ -27,7 +29,7 @@ from . import explained, read_ini, refuse_older_database
 
 SHOWN_REFUSALS = 20
 SHOWN_SAMPLES = 5
-# A transaction that loses to the site, which goes on writing, is tried again.
+# The site goes on writing: a transaction that waits for too long for it is tried again.
 TRIES = 5
 # In --columns, a column that is left out.
 IGNORED = "-"
@@ -89,7 +91,7 @@ def run(factory: sessionmaker[Session], staged: Path, arguments: argparse.Namesp
         raise SystemExit("Nothing was imported. Correct the refused lines, or leave them out with --good-lines.")
     if plan.can_be_applied:
         with Bar() as bar:
-            transaction.manager.run(lambda: apply_once(factory, plan, bar), tries=TRIES)
+            apply_in_transaction(factory, plan, bar)
     print(f"{plan.writes:,} users were imported.")
 
 
@@ -110,18 +112,24 @@ def options_for(arguments: argparse.Namespace) -> Options:
     return Options(format, columns, arguments.mode, arguments.good_lines)
 
 
-def apply_once(factory: sessionmaker[Session], plan: Plan, bar: "Bar") -> None:
-    """Apply the plan in the current transaction of the manager."""
+def apply_in_transaction(factory: sessionmaker[Session], plan: Plan, bar: "Bar") -> None:
+    """Apply the plan and commit; try again if the transaction loses to another one."""
     import_id = str(uuid.uuid4())
-    dbsession = get_tm_session(factory, transaction.manager)
-    lock_users(dbsession)
-    announce(transaction.manager, Origin(route="import_users", request_id=import_id))
-    try:
-        apply(dbsession, plan, COMMAND, import_id, bar)
-    except Outdated:
-        raise SystemExit(
-            "Nothing was imported: users of the file were changed meanwhile. Run the command again."
-        ) from None
+    for attempts in range(1, TRIES + 1):
+        try:
+            with transaction.manager:
+                dbsession = get_tm_session(factory, transaction.manager)
+                lock_users(dbsession)
+                announce(transaction.manager, Origin(route="import_users", request_id=import_id, attempts=attempts))
+                apply(dbsession, plan, COMMAND, import_id, bar)
+            return
+        except Outdated:
+            raise SystemExit(
+                "Nothing was imported: users of the file were changed meanwhile. Run the command again."
+            ) from None
+        except DBAPIError as error:
+            if attempts == TRIES or not IRetryableError.providedBy(error):
+                raise
 
 
 def print_plan(plan: Plan, refused: Path | None) -> None:

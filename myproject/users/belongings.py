@@ -10,10 +10,8 @@ from sqlalchemy.orm import Session
 
 from .models import User
 
-# Titles of posts on the page of a user.
-MOST_TITLES = 100
-# Titles of posts on the page that asks before a user is deleted.
-MOST_TITLES_NAMED = 10
+# Titles of posts on the page of a user, and on the one that asks before they are deleted.
+MOST_TITLES = 10
 
 
 class Summary(NamedTuple):
@@ -43,7 +41,7 @@ class Belongings(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "Belongings | None":
         """Return the Belongings that the text says, or `None`."""
-        if not re.fullmatch(rf"[0-9]{{1,18}}(\.[0-9]{{1,18}}){{8,{8 + 2 * MOST_TITLES_NAMED}}}", text):
+        if not re.fullmatch(rf"[0-9]{{1,18}}(\.[0-9]{{1,18}}){{8,{8 + 2 * MOST_TITLES}}}", text):
             return None
         version, *numbers = map(int, text.split("."))
         posts_named = dict(zip(numbers[8::2], numbers[9::2], strict=False))

@@ -12,7 +12,7 @@ from ..web.identity import identity_of
 from ..web.request import Request
 from ..web.rules import required as as_required
 from .administrators import is_last_administrator
-from .belongings import MOST_TITLES_NAMED, Belongings, belongings_of, newest_posts
+from .belongings import MOST_TITLES, Belongings, belongings_of, newest_posts
 from .fields import FIELDS, LAST_ADMINISTRATOR_STAYS, Field, parse_email
 from .models import User
 
@@ -96,7 +96,7 @@ class DeleteUserForm(DeleteForm):
     """Asks before a user is deleted, with their posts and saved views."""
 
     def __init__(self, request: Request, user: User) -> None:
-        self.posts_named = newest_posts(request.dbsession, user, MOST_TITLES_NAMED)
+        self.posts_named = newest_posts(request.dbsession, user, MOST_TITLES)
         self.belongings = belongings_of(request.dbsession, user, self.posts_named)
         super().__init__(request, user, named=str(self.belongings))
         self.user = user

@@ -5,7 +5,7 @@ The module also says how the log names a page.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPMethod
 from typing import Any
@@ -39,10 +39,35 @@ class RefusalReported:
     email: str | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True)
+class LateActReported:
+    """An act that ends after its request, such as a download. Published while the request knows the person.
+
+    Each of `at_end`, which subscribers fill, is called with the facts when the act has ended.
+    """
+
+    request: Request
+    kind: str
+    at_end: list[Callable[[Mapping[str, Any]], None]] = field(default_factory=list)
+
+
 def report_act(request: Request, kind: str, **facts: Any) -> None:
     """Publish an act of the request's transaction, and log it after the commit; `facts` are never a secret."""
     request.registry.notify(ActReported(request, kind, facts))
     request.after_commit(_log, request, kind, facts)
+
+
+def report_late_act(request: Request, kind: str) -> Callable[..., None]:
+    """Publish an act that ends after the request; return a function to call with the facts when it has ended."""
+    act, log_facts = LateActReported(request, kind), _logger(request, kind)
+    request.registry.notify(act)
+
+    def end(**facts: Any) -> None:
+        log_facts(facts)
+        for write in act.at_end:
+            write(facts)
+
+    return end
 
 
 def report_refusal(request: Request, kind: str, *, email: str | None = None, **facts: Any) -> None:
@@ -62,8 +87,13 @@ def actor_of(request: Request) -> int | None:
 
 
 def _log(request: Request, kind: str, facts: Mapping[str, Any]) -> None:
-    line = {"event": kind, "by": actor_of(request), "address": request.remote_addr, "request": request.id, **facts}
-    log.info("%s", json.dumps(line, ensure_ascii=True))
+    _logger(request, kind)(facts)
+
+
+def _logger(request: Request, kind: str) -> Callable[[Mapping[str, Any]], None]:
+    """Return a function that logs the event with its facts, also when the request has forgotten the person."""
+    line = {"event": kind, "by": actor_of(request), "address": request.remote_addr, "request": request.id}
+    return lambda facts: log.info("%s", json.dumps({**line, **facts}, ensure_ascii=True))
 
 
 def name_page(request: Request) -> str:

@@ -2,7 +2,7 @@
 
 import datetime
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -61,7 +61,7 @@ class Request(pyramid.request.Request):
     confirm: Callable[[str], bool]
     open_password_link: "Callable[[User], PasswordLink | None]"
     # Added by myproject.history.events.
-    last_sign_ins: Callable[[Collection[int]], dict[int, datetime.datetime]]
+    last_sign_ins: Callable[..., dict[int, datetime.datetime]]
 
     @cached_property
     def submitted(self) -> MultiDict | None:

@@ -185,6 +185,13 @@ def test_several_keys_are_supported(factory, people):
     assert rows == [("A", 2), ("A", 4), ("A", 7), ("B", 3), ("B", 6), ("C", 1), ("C", 5)]
 
 
+def test_the_order_can_be_descending(factory, people):
+    people(*"CABACBA")
+    keys = [USERS.c.name, USERS.c.id]
+    rows = list(stream_rows(factory, select(*keys), keys, size=2, descending=True))
+    assert rows == [("C", 5), ("C", 1), ("B", 6), ("B", 3), ("A", 7), ("A", 4), ("A", 2)]
+
+
 def test_a_key_can_be_a_moment_in_time(factory, make_user):
     for name in "ABCDE":
         make_user(name)

@@ -189,18 +189,18 @@ def test_no_page_loads_texts_for_titles(app, john, statements, path):
     assert [statement for statement in executed if "body" in statement] == []
 
 
-def test_a_page_shows_at_most_100_titles(app, john, outside):
-    write_posts(outside, john, 1332)
+def test_a_page_shows_ten_titles_and_leads_to_all(app, john, outside):
+    write_posts(outside, john, 1232)
     page = app.get(f"/users/{john.id}")
-    assert len(page.html.select(".list-group a")) == 100
-    assert page.html.select(".list-group-item")[-1].text == "and 1,234 more"
+    assert len(page.html.select(".list-group a")) == 11
+    page.click("All 1,234 posts").mustcontain("1,234 posts", "Next")
 
 
-def test_the_100th_title_is_the_last_without_more(app, john, outside):
-    write_posts(outside, john, 98)
+def test_the_tenth_title_is_the_last_if_there_are_no_others(app, john, outside):
+    write_posts(outside, john, 8)
     page = app.get(f"/users/{john.id}")
-    assert len(page.html.select(".list-group a")) == 100
-    page.mustcontain(no=" more")
+    assert len(page.html.select(".list-group a")) == 10
+    page.mustcontain(no="All 10 posts")
 
 
 @pytest.mark.parametrize(("page", "posts"), [("delete", None), ("erase", "keep"), ("erase", "delete")])

@@ -44,6 +44,7 @@ def attributes_have_types(request: Request) -> None:
     assert_type(request.last_saved_by(User()), Markup | None)
     assert_type(request.undo_path_of("id of a request"), str | None)
     assert_type(request.last_sign_ins([1]), dict[int, datetime])
+    assert_type(request.last_sign_ins([1], request.dbsession), dict[int, datetime])
     assert_type(request.identity, Identity | None)
     assert_type(request.known_identity, Identity | None)
     assert_type(request.confirm("password"), bool)

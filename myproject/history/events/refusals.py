@@ -19,7 +19,7 @@ from ...db.base import utcnow
 from ...users.models import User
 from ...web.events import RefusalReported
 from .models import SecurityEvent
-from .storing import make_event
+from .storing import add_late_event, make_event
 
 # For each kind, in each process.
 STORED_REFUSALS_PER_MINUTE = 20
@@ -82,8 +82,9 @@ class StoredRefusals:
             for others in due:
                 _write_others(dbsession, others)
             if is_stored:
-                _complete(dbsession, event, email)
-                dbsession.add(event)
+                if email is not None:
+                    event.user_id = dbsession.scalar(select(User.id).where(func.lower(User.email) == email.lower()))
+                add_late_event(dbsession, event)
                 dbsession.flush()
         except Exception:
             self._count_unwritten(due, Counter({event.kind: int(is_stored)}))
@@ -124,12 +125,3 @@ def _write_others(dbsession: Session, others: Others) -> None:
     if dbsession.scalar(added, execution_options={"synchronize_session": False}) is None:
         dbsession.add(event(kind=others.kind, happened_at=others.begins_at, number=others.number))
         dbsession.flush()
-
-
-def _complete(dbsession: Session, event: SecurityEvent, email: str | None) -> None:
-    """Name the user of the account, and empty the event of a person who was deleted or erased in the meantime."""
-    if email is not None:
-        event.user_id = dbsession.scalar(select(User.id).where(func.lower(User.email) == email.lower()))
-    people = {event.user_id, event.actor_id} - {None}
-    if people and len(dbsession.scalars(select(User.id).where(User.id.in_(people))).all()) < len(people):
-        event.empty()

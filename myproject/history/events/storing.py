@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import or_, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from ...signin.identity import keep_printable
 from ...signin.models import ADDRESS_LENGTH
 from ...users.erasing import UserErased
-from ...web.events import ActReported, actor_of
+from ...users.models import User
+from ...web.events import ActReported, LateActReported, actor_of
 from ...web.request import Request
 from .models import SecurityEvent
 
@@ -23,10 +24,32 @@ def store_act(act: ActReported) -> None:
     act.request.dbsession.add(make_event(act.request, act.kind, act.facts))
 
 
-def store_act_of_command(dbsession: Session, command: str, kind: str, *, user_id: int) -> None:
+def store_late_act(act: LateActReported) -> None:
+    """Let the act be stored when it has ended, in a transaction of its own."""
+    # Made now, because the request forgets the person when it ends.
+    event = make_event(act.request, act.kind, {})
+
+    def store(facts: Mapping[str, Any]) -> None:
+        event.keep_facts(facts)
+        act.request.in_own_transaction(lambda dbsession: add_late_event(dbsession, event))
+
+    act.at_end.append(store)
+
+
+def add_late_event(dbsession: Session, event: SecurityEvent) -> None:
+    """Add the event, emptied if one of its people was deleted or erased in the meantime."""
+    people = {event.user_id, event.actor_id} - {None}
+    if people and len(dbsession.scalars(select(User.id).where(User.id.in_(people))).all()) < len(people):
+        event.empty()
+    dbsession.add(event)
+
+
+def store_act_of_command(
+    dbsession: Session, command: str, kind: str, *, user_id: int | None = None, **facts: Any
+) -> None:
     """Add an act of a command in a shell, where nobody is signed in, to the transaction of `dbsession`."""
     event = SecurityEvent(kind=kind, user_id=user_id)
-    event.keep_facts({"command": command})
+    event.keep_facts({"command": command, **facts})
     dbsession.add(event)
 
 

@@ -107,7 +107,8 @@ def apply(dbsession: Session, plan: Plan, importer: Importer, import_id: str, pr
     if number:
         raise Outdated(moved, number)
     connection.execute(DropTable(STEPS))
-    dbsession.add(AppliedImport(id=import_id, user_id=importer.user_id, numbers=dict(plan.numbers)))
+    added, changed = plan.numbers["new"], plan.numbers["changed"]
+    dbsession.add(AppliedImport(id=import_id, user_id=importer.user_id, added=added, changed=changed))
     dbsession.flush()
 
 

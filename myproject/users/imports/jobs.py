@@ -269,7 +269,7 @@ class Jobs:
         tm.begin()
         try:
             dbsession = get_tm_session(self.factory, tm, wait_for_locks=False)
-            dbsession.add(AppliedImport(id=job.key, user_id=job.user_id, numbers={}))
+            dbsession.add(AppliedImport(id=job.key, user_id=job.user_id, added=0, changed=0))
             dbsession.flush()
         except IntegrityError:
             # It is there already, or the person was deleted.

@@ -2,8 +2,7 @@
 
 import datetime
 
-from sqlalchemy import JSON, Index, String
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ...db import Base
@@ -22,8 +21,9 @@ class AppliedImport(Base):
 
     id: Mapped[str] = mapped_column(String(IMPORT_ID_LENGTH), primary_key=True)
     user_id: Mapped[int | None]
-    # The numbers of new and changed users, and of the lines that were the same or refused.
-    numbers: Mapped[dict[str, int]] = mapped_column(JSON().with_variant(JSONB(), "postgresql"))
+    # How many users it has added, and how many it has changed.
+    added: Mapped[int]
+    changed: Mapped[int]
     created_at: Mapped[datetime.datetime] = mapped_column(default=utcnow)
 
     __table_args__ = (limit_lengths(id=IMPORT_ID_LENGTH), Index(None, "created_at"))

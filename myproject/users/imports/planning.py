@@ -36,9 +36,8 @@ CHANGED = tuple(name for name in NAMES if name != "email")
 # Of the refused lines as a file.
 ADDED_TITLES = ("line", "reason")
 LINES_AFTER = f"SELECT line, email_key, {', '.join(NAMES)} FROM lines WHERE line > ? ORDER BY line LIMIT ?"  # nosec B608
-SET_SAME = "UPDATE lines SET kind = 'same' WHERE line = ?"
-SET_CHANGED = """
-    UPDATE lines SET kind = 'changed', user_id = ?, version = ?, before = ?, ends_sign_ins = ?, email = ?,
+SET_FOUND = """
+    UPDATE lines SET kind = ?, user_id = ?, version = ?, before = ?, ends_sign_ins = ?, email = ?,
         name = ?, age = ?, role = ?, active = ?
     WHERE line = ?
 """
@@ -201,6 +200,7 @@ def make_plan(
         connection.execute("DELETE FROM lines WHERE line IN (SELECT line FROM refusals)")
         connection.execute(f"{SET_NEW} WHERE kind IS NULL", (DEFAULTS["role"], DEFAULTS["active"]))
         connection.execute("CREATE INDEX lines_by_kind ON lines (kind, line)")
+        connection.execute("CREATE INDEX refusals_by_line ON refusals (line, id)")
         store_facts(
             connection,
             numbers=_count(connection),
@@ -220,8 +220,8 @@ class Comparison:
         self.changes_role = False
         # Lines that take an administrator away: how many, and the last one.
         self.leaving, self.last_leaving = 0, 0
-        self.same: list[tuple[int]] = []
-        self.changed: list[tuple[Any, ...]] = []
+        # Parameters of SET_FOUND.
+        self.found: list[tuple[Any, ...]] = []
         self.refused: list[Refused] = []
 
     def compare(self, lines: Sequence[tuple[Any, ...]], records: Mapping[str, Row[Any]]) -> None:
@@ -237,10 +237,9 @@ class Comparison:
 
     def store(self, connection: sqlite3.Connection) -> None:
         """Write what was decided since the last call."""
-        connection.executemany(SET_SAME, self.same)
-        connection.executemany(SET_CHANGED, self.changed)
+        connection.executemany(SET_FOUND, self.found)
         refuse(connection, self.refused)
-        self.same, self.changed, self.refused = [], [], []
+        self.found, self.refused = [], []
 
     def keep_administrator(self, connection: sqlite3.Connection, administrators: int) -> None:
         """Refuse the last line that takes an administrator away, if no other of these `administrators` would stay."""
@@ -257,14 +256,15 @@ class Comparison:
     def _change(self, line: int, record: Row[Any], *values: Any) -> None:
         before = (record.name, record.age, record.role, record.active)
         after = self._after(record, *values)
-        if after == before:
-            self.same.append((line,))
-        elif not self._is_refused(line, record, after):
+        if after != before:
+            if self._is_refused(line, record, after):
+                return
             if record.can_administer and not (after[2] == "admin" and after[3]):
                 self.leaving, self.last_leaving = self.leaving + 1, line
             self.changes_role = self.changes_role or after[2] != before[2]
-            facts = (record.id, record.version, json.dumps(before), after[2:] != before[2:], record.email)
-            self.changed.append((*facts, *after, line))
+        kind, ends_sign_ins = "same" if after == before else "changed", after[2:] != before[2:]
+        facts = (kind, record.id, record.version, json.dumps(before), ends_sign_ins, record.email)
+        self.found.append((*facts, *after, line))
 
     def _after(
         self, record: Row[Any], name: str | None, _email: Any, age: int | None, role: str | None, active: Any

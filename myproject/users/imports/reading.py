@@ -34,6 +34,8 @@ DELIMITERS = {",": _("Comma"), ";": _("Semicolon"), "\t": _("Tab"), "|": _("Vert
 
 SAMPLE_BYTES = 64 * 1024
 CHUNK_BYTES = 1024 * 1024
+# The patterns of csv.Sniffer take quadratic time.
+SNIFFED_CHARACTERS = 4000
 # More than any user has, and few enough that no line needs much memory. csv.field_size_limit() is 131,072 characters.
 MAX_COLUMNS = 200
 MAX_LINE_CHARACTERS = 1_000_000
@@ -48,7 +50,6 @@ MAX_PACKING = 100
 ZIP = b"PK\x03\x04"
 OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 OTHER_FILES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf")
-NON_ASCII_LINE = re.compile(rb"[^\n]*[\x80-\xff][^\n]*\n?")
 # The first line by which a file tells Excel its delimiter.
 SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 
@@ -134,7 +135,7 @@ def estimate_rows(path: Path, format: Format) -> int | None:
     if format.kind == XLSX:
         return None
     with path.open("rb") as file:
-        return sum(chunk.count(b"\n") for chunk in iter(partial(file.read, CHUNK_BYTES), b""))
+        return sum(chunk.count(b"\n") for chunk in iter(partial(file.read, CHUNK_BYTES), b"")) or None
 
 
 def _recognise_encoding(path: Path, beginning: bytes) -> str:
@@ -177,7 +178,7 @@ def _non_ascii_lines(path: Path) -> bytes:
     sample = bytearray()
     with path.open("rb") as file:
         while len(sample) < SAMPLE_BYTES and (chunk := file.read(CHUNK_BYTES)):
-            sample += b"".join(NON_ASCII_LINE.findall(chunk))
+            sample += b"".join(line for line in chunk.splitlines(keepends=True) if not line.isascii())
     return bytes(sample[:SAMPLE_BYTES])
 
 
@@ -187,7 +188,7 @@ def _recognise_delimiter(text: str) -> str:
     if known[delimiter]:
         return delimiter
     try:
-        return csv.Sniffer().sniff(text, delimiters="".join(DELIMITERS)).delimiter
+        return csv.Sniffer().sniff(text[:SNIFFED_CHARACTERS], delimiters="".join(DELIMITERS)).delimiter
     except csv.Error:
         return ","
 
@@ -282,12 +283,16 @@ def _opened_workbook(path: Path) -> Iterator[Any]:
 def _check_sizes(file: IO[bytes]) -> None:
     with zipfile.ZipFile(file) as archive:
         parts = archive.infolist()
-    if "xl/workbook.xml" not in (part.filename for part in parts):
+    if "xl/workbook.xml" not in {part.filename for part in parts}:
         raise Unreadable(NOT_A_TABLE)
-    size, packed = sum(part.file_size for part in parts), sum(part.compress_size for part in parts)
-    texts = size - sum(part.file_size for part in parts if part.filename.startswith("xl/worksheets/"))
-    is_large = size > MAX_WORKBOOK_BYTES or texts > MAX_WORKBOOK_TEXT_BYTES or len(parts) > MAX_WORKBOOK_FILES
-    if is_large or size > max(MAX_PACKING * packed, CHUNK_BYTES):
+    sheets = sum(part.file_size for part in parts if part.filename.startswith("xl/worksheets/"))
+    size, packed = (sum(getattr(part, name) for part in parts) for name in ("file_size", "compress_size"))
+    limits = (
+        (size, min(MAX_WORKBOOK_BYTES, max(MAX_PACKING * packed, CHUNK_BYTES))),
+        (size - sheets, MAX_WORKBOOK_TEXT_BYTES),
+        (len(parts), MAX_WORKBOOK_FILES),
+    )
+    if any(value > limit for value, limit in limits):
         raise Unreadable(LARGE_WORKBOOK)
 
 

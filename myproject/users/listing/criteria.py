@@ -1,6 +1,7 @@
 """What a view asks the database for, as typed values, and the SQL conditions that say it on both databases."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -13,6 +14,8 @@ from ..models import BY_ADDED, BY_AGE, BY_JOINED, BY_NAME, KINDS, users
 from .search import CHOICES, Term
 from .view import View
 
+# What the list shows of a user.
+SHOWN_COLUMNS = (users.c.id, users.c.name, users.c.email, users.c.age, users.c.role, users.c.active, users.c.created_at)
 # The orders that have an index which begins with the columns of KINDS.
 ORDERS_WITH_KINDS = (BY_NAME, BY_AGE, BY_JOINED, BY_ADDED)
 CHOICE_COLUMNS = {"role": "role", "active": "active", "posts": "has_posts"}
@@ -92,7 +95,19 @@ class NotAll:
         return not_(and_(*(word.condition(row) for word in self.words)))
 
 
-Part = Word | Range | Choice | NotAll
+@dataclass(frozen=True)
+class Among:
+    """That a user is in a set beside the view, such as a selection: `contains(id)` is the SQL condition for an id."""
+
+    contains: Callable[[Any], ColumnElement[bool]]
+    column = "id"
+
+    def condition(self, row: Any = users.c) -> ColumnElement[bool]:
+        """Return the condition that a row is in the set."""
+        return self.contains(row.id)
+
+
+Part = Word | Range | Choice | NotAll | Among
 
 
 @dataclass(frozen=True)
@@ -110,11 +125,14 @@ class Criteria:
     lacking: tuple[NotAll, ...] = ()
     # In which part of a ranked list the users are.
     begins: bool | None = None
+    # What to read of each user.
+    columns: tuple[Any, ...] = SHOWN_COLUMNS
+    among: tuple[Among, ...] = ()
 
     @property
     def parts(self) -> list[Part]:
         """What a user has to meet."""
-        return [*self.choices, *self.ranges, *self.words, *self.lacking]
+        return [*self.choices, *self.ranges, *self.words, *self.lacking, *self.among]
 
     @property
     def beginnings(self) -> tuple[Word, ...]:
@@ -167,7 +185,7 @@ class Criteria:
         """Return what an index in the order of `keys` cannot seek, so that each row has to be checked for it."""
         choices = () if keys in ORDERS_WITH_KINDS else self.choices
         ranges = (bounds for bounds in self.ranges if not bounds.is_sought_by(keys))
-        return [*choices, *ranges, *self.words, *self.lacking]
+        return [*choices, *ranges, *self.words, *self.lacking, *self.among]
 
 
 def criteria_of(view: View, zone: ZoneInfo) -> Criteria:

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CompoundSelect, Connection, Row, func, literal, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Row, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from ...web.pagination import ALL_ROWS, PAGE_SIZE, KeysetCondition, Page, read_page, rows_beyond
@@ -46,7 +46,7 @@ def read_list(
     """Return a page of a view, and the number of users in the whole view, also a large one if asked `exactly`.
 
     The days of the view are those of `zone`. The page is the one that `cursor` names, or begins at `start`, a value of
-    the first key. Its rows have what `rows.SHOWN_COLUMNS` names. Raises `HTTPBadRequest` for an invalid cursor.
+    the first key. Its rows have what `criteria.SHOWN_COLUMNS` names. Raises `HTTPBadRequest` for an invalid cursor.
     """
     connection = dbsession.connection()
     database, criteria = DATABASES[connection.dialect.name], criteria_of(view, zone)
@@ -58,6 +58,14 @@ def read_list(
     if exactly and hits.number > LARGEST_EXACT_COUNT:
         return page, Count(connection.scalar(select(func.count()).select_from(hits.people.subquery())) or 0)
     return page, _count(hits.number)
+
+
+def matches_of(dbsession: Session, view: View, zone: ZoneInfo) -> ColumnElement[bool]:
+    """Return the SQL condition that a user is in the view, for a statement about all of them."""
+    connection = dbsession.connection()
+    database = DATABASES[connection.dialect.name]
+    condition: ColumnElement[bool] = database.is_hit(database.find_hits(connection, criteria_of(view, zone), 1))
+    return condition
 
 
 def _read_ranked(

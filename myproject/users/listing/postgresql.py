@@ -47,11 +47,20 @@ def read_rows(
         return []
     if hits.ids is not None:
         return connection.execute(_select_sorted(criteria, is_hit(hits), edge, ascending, limit)).all()
-    part = _select_in_order(criteria, edge, ascending, limit)
+    most = rows.MOST_ROWS_IN_ORDER if criteria.checks(criteria.keys) else limit
+    part = _select_in_order(criteria, edge, ascending, most)
     found = rows.read_in_order(connection, criteria, [part], ascending, limit)
     if found is None:
         return connection.execute(_select_sorted(criteria, is_hit(hits), edge, ascending, limit)).all()
     return found
+
+
+def read_next(
+    connection: sa.Connection, criteria: Criteria, edge: KeysetCondition, ascending: bool, most: int
+) -> tuple[list[sa.Row[Any]], Sequence[Any] | None]:
+    """Return the rows among the next `most` users beyond the `edge`, and the keys at which to go on, if at any."""
+    connection.execute(PLANNER_SETTINGS)
+    return rows.read_next(connection, criteria, [_select_in_order(criteria, edge, ascending, most)], ascending, most)
 
 
 def is_hit(hits: Hits) -> sa.ColumnElement[bool]:
@@ -66,7 +75,7 @@ def _select_people(connection: sa.Connection, criteria: Criteria) -> sa.Select[A
     """Select the ids of the users, such that the indexes of words are asked for rare words only."""
     indexed, letters = _look_up(connection, criteria.words) if criteria.words else ([], [])
     parts: list[Part] = [*criteria.ranges, *indexed]
-    texts: list[Part] = [*criteria.words, *criteria.lacking]
+    texts: list[Part] = [*criteria.words, *criteria.lacking, *criteria.among]
     checks = one_by_one([part.condition() for part in texts if part not in indexed])
     has_letters = [LETTERS.op("@>")(sa.cast(letters, sa.ARRAY(sa.Text)))] if letters else []
     conditions = [*criteria.kind_conditions, *(part.condition() for part in parts), *has_letters]
@@ -116,10 +125,9 @@ def _select_sorted(
     return sa.select(found).order_by(*in_order(keys, ascending)).limit(limit)
 
 
-def _select_in_order(criteria: Criteria, edge: KeysetCondition, ascending: bool, limit: int) -> Any:
-    """Select users along the index of the order, or along its piece for each kind."""
+def _select_in_order(criteria: Criteria, edge: KeysetCondition, ascending: bool, most: int) -> Any:
+    """Select up to `most` users beyond the `edge` along the index of the order, or along its piece for each kind."""
     keys = criteria.keys
-    most = rows.MOST_ROWS_IN_ORDER if criteria.checks(keys) else limit
     each = [
         rows.looked_at(criteria)
         .where(*of_kind(kind), *criteria.seeks(keys), *edge.conditions)

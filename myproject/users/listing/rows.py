@@ -11,8 +11,6 @@ from ...web.pagination import in_order
 from ..models import KINDS, users
 from .criteria import Criteria, Part, Word
 
-# What the list shows of a user.
-SHOWN_COLUMNS = (users.c.id, users.c.name, users.c.email, users.c.age, users.c.role, users.c.active, users.c.created_at)
 # Hits up to this number are sorted by themselves; more are looked for in the order of the list.
 FEW_HITS = 4000
 # Of a part of a ranked list fewer are: they are looked for beside those of the whole list.
@@ -70,9 +68,9 @@ def words_to_look_up(words: Sequence[Word], shares: Mapping[Part, float]) -> lis
 
 
 def listed(criteria: Criteria) -> Select[Any]:
-    """Select what the list shows of users, then the part of a ranked list, then the keys as `key_0`, `key_1`."""
+    """Select the columns of users to read, then the part of a ranked list, then the keys as `key_0`, `key_1`."""
     part = [] if criteria.begins is None else [literal(criteria.begins).label("begins")]
-    return select(*SHOWN_COLUMNS, *part, *named(criteria.keys))
+    return select(*criteria.columns, *part, *named(criteria.keys))
 
 
 def named(keys: tuple[Any, ...]) -> list[Any]:
@@ -95,7 +93,7 @@ def one_by_one(conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[
 
 def looked_at(criteria: Criteria) -> Select[Any]:
     """Select the columns that `checks` needs, and the keys of the list."""
-    checked = sorted({part.column for part in criteria.checks(criteria.keys)})
+    checked = sorted({part.column for part in criteria.checks(criteria.keys)} - {"id"})
     return select(users.c.id, *named(criteria.keys), *(users.c[name] for name in checked))
 
 
@@ -108,19 +106,41 @@ def read_in_order(
     MOST_ROWS_IN_ORDER users. Returns `None` if these users do not fill the page.
     """
     rows: list[Row[Any]] = []
-    checks = criteria.checks(criteria.keys)
     for part in parts:
-        if not checks:
+        if not criteria.checks(criteria.keys):
             rows += connection.execute(part.limit(limit - len(rows)))
             continue
-        user = part.subquery().c
-        met = one_by_one([check.condition(user) for check in checks])
-        found = select(user.id).where(*met).limit(limit - len(rows)).subquery()
-        shown = listed(criteria).join(found, users.c.id == found.c.id)
-        rows += connection.execute(shown.order_by(*in_order(criteria.keys, ascending)))
+        rows += _read_checked(connection, criteria, part, ascending, limit - len(rows))
         if len(rows) < limit and count_up_to(connection, part) == MOST_ROWS_IN_ORDER:
             return None
     return rows
+
+
+def read_next(
+    connection: Connection, criteria: Criteria, parts: Sequence[Any], ascending: bool, most: int
+) -> tuple[list[Row[Any]], Sequence[Any] | None]:
+    """Return the rows among the users in `parts`, and the keys of the last user if a part has the `most` users.
+
+    The parts are as for `read_in_order`, with checks. Without keys, all users have been looked at.
+    """
+    rows: list[Row[Any]] = []
+    for part in parts:
+        rows += _read_checked(connection, criteria, part, ascending, most)
+        last = connection.execute(part.offset(most - 1).limit(1)).first()
+        if last is not None:
+            return rows, last[1 : 1 + len(criteria.keys)]
+    return rows, None
+
+
+def _read_checked(
+    connection: Connection, criteria: Criteria, part: Any, ascending: bool, limit: int
+) -> Sequence[Row[Any]]:
+    """Return up to `limit` rows of the users in `part`, a select in the order of the list, that meet the checks."""
+    user = part.subquery().c
+    met = one_by_one([check.condition(user) for check in criteria.checks(criteria.keys)])
+    found = select(user.id).where(*met).limit(limit).subquery()
+    shown = listed(criteria).join(found, users.c.id == found.c.id)
+    return connection.execute(shown.order_by(*in_order(criteria.keys, ascending))).all()
 
 
 def count_up_to(connection: Connection, people: Any) -> int:

@@ -64,11 +64,19 @@ def read_rows(
         return connection.execute(_select_sorted(criteria, is_hit(hits), edge, ascending, limit)).all()
     if criteria.keys is BY_ADDED and hits.people.selected_columns[0] is rowid:
         return connection.execute(_select_by_words(criteria, hits.people, edge, ascending, limit)).all()
-    parts = [_select_in_order(criteria, seek, ascending) for seek in edge.seeks]
+    parts = _select_in_order(criteria, edge, ascending, rows.MOST_ROWS_IN_ORDER)
     found = rows.read_in_order(connection, criteria, parts, ascending, limit)
     if found is None:
         return connection.execute(_select_sorted(criteria, is_hit(hits), edge, ascending, limit)).all()
     return found
+
+
+def read_next(
+    connection: sa.Connection, criteria: Criteria, edge: KeysetCondition, ascending: bool, most: int
+) -> tuple[list[sa.Row[Any]], Sequence[Any] | None]:
+    """Return the rows among the next `most` users beyond the `edge`, and the keys at which to go on, if at any."""
+    parts = _select_in_order(criteria, edge, ascending, most)
+    return rows.read_next(connection, criteria, parts, ascending, most)
 
 
 def is_hit(hits: Hits) -> sa.ColumnElement[bool]:
@@ -179,7 +187,12 @@ def _select_by_words(
     return _select_sorted(criteria, users.c.id.in_(ids), ALL_ROWS, ascending, limit)
 
 
-def _select_in_order(criteria: Criteria, seek: Sequence[Any], ascending: bool) -> Any:
+def _select_in_order(criteria: Criteria, edge: KeysetCondition, ascending: bool, most: int) -> list[Any]:
+    """Select up to `most` users beyond the `edge`, for each of its seeks."""
+    return [_select_beyond(criteria, seek, ascending).limit(most) for seek in edge.seeks]
+
+
+def _select_beyond(criteria: Criteria, seek: Sequence[Any], ascending: bool) -> Any:
     """Select users along the index of the order, or along its piece for each kind."""
     keys = criteria.keys
     columns = rows.looked_at(criteria) if criteria.checks(keys) else listed(criteria)
@@ -187,4 +200,4 @@ def _select_in_order(criteria: Criteria, seek: Sequence[Any], ascending: bool) -
     # All but the last condition of `seek` say that a key equals: SQLite would sort by these keys again.
     sorted_by: list[Any] = [sa.literal_column(key.name) for key in named(keys)[max(len(seek) - 1, 0) :]]
     merged = each[0] if len(each) == 1 else sa.union_all(*each)
-    return merged.order_by(*in_order(sorted_by, ascending)).limit(rows.MOST_ROWS_IN_ORDER)
+    return merged.order_by(*in_order(sorted_by, ascending))

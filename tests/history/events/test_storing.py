@@ -152,8 +152,8 @@ def test_an_odd_address_is_cut_and_made_printable(visitor, ada, stored):
 
 def test_code_reports_known_kinds_only():
     code = "".join(path.read_text(encoding="utf-8") for path in Path(myproject.__file__).parent.rglob("*.py"))
-    reported = set(re.findall(r'report_(?:act|refusal)\(\s*request,\s*"([^"]+)"', code))
-    assert len(re.findall(r"(?<!def )report_(?:act|refusal)\(", code)) >= len(reported) > 10
+    reported = set(re.findall(r'report_(?:act|refusal|late_act)\(\s*request,\s*"([^"]+)"', code))
+    assert len(re.findall(r"(?<!def )report_(?:act|refusal|late_act)\(", code)) >= len(reported) > 10
     assert set(KINDS) == reported | {"administrator made"}
 
 
