@@ -34,6 +34,7 @@ from .reading import read_rows, recognise
 from .spool import CANCELLED, CHECKED, CHECKING, FAILED, OUTDATED, SAVED, SAVING, UPLOAD, Claim, Job, Spool, stored
 from .staging import Options
 
+SHOW = {"route_name": "users.import.show", "renderer": "users/import/show.jinja2", "permission": "add"}
 KEY = re.compile("[0-9a-f]{32}")
 # The states in which the file can be checked again.
 READY = (CHECKED, FAILED, OUTDATED)
@@ -82,19 +83,19 @@ def includeme(config: Configurator) -> None:
     spool = Spool(settings["spool.folder"], settings["spool.max_megabytes"] * 2**20)
     config.registry["imports"] = jobs = Jobs(config.registry, spool)
     config.add_long_work(jobs.describe_work)
-    config.add_route("users.import.new", "/users/import")
+    config.add_route("users.import.list", "/users/import")
     config.add_route("users.import.sample", "/users/import/sample.csv")
     config.add_route("users.import.show", "/users/import/{key}", factory=ImportInUrl)
     config.add_route("users.import.check", "/users/import/{key}/check", factory=ImportInUrl)
     config.add_route("users.import.cancel", "/users/import/{key}/cancel", factory=ImportInUrl)
     config.add_route("users.import.refused", "/users/import/{key}/refused.csv", factory=ImportInUrl)
-    for route in ("users.import.new", "users.import.check", "users.import.cancel"):
+    for route in ("users.import.list", "users.import.check", "users.import.cancel"):
         config.add_reading_route(route)
     config.add_view(
         upload,
-        route_name="users.import.new",
+        route_name="users.import.list",
         request_method="POST",
-        renderer="users/import/new.jinja2",
+        renderer="users/import/list.jinja2",
         permission="add",
         receipt=False,
         file_fields={"upload"},
@@ -125,7 +126,9 @@ def jobs_of(request: Request) -> Jobs:
     return jobs
 
 
-@view_config(route_name="users.import.new", request_method="GET", renderer="users/import/new.jinja2", permission="add")
+@view_config(
+    route_name="users.import.list", request_method="GET", renderer="users/import/list.jinja2", permission="add"
+)
 def new(request: Request) -> dict[str, Any]:
     """Show the form of the upload, and the person's imports of the last day."""
     return {"form": UploadForm(request), **around_upload(request)}
@@ -197,10 +200,7 @@ def sample(request: Request) -> Response:
     )
 
 
-SHOWN = {"renderer": "users/import/show.jinja2", "permission": "add"}
-
-
-@view_config(route_name="users.import.show", request_method="GET", **SHOWN)
+@view_config(**SHOW, request_method="GET")
 def show(context: ImportInUrl, request: Request) -> dict[str, Any]:
     """Show how far an import is, what it would change, or what it has changed."""
     return page_of(context, request)
@@ -251,7 +251,7 @@ def time_without_saving(writes: int) -> TranslationString | None:
     return time_left(seconds) if seconds > UNNOTICED_SECONDS else None
 
 
-@view_config(route_name="users.import.show", request_method="POST", receipt=False, **SHOWN)
+@view_config(**SHOW, request_method="POST", receipt=False)
 def save(context: ImportInUrl, request: Request) -> Any:
     """Begin to save the plan that the page has shown. A form that is sent twice begins it once."""
     here = HTTPSeeOther(request.route_path("users.import.show", key=context.key))
@@ -265,7 +265,13 @@ def save(context: ImportInUrl, request: Request) -> Any:
     return here
 
 
-@view_config(route_name="users.import.check", request_method="POST", receipt=False, **SHOWN)
+@view_config(
+    route_name="users.import.check",
+    request_method="POST",
+    renderer="users/import/check.jinja2",
+    permission="add",
+    receipt=False,
+)
 def check(context: ImportInUrl, request: Request) -> Any:
     """Check the file again, read as the person says."""
     here = HTTPSeeOther(request.route_path("users.import.show", key=context.key))
@@ -307,7 +313,7 @@ def cancel(context: ImportInUrl, request: Request) -> HTTPSeeOther:
     if claim is not None:
         spool.remove(claim)
         flash(request, _("The file was deleted from the server."))
-    return HTTPSeeOther(request.route_path("users.import.new"))
+    return HTTPSeeOther(request.route_path("users.import.list"))
 
 
 @view_config(route_name="users.import.refused", request_method="GET", permission="add")

@@ -1,9 +1,15 @@
 """An import as a person does it in the browser."""
 
+import io
+import secrets
 import time
 
 from webtest.forms import Upload
 
+from myproject.users.imports.columns import guess_columns
+from myproject.users.imports.reading import read_header, recognise
+from myproject.users.imports.spool import CHECKING, Job
+from myproject.users.imports.staging import Options
 from tests.conftest import finish_imports
 
 
@@ -63,3 +69,18 @@ def wait_until(condition, seconds=60):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def checked_import(wsgi, person_id, role="admin", key=None):
+    """Return the job of an import of a person, with a new user and a refused line, that can be saved."""
+    jobs = wsgi.registry["imports"]
+    job = Job(key or secrets.token_hex(16), person_id, role, 0, "people.csv", CHECKING, time.time())
+
+    def recognised(claim):
+        how = recognise(claim.upload)
+        options = Options(how, guess_columns(read_header(claim.upload, how)), good_lines_only=True)
+        return {"header": ["name", "email"], "options": options.as_json()}
+
+    jobs.check(jobs.spool.create(job, io.BytesIO(b"name,email\nAda,\nBob,nobody\n"), recognised))
+    finish_imports(wsgi)
+    return jobs.spool.read(job.key)
