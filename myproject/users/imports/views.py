@@ -40,8 +40,8 @@ KEY = re.compile("[0-9a-f]{32}")
 READY = (CHECKED, FAILED, OUTDATED)
 KIND_NAMES = {
     "new": _("New users"),
-    "changed": _("Users that change"),
-    "same": _("Users that are the same already"),
+    "changed": _("Changed users"),
+    "same": _("Unchanged users"),
     "refused": _("Refused lines"),
 }
 STEPS = {
@@ -116,7 +116,7 @@ class ImportInUrl:
         self.key, self.jobs = request.matchdict["key"], jobs_of(request)
         job = self.jobs.spool.read(self.key) if KEY.fullmatch(self.key) else None
         if job is None or job.user_id != request.identity.id:
-            raise HTTPNotFound(_("An import is kept for a day. This one has ended, or was discarded."))
+            raise HTTPNotFound(_("Imports are kept for a day. This one has expired or was deleted."))
         self.job = self.jobs.settle(job)
 
 

@@ -190,7 +190,7 @@ def test_an_import_of_yesterday_is_removed(importing):
     old = importing.path
     os.utime(importing.spool.folder / importing.job.key, (yesterday, yesterday))
     importing.upload(text="name\nAda")
-    importing.app.get(old, status=404).mustcontain("An import is kept for a day")
+    importing.app.get(old, status=404).mustcontain("Imports are kept for a day")
     assert len(importing.spool.jobs()) == 1
 
 
