@@ -155,8 +155,9 @@ def kept_fields(request: Request) -> dict[str, str] | None:
     typed = read_typed(request)
     if typed is None or not check_csrf_token(request, raises=False):
         return None
-    # With the mark: perhaps nobody could be identified, so that a new token would have none.
-    return {**typed.fields, "csrf_token": request.POST["csrf_token"]}
+    # Perhaps nobody could be identified: the CSRF token of the page needs the mark, to be kept once more.
+    request.shown_to = typed.person
+    return typed.fields
 
 
 @exception_view_config(IReadingTookTooLong, renderer="errors/error.jinja2")

@@ -138,6 +138,7 @@ OPTIONAL_STATEMENTS = {"/users": 3, "/history": 1}
 
 def test_the_number_of_statements_does_not_depend_on_the_number_of_rows(app, wsgi, outside, subtests):
     cost = {}
+    checked_import(wsgi, 0, key=KEY)
     for count in (3, 25):
         store(outside, count)
         for path in PAGES:
@@ -246,7 +247,8 @@ def test_every_link_form_and_script_has_a_target_on_this_site(app, answers, subt
         with subtests.test(target):
             app.get(target, status=[200, 303])
     histories = {"/history", "/history/events", "/users/1/history", "/posts/1/history"}
-    assert actions == {"", "/language", "/signout", "/users", "/users/bulk", *histories}
+    imports = {f"/users/import/{KEY}{form}" for form in ("", "/check", "/cancel")}
+    assert actions == {"", "/language", "/signout", "/users", "/users/bulk", *histories, *imports}
 
 
 def test_every_post_form_has_a_csrf_token(answers, subtests):

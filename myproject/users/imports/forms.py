@@ -145,7 +145,7 @@ def options_form(request: Request, job: Job) -> OptionsForm:
     choices = {"": _("Leave out"), **{field.name: field.label for field in FIELDS}}
     fields: dict[str, Any] = {}
     for number, title in enumerate(job.header[:MOST_COLUMNS]):
-        label = title or _("Column ${number}", mapping={"number": number + 1})
+        label = _("Column “${title}”", mapping={"title": title or number + 1})
         fields[column_name(number)] = ChoiceField(label, choices=choices)
     last = {
         "mode": ChoiceField(_("What to do"), choices=MODES, description=MODE_HELP),
