@@ -50,7 +50,10 @@ STEPS = Table(
 
 
 class Moved(NamedTuple):
-    """A record that was changed or deleted, or an email that was taken, since the plan was made."""
+    """A record that was changed or deleted, or an email that was taken, since the plan was made.
+
+    `changes` are the fields that were changed, with their values then and now; none if it was something else.
+    """
 
     line: int
     user_id: int | None
@@ -58,6 +61,7 @@ class Moved(NamedTuple):
     email: str | None
     # "changed", "deleted" or "taken".
     what: str
+    changes: Sequence[tuple[str, Any, Any]] = ()
 
 
 class Outdated(Exception):
@@ -105,7 +109,7 @@ def apply(dbsession: Session, plan: Plan, importer: Importer, import_id: str, pr
         connection.execute(STEPS.delete())
         progress.advance(len(steps))
     if number:
-        raise Outdated(moved, number)
+        raise Outdated([_with_changes(connection, plan, each) for each in moved], number)
     connection.execute(DropTable(STEPS))
     added, changed = plan.numbers["new"], plan.numbers["changed"]
     dbsession.add(AppliedImport(id=import_id, user_id=importer.user_id, added=added, changed=changed))
@@ -126,6 +130,19 @@ ADD = insert(User).from_select(
     NAMES, select(*(STEPS.c[name] for name in NAMES)).where(STEPS.c.user_id.is_(None)).order_by(STEPS.c.line)
 )
 CHANGE = update(User).where(users.c.id == STEPS.c.user_id).values({name: STEPS.c[name] for name in CHANGED})
+
+
+def _with_changes(connection: Connection, plan: Plan, moved: Moved) -> Moved:
+    """Return `moved` with what has changed since the plan was made."""
+    present = connection.execute(
+        select(*(users.c[name] for name in CHANGED)).where(users.c.id == moved.user_id)
+    ).first()
+    if present is None:
+        return moved
+    then = plan.before(moved.line)
+    return moved._replace(
+        changes=[(name, then[name], now) for name, now in present._asdict().items() if then[name] != now]
+    )
 
 
 def _fill(connection: Connection, steps: Sequence[Step]) -> None:
