@@ -134,15 +134,12 @@ CHANGE = update(User).where(users.c.id == STEPS.c.user_id).values({name: STEPS.c
 
 def _with_changes(connection: Connection, plan: Plan, moved: Moved) -> Moved:
     """Return `moved` with what has changed since the plan was made."""
-    present = connection.execute(
-        select(*(users.c[name] for name in CHANGED)).where(users.c.id == moved.user_id)
-    ).first()
+    columns = [users.c[name] for name in CHANGED]
+    present = connection.execute(select(*columns).where(users.c.id == moved.user_id)).first()
     if present is None:
         return moved
-    then = plan.before(moved.line)
-    return moved._replace(
-        changes=[(name, then[name], now) for name, now in present._asdict().items() if then[name] != now]
-    )
+    both = zip(plan.before(moved.line).items(), present, strict=True)
+    return moved._replace(changes=[(name, then, now) for (name, then), now in both if then != now])
 
 
 def _fill(connection: Connection, steps: Sequence[Step]) -> None:

@@ -161,10 +161,11 @@ class Plan:
         )
         with self._connection() as connection:
             rows = connection.execute(query, (limit,)).fetchall()
-        return [
-            AccountChange(user_id, *json.loads(before)[2:], role, bool(active))
-            for user_id, role, active, before in rows
-        ]
+        changes = []
+        for user_id, role, active, before in rows:
+            *_others, role_before, active_before = json.loads(before)
+            changes.append(AccountChange(user_id, role_before, active_before, role, bool(active)))
+        return changes
 
     def refusals(self, limit: int, after: int = 0) -> list[Refusal]:
         """Return up to `limit` refused values, by line, beyond the first `after` ones."""
