@@ -20,6 +20,7 @@ from ..fields import ROLE_NAMES
 from ..listing.display import PAGE_SIZES
 from ..listing.page import matches_of
 from ..listing.view import read_query
+from ..sets import lock_users
 from ..views import read_table, report_account
 from .action import ACTIONS, INCLUDED, Action, Bulk, Outcome
 from .models import QUERY_LENGTH, Selection, delete_expired
@@ -138,6 +139,7 @@ def apply(selection: Selection, request: Request) -> Any:
     action = chosen_action(request, request.POST.get("action", ""))
     if action is None:
         return HTTPSeeOther(request.route_path("users.bulk.apply", id=selection.id))
+    lock_users(request.dbsession)
     bulk = bulk_of(selection, request, action)
     form = BulkForm(request, bulk)
     if not bulk.number or not form.validate():
