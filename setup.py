@@ -28,6 +28,8 @@ setup(
         # Pyramid imports pkg_resources, which warns at every start since setuptools 80.9.
         "setuptools < 80.9",
         "SQLAlchemy >= 2.1",
+        # The progress bars of the commands.
+        "tqdm",
         "transaction",
         # Time zones, for systems that have none.
         "tzdata",
@@ -61,6 +63,7 @@ setup(
         "paste.server_factory": ["main = myproject.server:make_server"],
         "console_scripts": [
             "create_admin = myproject.scripts.create_admin:main",
+            "export_users = myproject.scripts.export_users:main",
             "initialize_db = myproject.scripts.initialize_db:main",
             "prune_history = myproject.scripts.prune_history:main",
         ],

@@ -36,6 +36,7 @@ COLUMN_CHOICES = {
     "shown": _("The columns of the list"),
     "all": _("All columns"),
 }
+ALL = (*RECORD, JOINED, LAST_SIGN_IN)
 # Returns when each of the users with these ids signed in last.
 LastSignIns = Callable[[Sequence[int], Session], Mapping[int, datetime]]
 
@@ -43,25 +44,29 @@ LastSignIns = Callable[[Sequence[int], Session], Mapping[int, datetime]]
 @view_config(route_name="users.export", request_method="GET", permission="export")
 def export(request: Request) -> Response:
     """Send all users of the list that the address asks for."""
-    (view, among), columns = read_exact_view(request), chosen_columns(request)
+    (view, among), columns = read_chosen(request), chosen_columns(request)
     factory, last_sign_ins = request.registry["dbsession_factory"], request.last_sign_ins
     return csv_response(
         request, "users", columns, stream_cells(factory, view, request.time_zone, columns, last_sign_ins, among)
     )
 
 
-def read_exact_view(request: Request) -> tuple[View, Sequence[Among]]:
-    """Return the View that the address describes; with `?selection=7`, that of a selection, and the set of its users.
-
-    Raises `HTTPBadRequest` if a term was not understood: the list says so beside what it found, and a file cannot.
-    """
-    view, among = read_view(request.GET), []
+def read_chosen(request: Request) -> tuple[View, Sequence[Among]]:
+    """Return the View of the address, or with `?selection=7` that of a selection and the set of its users."""
     if "selection" in request.GET:
         selection = find_selection(request, request.GET["selection"])
-        view, among = selection.view, [Among(partial(is_selected, selection.id))]
+        return require_understood(selection.view), [Among(partial(is_selected, selection.id))]
+    return require_understood(read_view(request.GET)), []
+
+
+def require_understood(view: View) -> View:
+    """Return `view`, or raise `HTTPBadRequest` if a term of it was not understood.
+
+    The list says so beside what it found, and a file cannot.
+    """
     if view.notes:
         raise HTTPBadRequest(view.notes[0])
-    return view, among
+    return view
 
 
 def chosen_columns(request: Request) -> Sequence[str]:
@@ -71,7 +76,7 @@ def chosen_columns(request: Request) -> Sequence[str]:
         raise HTTPBadRequest()
     if choice == "shown":
         return "name", *display_of(request).columns
-    return RECORD if choice == "record" else [*RECORD, *(name for name in columns_for(request) if name not in RECORD)]
+    return RECORD if choice == "record" else [name for name in ALL if name in RECORD or name in columns_for(request)]
 
 
 def stream_cells(

@@ -40,7 +40,7 @@ def csv_response(request: Request, name: str, header: Cells, chunks: Iterable[Se
         sent, report = Sent(), report_late_act(request, "exported")
         mark = BYTE_ORDER_MARK if request.GET.get("bom") else ""
         response.app_iter = BodyThenWrite(
-            _lines(mark.encode(), header, chunks, sent),
+            csv_lines(header, chunks, sent, mark),
             lambda: report(what=name, rows=sent.rows, complete=sent.complete),
         )
     return response
@@ -51,8 +51,9 @@ def write_moment(moment: datetime, zone: ZoneInfo) -> str:
     return in_zone(moment, zone).replace(tzinfo=None).isoformat(" ", "seconds")
 
 
-def _lines(mark: bytes, header: Cells, chunks: Iterable[Sequence[Cells]], sent: Sent) -> Generator[bytes]:
-    yield mark + write_lines([header])
+def csv_lines(header: Cells, chunks: Iterable[Sequence[Cells]], sent: Sent, mark: str = "") -> Generator[bytes]:
+    """Yield the header and `chunks` of rows as CSV, with `mark` before it, and count in `sent` what was yielded."""
+    yield mark.encode() + write_lines([header])
     for rows in chunks:
         sent.rows += len(rows)
         yield write_lines(rows)

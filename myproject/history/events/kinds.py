@@ -42,7 +42,7 @@ KINDS = {
     "administrator made": Kind(_("Administrator set up"), _("%(user)s was set up as an administrator")),
     "user deleted": Kind(_("User deleted"), _("%(user)s was deleted")),
     "many changed": Kind(_("Many users changed"), _("%(user)s changed or deleted many users")),
-    "exported": Kind(_("Export"), _("%(user)s exported records")),
+    "exported": Kind(_("Export"), _("%(user)s exported records"), _("Records were exported")),
     "undone": Kind(_("Undo"), _("%(user)s undid a change")),
     "erased": Kind(_("User erased"), _("%(user)s was erased permanently")),
     "refused": Kind(_("No permission"), _("%(user)s had no permission for a page")),

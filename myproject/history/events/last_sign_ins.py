@@ -17,13 +17,16 @@ def last_sign_ins(
     """Return when each of these users signed in last, as far as it is known, by id. It takes one query.
 
     A stream, which is read after the request, gives a `dbsession` of its own.
-
-    The database seeks one entry of an index for each user, however often they have signed in.
     """
+    return read_last_sign_ins(dbsession or request.dbsession, user_ids)
+
+
+def read_last_sign_ins(dbsession: Session, user_ids: Collection[int]) -> dict[int, datetime.datetime]:
+    """Return the same from `dbsession`; the database seeks one entry of an index for each user."""
     last = (
         select(func.max(SecurityEvent.happened_at))
         .where(SecurityEvent.user_id == User.id, SecurityEvent.kind == "signed in")
         .scalar_subquery()
     )
-    found = (dbsession or request.dbsession).execute(select(User.id, last).where(User.id.in_(user_ids)))
+    found = dbsession.execute(select(User.id, last).where(User.id.in_(user_ids)))
     return {user_id: moment for user_id, moment in found if moment is not None}

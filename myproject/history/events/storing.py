@@ -44,10 +44,12 @@ def add_late_event(dbsession: Session, event: SecurityEvent) -> None:
     dbsession.add(event)
 
 
-def store_act_of_command(dbsession: Session, command: str, kind: str, *, user_id: int) -> None:
+def store_act_of_command(
+    dbsession: Session, command: str, kind: str, *, user_id: int | None = None, **facts: Any
+) -> None:
     """Add an act of a command in a shell, where nobody is signed in, to the transaction of `dbsession`."""
     event = SecurityEvent(kind=kind, user_id=user_id)
-    event.keep_facts({"command": command})
+    event.keep_facts({"command": command, **facts})
     dbsession.add(event)
 
 
