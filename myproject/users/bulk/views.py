@@ -25,8 +25,6 @@ from ..views import read_table, report_account
 from .action import ACTIONS, INCLUDED, Action, Bulk, Outcome
 from .models import QUERY_LENGTH, Selection, delete_expired
 
-# What is chosen among the actions, and changes nothing: the page leads to `/users/export.csv`.
-EXPORT = "export"
 MOST_SHOWN = max(PAGE_SIZES)
 # How many users of one outcome the page names.
 MOST_NAMED = 10
@@ -38,6 +36,7 @@ REASONS = {
     Outcome.OWN: _("This is your own account. Change it on its own page."),
     Outcome.FORBIDDEN: _("Only administrators can change the records of administrators."),
     Outcome.LAST_ADMINISTRATOR: _("The last administrator who can sign in has to stay."),
+    Outcome.FORMER_MEMBER: _("This is not a person. Posts of erased users are kept under this name."),
     Outcome.LEFT: _("They no longer match the search and the filters."),
     Outcome.GONE: _("They have been deleted since you selected them."),
 }
@@ -123,11 +122,9 @@ def to_ids(texts: list[str]) -> list[int]:
 @view_config(**APPLY, request_method="GET")
 def confirm(selection: Selection, request: Request) -> dict[str, Any]:
     """Say what the action would do to whom; without one, let the person choose it."""
-    exports = request.GET.get("action") == EXPORT
-    action = None if exports else chosen_action(request, request.GET.get("action", ""))
+    action = chosen_action(request, request.GET.get("action", ""))
     if action is None:
-        number = selection.count()
-        return {"bulk": None, "exports": exports, "number": number, "selection": selection, **texts_for(request)}
+        return {"bulk": None, "number": selection.count(), "selection": selection, **texts_for(request)}
     request.slow_advice = _("Select fewer users, then try again.")
     bulk = bulk_of(selection, request, action)
     return page_of_bulk(request, bulk, BulkForm(request, bulk))
@@ -137,8 +134,9 @@ def confirm(selection: Selection, request: Request) -> dict[str, Any]:
 def apply(selection: Selection, request: Request) -> Any:
     """Do the action to the selected users, or ask again."""
     action = chosen_action(request, request.POST.get("action", ""))
-    if action is None:
-        return HTTPSeeOther(request.route_path("users.bulk.apply", id=selection.id))
+    if action is None or not action.writes:
+        query = {"action": action.name} if action else None
+        return HTTPSeeOther(request.route_path("users.bulk.apply", id=selection.id, _query=query))
     lock_users(request.dbsession)
     bulk = bulk_of(selection, request, action)
     form = BulkForm(request, bulk)
@@ -157,7 +155,7 @@ def chosen_action(request: Request, name: str) -> Action | None:
         return None
     if name not in ACTIONS:
         raise HTTPBadRequest(_("There is no such action. Choose one of the list."))
-    if ACTIONS[name].sets_role and not request.has_permission("administer"):
+    if not request.has_permission(ACTIONS[name].permission):
         raise HTTPForbidden()
     return ACTIONS[name]
 
@@ -170,8 +168,7 @@ def bulk_of(selection: Selection, request: Request, action: Action) -> Bulk:
 
 def texts_for(request: Request) -> dict[str, Any]:
     """Return the actions that the person may choose from, and what describes a view in words."""
-    may_set_role = request.has_permission("administer")
-    actions = [action for action in ACTIONS.values() if may_set_role or not action.sets_role]
+    actions = [action for action in ACTIONS.values() if request.has_permission(action.permission)]
     return {"actions": actions, "role_names": ROLE_NAMES, "column_choices": COLUMN_CHOICES}
 
 
