@@ -331,6 +331,15 @@ def test_an_expired_selection_is_deleted_when_the_next_one_begins(app, wsgi, out
         assert connection.scalar(select(func.count()).select_from(SelectedUser)) == 0
 
 
+def test_the_selections_of_an_erased_person_are_deleted(app, wsgi, outside):
+    editor = add_person(outside, "Edith", "editor")
+    start(browser_of(wsgi, outside, editor), "q=Ada")
+    start(app, "q=Bob")
+    app.get(f"/users/{editor.id}/erase").forms["record"].submit(status=303)
+    with outside.connect() as connection:
+        assert connection.scalars(select(Selection.query)).all() == ["q=Bob"]
+
+
 def test_unknown_actions_and_roles_of_editors_are_refused(app, wsgi, outside, people):
     path = press(start(app), "select", "all").request.path
     app.get(f"{path}/apply?action=erase", status=400).mustcontain("There is no such action.")
