@@ -11,7 +11,7 @@ from ...db import to_id
 from ...web.events import report_act
 from ...web.flash import flash
 from ...web.forms import ConfirmForm, DeleteForm
-from ...web.i18n import _
+from ...web.i18n import _, format_number
 from ...web.identity import identity_of
 from ...web.keyed import keyed_digest
 from ...web.request import Request
@@ -79,10 +79,12 @@ def start(request: Request) -> HTTPSeeOther:
 
 @view_config(**SHOW, request_method="GET", renderer="users/bulk/show.jinja2")
 def show(selection: Selection, request: Request) -> dict[str, Any]:
-    """Show a page of the view, with a tick at each selected user."""
-    table = read_table(request, selection.view)
+    """Show a page of the view, with a tick at each selected user; with `?find=kim`, only users who match this too."""
+    find = request.GET.get("find", "").strip()
+    table = read_table(request, selection.view.narrowed(find))
     ticked = selection.find_ticked([row.id for row in table["page"].rows])
-    return {**table, "selection": selection, "ticked": ticked, "number": selection.count(), **texts_for(request)}
+    names = {"selection": selection, "find": find, "ticked": ticked, "number": selection.count()}
+    return {**table, **names, **texts_for(request)}
 
 
 @view_config(**SHOW, request_method="POST", receipt=False, max_fields=MOST_SHOWN + 20, repeated_keys={"ticked"})
@@ -96,10 +98,14 @@ def update(selection: Selection, request: Request) -> HTTPSeeOther:
         selection.select_all(matches_of(request.dbsession, selection.view, request.time_zone))
     elif select == "none":
         selection.clear()
-    if "cursor" not in request.POST and select is None:
+    search = request.POST.get("search")
+    if search is None and select is None and "cursor" not in request.POST:
         return go_on(selection, request)
-    cursor = request.POST.get("cursor", request.POST.get("here"))
-    query = {"cursor": cursor} if cursor else None
+    # The cursor is one of the list that was shown, whatever is typed into the search by now.
+    here = {"find": request.POST.get("found"), "cursor": request.POST.get("cursor", request.POST.get("here"))}
+    if search is not None:
+        here = {"find": request.POST.get("find")} if search == "find" else {}
+    query = {name: text for name, text in here.items() if text}
     return HTTPSeeOther(request.route_path("users.bulk.show", id=selection.id, _query=query))
 
 
@@ -145,7 +151,7 @@ def apply(selection: Selection, request: Request) -> Any:
     report_accounts(request, bulk)
     number = bulk.number
     bulk.apply(identity_of(request).sign_in)
-    flash(request, done(action, number))
+    flash(request, done(request, action, number))
     return HTTPSeeOther(request.route_path("users.list", _query=selection.view.parameters))
 
 
@@ -202,10 +208,10 @@ def report_accounts(request: Request, bulk: Bulk) -> None:
             report_account(request, user.id, (user.email, *before.values()), (user.email, *after.values()))
 
 
-def done(action: Action, number: int) -> TranslationString:
+def done(request: Request, action: Action, number: int) -> TranslationString:
     """Return the message that the action was done to this number of users."""
     if action.values is None:
         text = _("${count} user was deleted.") if number == 1 else _("${count} users were deleted.")
     else:
         text = _("${count} user was changed.") if number == 1 else _("${count} users were changed.")
-    return _(text, mapping={"count": number})
+    return _(text, mapping={"count": format_number(request, number)})

@@ -102,6 +102,24 @@ def test_all_that_match_but_one_get_a_role_across_pages_and_it_is_undone(app, ro
 
 
 @pytest.mark.usefixtures("people")
+def test_an_exception_is_found_by_a_search_among_the_selected(app, rows):
+    page = press(start(app), "select", "all")
+    tick(page, 0, False)
+    page.forms["selecting"]["find"] = "07"
+    page = press(page, "search", "find")
+    assert ticked(page) == ["Member 07"]
+    tick(page, 0, False)
+    page = press(page, "search", "all")
+    assert page.html.find(id="selected").text == "28 selected"
+    # What is typed and not searched for changes no page.
+    page.forms["selecting"]["find"] = "07"
+    page = press(page, "cursor", page.html.find("button", string=re.compile("Next"))["value"])
+    assert len(ticked(page)) == 5
+    go_on(page, "editor").forms["record"].submit(status=303)
+    assert sorted(name for name, role in roles(rows).items() if role == "member") == ["Member 07", "Member 30"]
+
+
+@pytest.mark.usefixtures("people")
 def test_a_deletion_of_many_is_counted_with_all_that_goes_with_it_and_undone(app, rows, outside, people):
     with outside.begin() as connection:
         authors = [people["Member 01"], people["Member 01"], people["Member 02"], people["Edith"]]
