@@ -75,18 +75,8 @@ class Outdated(Exception):
         self.moved, self.number = moved, number
 
 
-def lock_users(dbsession: Session) -> None:
-    """Keep all others from writing users until the transaction ends. Call it before anything else, `announce` too.
-
-    On PostgreSQL, it comes before the transaction's snapshot, or each edit since would make the transaction fail. On
-    SQLite, a transaction that may write is the only one anyway.
-    """
-    if dbsession.get_bind().dialect.name == "postgresql":
-        dbsession.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
-
-
 def apply(dbsession: Session, plan: Plan, importer: Importer, import_id: str, progress: Progress) -> None:
-    """Write the records of `plan` in the transaction of `dbsession`, after `lock_users`.
+    """Write the records of `plan` in the transaction of `dbsession`, whose first call is `lock_users` (sets.py).
 
     Users whose role or activity changes are signed out. Raises `Outdated`, and what `progress` raises: then the
     transaction has to abort.
