@@ -9,12 +9,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import bulk, edits, history, imports, lists, memory, requests, sessions, tables, undo
+from . import bulk, edits, exports, history, imports, lists, memory, requests, sessions, tables, undo
 from .databases import SMALL_ROWS, binaries, databases
 
-PARTS = ("requests", "sessions", "memory", "lists", "undo", "bulk", "edits", "history", "imports")
+PARTS = ("requests", "sessions", "memory", "lists", "exports", "undo", "bulk", "edits", "history", "imports")
 # Rounds of the undo, of the bulk change and of the import, each of which takes minutes.
 UNDO_ROUNDS = 3
+# Rounds of the export of all users, each of which takes seconds.
+EXPORT_ROUNDS = 7
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -29,8 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         print("PostgreSQL's server binaries were not found: only SQLite is measured.\n")
     if not {"requests", "sessions", "memory"}.isdisjoint(parts):
         measure_requests(parts, options)
-    if "lists" in parts:
-        tables.print_lists(lists.measure(options.rows, options.rounds, options.cache))
+    if not {"lists", "exports"}.isdisjoint(parts):
+        measure_lists(parts, options)
     if "history" in parts:
         tables.print_history(history.measure(options.changes, options.rounds, options.cache))
     if "edits" in parts and options.before:
@@ -48,6 +50,15 @@ def measure_requests(parts: Sequence[str], options: argparse.Namespace) -> None:
             tables.print_sessions(sessions.measure(makers, options.rounds, options.batch))
         if "memory" in parts:
             tables.print_memory(memory.measure(makers, options.requests), options.requests)
+
+
+def measure_lists(parts: Sequence[str], options: argparse.Namespace) -> None:
+    """Measure the parts that need the large databases of users, and print their tables."""
+    if "lists" in parts:
+        tables.print_lists(lists.measure(options.rows, options.rounds, options.cache))
+    if "exports" in parts:
+        rounds = min(options.rounds, EXPORT_ROUNDS)
+        tables.print_exports(exports.measure(options.rows, rounds, options.cache), options.rows)
 
 
 def measure_changes_of_many(parts: Sequence[str], options: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """The tables that `python -m benchmarks` prints, in Markdown, each figure beside its target."""
 
 from .bulk import BARE, CHANGED
+from .exports import Figures
 from .lists import FIRST_PAGE, OVERVIEW
 from .memory import EARLY_REQUESTS
 from .requests import PAGES
@@ -19,6 +20,9 @@ OVERVIEW_LIMIT = 1.5  # in multiples of the first page of the list
 MEMORY_GROWTH_LIMIT_MB = 10
 EDIT_LIMIT = 0.8  # of the requests per second of an earlier version
 BULK_LIMIT = 1.5  # in multiples of the bare UPDATE
+EXPORT_LIMIT = 0.5  # of the rows per second of the bare driver
+FIRST_BYTE_LIMIT = 0.2  # seconds
+EXPORT_MEMORY_LIMIT_MB = 50  # above an idle server
 UNDO_LIMIT = 2  # in multiples of the change
 IMPORT_LIMIT = 2.5  # in multiples of the bare driver: 40 % of its rows per second
 DRY_RUN_LIMIT = 1.0  # in multiples of the apply after it
@@ -82,6 +86,37 @@ def print_edits(seconds: dict[tuple[str, str, int], float]) -> None:
         ratio = round(now / before, 2)
         target = f"≥ {EDIT_LIMIT}: {'met' if ratio >= EDIT_LIMIT else 'missed'}"
         row(f"{kind}, clients at once: {count}", f"{before:,.0f}", f"{now:,.0f}", f"{ratio:.2f}", target)
+
+
+def print_exports(figures: dict[str, Figures], users: int) -> None:
+    """Print the Figures of exports by kind of database."""
+    head(
+        f"Export of {users:,} users",
+        "",
+        "bare, rows/s",
+        "ours, rows/s",
+        "ours / bare",
+        "target",
+        "first byte, s",
+        "target",
+        "sparse search, s",
+        "memory, MB",
+        "target",
+    )
+    for kind, each in figures.items():
+        ratio, first_byte, memory = round(each.ours / each.bare, 2), round(each.first_byte, 3), round(each.megabytes, 1)
+        target = f"≥ {EXPORT_LIMIT}: {'met' if ratio >= EXPORT_LIMIT else 'missed'}"
+        row(
+            kind,
+            *(f"{rate:,.0f}" for rate in (each.bare, each.ours)),
+            f"{ratio:.2f}",
+            target,
+            f"{first_byte:.3f}",
+            verdict(first_byte, FIRST_BYTE_LIMIT),
+            f"{each.sparse:.1f}",
+            f"{memory:.1f}",
+            verdict(memory, EXPORT_MEMORY_LIMIT_MB),
+        )
 
 
 def print_undo(seconds: dict[tuple[str, str], tuple[float, float]], users: int) -> None:

@@ -60,7 +60,7 @@ PAGE_NAMES = {
     "history.undo": _("Undo"),
     "setup": _("Set up this site"),
 }
-COMMANDS = ("create_admin", "demo")
+COMMANDS = ("create_admin", "demo", "import_users")
 # Columns that name a user by their id.
 PERSON_COLUMNS = ("author_id", "user_id")
 CHOICES: Mapping[str, Mapping[str, TranslationString]] = {"role": ROLE_NAMES}

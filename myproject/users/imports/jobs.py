@@ -27,7 +27,8 @@ from ...db.retry import DEFAULT_ATTEMPTS, pause
 from ...web.busy import LongWork
 from ...web.i18n import _
 from ..models import User
-from .applying import Outdated, apply, lock_users
+from ..sets import lock_users
+from .applying import Outdated, apply
 from .columns import Unreadable
 from .models import AppliedImport
 from .planning import Importer, Plan, make_plan

@@ -8,11 +8,12 @@ import transaction
 from myproject.db import get_engine, get_session_factory, get_tm_session
 from myproject.history.context import Origin, announce
 from myproject.users.imports import jobs
-from myproject.users.imports.applying import apply, lock_users
+from myproject.users.imports.applying import apply
 from myproject.users.imports.columns import guess_columns
 from myproject.users.imports.planning import COMMAND, make_plan
 from myproject.users.imports.reading import read_header, recognise
 from myproject.users.imports.staging import Options, stage
+from myproject.users.sets import lock_users
 
 from .importing import Importing, wait_until
 
