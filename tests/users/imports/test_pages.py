@@ -235,7 +235,7 @@ def test_progress_is_shown_and_cancelling_leaves_nothing(importing, app, held, s
     assert page.html.find("meta", {"http-equiv": "refresh"})["content"] == f"2; url={importing.path}"
     # While SQLite's write lock is held.
     [form] = [form for form in page.forms.values() if form.action.endswith("/cancel")]
-    form.submit(status=303).follow().mustcontain("Cancelling")
+    form.submit(status=303)
     importing.ended().mustcontain("The import was cancelled")
     assert everything_stored(outside) == before
     assert files(importing) == ["job.json", "working"]
