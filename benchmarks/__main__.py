@@ -9,12 +9,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import bulk, edits, history, lists, memory, requests, sessions, tables, undo
+from . import bulk, edits, exports, history, imports, lists, memory, requests, sessions, tables, undo
 from .databases import SMALL_ROWS, binaries, databases
 
-PARTS = ("requests", "sessions", "memory", "lists", "undo", "bulk", "edits", "history")
-# Rounds of the undo, and of the bulk change, each of which takes minutes.
+PARTS = ("requests", "sessions", "memory", "lists", "exports", "undo", "bulk", "edits", "history", "imports")
+# Rounds of the undo, of the bulk change and of the import, each of which takes minutes.
 UNDO_ROUNDS = 3
+# Rounds of the export of all users, each of which takes seconds.
+EXPORT_ROUNDS = 7
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -29,13 +31,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         print("PostgreSQL's server binaries were not found: only SQLite is measured.\n")
     if not {"requests", "sessions", "memory"}.isdisjoint(parts):
         measure_requests(parts, options)
-    if "lists" in parts:
-        tables.print_lists(lists.measure(options.rows, options.rounds, options.cache))
+    if not {"lists", "exports"}.isdisjoint(parts):
+        measure_lists(parts, options)
     if "history" in parts:
         tables.print_history(history.measure(options.changes, options.rounds, options.cache))
     if "edits" in parts and options.before:
         tables.print_edits(edits.measure(options.before, options.rounds, options.batch))
-    if not {"undo", "bulk"}.isdisjoint(parts):
+    if not {"undo", "bulk", "imports"}.isdisjoint(parts):
         measure_changes_of_many(parts, options)
 
 
@@ -50,6 +52,15 @@ def measure_requests(parts: Sequence[str], options: argparse.Namespace) -> None:
             tables.print_memory(memory.measure(makers, options.requests), options.requests)
 
 
+def measure_lists(parts: Sequence[str], options: argparse.Namespace) -> None:
+    """Measure the parts that need the large databases of users, and print their tables."""
+    if "lists" in parts:
+        tables.print_lists(lists.measure(options.rows, options.rounds, options.cache))
+    if "exports" in parts:
+        rounds = min(options.rounds, EXPORT_ROUNDS)
+        tables.print_exports(exports.measure(options.rows, rounds, options.cache), options.rows)
+
+
 def measure_changes_of_many(parts: Sequence[str], options: argparse.Namespace) -> None:
     """Measure the parts that change many users at once, and print their tables."""
     rounds = min(options.rounds, UNDO_ROUNDS)
@@ -57,6 +68,8 @@ def measure_changes_of_many(parts: Sequence[str], options: argparse.Namespace) -
         tables.print_undo(undo.measure(options.undone, rounds, options.cache), options.undone)
     if "bulk" in parts:
         tables.print_bulk(bulk.measure(options.undone, rounds, options.cache), options.undone)
+    if "imports" in parts:
+        tables.print_imports(imports.measure(options.rows, rounds), options.rows)
 
 
 def read_options(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -25,9 +25,9 @@ def _watch(url: str, count: int) -> tuple[float, float]:
     with serving(application, "ours", url) as (port, process_id):
         client = Client(port)
         _send(client, EARLY_REQUESTS)
-        early = _resident_megabytes(process_id)
+        early = resident_megabytes(process_id)
         _send(client, count - EARLY_REQUESTS)
-        return early, _resident_megabytes(process_id)
+        return early, resident_megabytes(process_id)
 
 
 def _send(client: Client, count: int) -> None:
@@ -36,8 +36,18 @@ def _send(client: Client, count: int) -> None:
         client.send(client.posts(1)[0], 303)
 
 
-def _resident_megabytes(process_id: int) -> float:
+def resident_megabytes(process_id: int) -> float:
+    """Return the memory of a process now."""
+    return _read_megabytes(process_id, "VmRSS")
+
+
+def peak_megabytes(process_id: int) -> float:
+    """Return the most memory that a process has had."""
+    return _read_megabytes(process_id, "VmHWM")
+
+
+def _read_megabytes(process_id: int, name: str) -> float:
     status = Path(f"/proc/{process_id}/status").read_text(encoding="utf-8")
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    found = re.search(rf"{name}:\s+(\d+) kB", status)
     assert found
     return int(found[1]) / 1024

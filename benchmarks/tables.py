@@ -1,6 +1,7 @@
 """The tables that `python -m benchmarks` prints, in Markdown, each figure beside its target."""
 
 from .bulk import BARE, CHANGED
+from .exports import Figures
 from .lists import FIRST_PAGE, OVERVIEW
 from .memory import EARLY_REQUESTS
 from .requests import PAGES
@@ -19,7 +20,13 @@ OVERVIEW_LIMIT = 1.5  # in multiples of the first page of the list
 MEMORY_GROWTH_LIMIT_MB = 10
 EDIT_LIMIT = 0.8  # of the requests per second of an earlier version
 BULK_LIMIT = 1.5  # in multiples of the bare UPDATE
+EXPORT_LIMIT = 0.5  # of the rows per second of the bare driver
+FIRST_BYTE_LIMIT = 0.2  # seconds
+EXPORT_MEMORY_LIMIT_MB = 50  # above an idle server
 UNDO_LIMIT = 2  # in multiples of the change
+IMPORT_LIMIT = 2.5  # in multiples of the bare driver: 40 % of its rows per second
+DRY_RUN_LIMIT = 1.0  # in multiples of the apply after it
+DJANGO_LIMIT = 0.33  # in multiples of django-import-export
 
 # Groups of the operations of `lists`, by how their names begin; the first that fits counts.
 GROUPS = {
@@ -81,6 +88,37 @@ def print_edits(seconds: dict[tuple[str, str, int], float]) -> None:
         row(f"{kind}, clients at once: {count}", f"{before:,.0f}", f"{now:,.0f}", f"{ratio:.2f}", target)
 
 
+def print_exports(figures: dict[str, Figures], users: int) -> None:
+    """Print the Figures of exports by kind of database."""
+    head(
+        f"Export of {users:,} users",
+        "",
+        "bare, rows/s",
+        "ours, rows/s",
+        "ours / bare",
+        "target",
+        "first byte, s",
+        "target",
+        "sparse search, s",
+        "memory, MB",
+        "target",
+    )
+    for kind, each in figures.items():
+        ratio, first_byte, memory = round(each.ours / each.bare, 2), round(each.first_byte, 3), round(each.megabytes, 1)
+        target = f"≥ {EXPORT_LIMIT}: {'met' if ratio >= EXPORT_LIMIT else 'missed'}"
+        row(
+            kind,
+            *(f"{rate:,.0f}" for rate in (each.bare, each.ours)),
+            f"{ratio:.2f}",
+            target,
+            f"{first_byte:.3f}",
+            verdict(first_byte, FIRST_BYTE_LIMIT),
+            f"{each.sparse:.1f}",
+            f"{memory:.1f}",
+            verdict(memory, EXPORT_MEMORY_LIMIT_MB),
+        )
+
+
 def print_undo(seconds: dict[tuple[str, str], tuple[float, float]], users: int) -> None:
     """Print how long changes of many users and their undos take, from `{(change, kind of database): (both)}`."""
     head(f"Undo of {users:,} records, seconds", "", "change", "undo", "ratio", "target")
@@ -95,6 +133,25 @@ def print_bulk(seconds: dict[tuple[str, str], float], users: int) -> None:
     for (step, kind), time in seconds.items():
         ratio = round(time / seconds[BARE, kind], 2)
         row(f"{step}, {kind}", f"{time:.2f}", f"{ratio:.2f}", verdict(ratio, BULK_LIMIT if step == CHANGED else None))
+
+
+def print_imports(seconds: dict[tuple[str, str], float], rows: int) -> None:
+    """Print how long an import of `rows` users takes, from `{(what, kind of database): seconds for each row}`."""
+    ways = "bare", "import", "dry run", "django", "django, bulk"
+    head(
+        f"Import of {rows:,} users, rows per second",
+        *("", "bare driver", "import", "dry run", "django-import-export", "the same in bulk, without a dry run"),
+        *("import / bare, time", "target", "dry run / apply", "target", "import / django-import-export", "target"),
+    )
+    for kind in dict.fromkeys(kind for _, kind in seconds):
+        bare, whole, dry_run, django, _ = times = [seconds[way, kind] for way in ways]
+        ratios = (
+            (whole / bare, IMPORT_LIMIT),
+            (dry_run / (whole - dry_run), DRY_RUN_LIMIT),
+            (whole / django, DJANGO_LIMIT),
+        )
+        cells = [cell for ratio, limit in ratios for cell in (f"{ratio:.2f}", verdict(round(ratio, 2), limit))]
+        row(kind, *(f"{1 / each:,.0f}" for each in times), *cells)
 
 
 def print_lists(seconds: dict[str, dict[Place, float]]) -> None:

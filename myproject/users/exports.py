@@ -95,9 +95,8 @@ def stream_cells(
         users.c.created_at if name == JOINED else users.c.id if name == LAST_SIGN_IN else users.c[name]
         for name in columns
     ]
-    for rows in stream_list(factory, view, zone, tuple(read), among):
-        # By columns, since most of them need nothing to be done.
-        values: dict[str, Sequence[Any]] = dict(zip(columns, zip(*rows, strict=True), strict=False))
+    for chunk in stream_list(factory, view, zone, read, among):
+        values = dict(zip(columns, chunk, strict=True))
         if LAST_SIGN_IN in values:
             with reading(factory) as dbsession:
                 moments = last_sign_ins(values[LAST_SIGN_IN], dbsession)

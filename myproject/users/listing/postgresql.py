@@ -23,6 +23,8 @@ PLANNER_SETTINGS = sa.text(
     "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),"
     " set_config('random_page_cost', '1.1', true)"
 )
+# A chunk of a long list is read along the index, however much of the list it is.
+SETTINGS_OF_CHUNK = sa.text(f"{PLANNER_SETTINGS}, set_config('enable_sort', 'off', true)")
 
 
 def find_hits(connection: sa.Connection, criteria: Criteria, limit: int) -> Hits:
@@ -57,10 +59,15 @@ def read_rows(
 
 def read_next(
     connection: sa.Connection, criteria: Criteria, edge: KeysetCondition, ascending: bool, most: int
-) -> tuple[list[sa.Row[Any]], Sequence[Any] | None]:
-    """Return the rows among the next `most` users beyond the `edge`, and the keys at which to go on, if at any."""
-    connection.execute(PLANNER_SETTINGS)
-    return rows.read_next(connection, criteria, [_select_in_order(criteria, edge, ascending, most)], ascending, most)
+) -> tuple[rows.Columns, rows.Edge]:
+    """Return what `rows.read_next` does of the next `most` users beyond the `edge`."""
+    if criteria.checks(criteria.keys):
+        connection.execute(PLANNER_SETTINGS)
+        part = _select_in_order(criteria, edge, ascending, most)
+    else:
+        connection.execute(SETTINGS_OF_CHUNK)
+        part = _select_along(rows.listed(criteria), criteria, edge, ascending, most)
+    return rows.read_next(connection, criteria, [part], ascending, most)
 
 
 def is_hit(hits: Hits) -> sa.ColumnElement[bool]:
@@ -127,21 +134,29 @@ def _select_sorted(
 
 def _select_in_order(criteria: Criteria, edge: KeysetCondition, ascending: bool, most: int) -> Any:
     """Select up to `most` users beyond the `edge` along the index of the order, or along its piece for each kind."""
-    keys = criteria.keys
-    each = [
-        rows.looked_at(criteria)
-        .where(*of_kind(kind), *criteria.seeks(keys), *edge.conditions)
-        .order_by(*in_order(keys, ascending))
-        .limit(most)
-        for kind in criteria.kinds(keys)
-    ]
-    # Only if each part is sorted by itself, the planner sees that an index has the users of a kind in this order.
-    sorted_by: list[Any] = [sa.literal_column(key.name) for key in named(keys)]
-    merged = sa.union_all(*(sa.select(part.subquery()) for part in each))
-    people = merged.order_by(*in_order(sorted_by, ascending)).limit(most)
+    keys, people = criteria.keys, _select_along(rows.looked_at(criteria), criteria, edge, ascending, most)
     if criteria.checks(keys):
         return people
     # Read from the index alone, or the planner may prefer to sort all rows beyond the edge.
     found = people.subquery()
     shown = rows.listed(criteria).join(found, users.c.id == found.c.id)
     return shown.order_by(*in_order(keys, ascending))
+
+
+def _select_along(
+    columns: sa.Select[Any], criteria: Criteria, edge: KeysetCondition, ascending: bool, most: int
+) -> Any:
+    """Select up to `most` users, of `columns` with the keys, piece by piece of the index."""
+    keys = criteria.keys
+    each = [
+        columns.where(*of_kind(kind), *criteria.seeks(keys), *edge.conditions)
+        .order_by(*in_order(keys, ascending))
+        .limit(most)
+        for kind in criteria.kinds(keys)
+    ]
+    if len(each) == 1:
+        return each[0]
+    # Only if each part is sorted by itself, the planner sees that an index has the users of a kind in this order.
+    sorted_by: list[Any] = [sa.literal_column(key.name) for key in named(keys)]
+    merged = sa.union_all(*(sa.select(part.subquery()) for part in each))
+    return merged.order_by(*in_order(sorted_by, ascending)).limit(most)

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, false, func, literal, select, true
+from sqlalchemy import ColumnElement, Connection, Dialect, Row, Select, and_, case, false, func, literal, select, true
 
 from ...web.pagination import in_order
 from ..models import KINDS, users
 from .criteria import Criteria, Part, Word
 
+# The rows of a chunk by column, and the keys of a user beyond whom others follow, or `None`.
+Columns = list[Sequence[Any]]
+Edge = Sequence[Any] | None
 # Hits up to this number are sorted by themselves; more are looked for in the order of the list.
 FEW_HITS = 4000
 # Of a part of a ranked list fewer are: they are looked for beside those of the whole list.
@@ -108,7 +111,7 @@ def read_in_order(
     rows: list[Row[Any]] = []
     for part in parts:
         if not criteria.checks(criteria.keys):
-            rows += connection.execute(part.limit(limit - len(rows)))
+            rows += connection.execute(part.limit(limit - len(rows))).all()
             continue
         rows += _read_checked(connection, criteria, part, ascending, limit - len(rows))
         if len(rows) < limit and count_up_to(connection, part) == MOST_ROWS_IN_ORDER:
@@ -118,18 +121,51 @@ def read_in_order(
 
 def read_next(
     connection: Connection, criteria: Criteria, parts: Sequence[Any], ascending: bool, most: int
-) -> tuple[list[Row[Any]], Sequence[Any] | None]:
-    """Return the rows among the users in `parts`, and the keys of the last user if a part has the `most` users.
+) -> tuple[Columns, Edge]:
+    """Return the rows among the users in `parts`, by column, and the keys of the last user if others may follow.
 
-    The parts are as for `read_in_order`, with checks. Without keys, all users have been looked at.
+    The parts are as for `read_in_order`. They are read until one has `most` users.
     """
+    if not criteria.checks(criteria.keys):
+        return _read_all_next(connection, criteria, parts, most)
     rows: list[Row[Any]] = []
     for part in parts:
         rows += _read_checked(connection, criteria, part, ascending, most)
         last = connection.execute(part.offset(most - 1).limit(1)).first()
         if last is not None:
-            return rows, last[1 : 1 + len(criteria.keys)]
-    return rows, None
+            return by_column(rows), last[1 : 1 + len(criteria.keys)]
+    return by_column(rows), None
+
+
+def _read_all_next(connection: Connection, criteria: Criteria, parts: Sequence[Any], most: int) -> tuple[Columns, Edge]:
+    """Read the rows as tuples of the driver: Rows of SQLAlchemy, each with the keys, would take twice as long."""
+    rows: list[Any] = []
+    for part in parts:
+        limited = part.limit(most - len(rows))
+        # Pieces of an index are merged by the keys.
+        is_one_piece = isinstance(limited, Select)
+        result = connection.execute(limited.with_only_columns(*criteria.columns) if is_one_piece else limited)
+        rows += result.cursor.fetchall()
+        result.close()
+    columns = [
+        convert(values, column, connection.dialect)
+        for values, column in zip(by_column(rows), criteria.columns, strict=False)
+    ]
+    if len(rows) < most:
+        return columns, None
+    last_id = columns[criteria.columns.index(users.c.id)][-1]
+    return columns, connection.execute(select(*criteria.keys).where(users.c.id == last_id)).one()
+
+
+def by_column(rows: Sequence[Sequence[Any]]) -> Columns:
+    """Return the values of `rows` by column; `[]` without rows."""
+    return list(zip(*rows, strict=True))
+
+
+def convert(values: Sequence[Any], column: Any, dialect: Dialect) -> Sequence[Any]:
+    """Return values of the driver as those of the type of `column`."""
+    process = column.type.dialect_impl(dialect).result_processor(dialect, None)
+    return values if process is None else [process(value) for value in values]
 
 
 def _read_checked(

@@ -73,8 +73,8 @@ def read_rows(
 
 def read_next(
     connection: sa.Connection, criteria: Criteria, edge: KeysetCondition, ascending: bool, most: int
-) -> tuple[list[sa.Row[Any]], Sequence[Any] | None]:
-    """Return the rows among the next `most` users beyond the `edge`, and the keys at which to go on, if at any."""
+) -> tuple[rows.Columns, rows.Edge]:
+    """Return what `rows.read_next` does of the next `most` users beyond the `edge`."""
     parts = _select_in_order(criteria, edge, ascending, most)
     return rows.read_next(connection, criteria, parts, ascending, most)
 
@@ -198,6 +198,8 @@ def _select_beyond(criteria: Criteria, seek: Sequence[Any], ascending: bool) -> 
     columns = rows.looked_at(criteria) if criteria.checks(keys) else listed(criteria)
     each = [columns.where(*of_kind(kind), *criteria.seeks(keys), *seek) for kind in criteria.kinds(keys)]
     # All but the last condition of `seek` say that a key equals: SQLite would sort by these keys again.
-    sorted_by: list[Any] = [sa.literal_column(key.name) for key in named(keys)[max(len(seek) - 1, 0) :]]
-    merged = each[0] if len(each) == 1 else sa.union_all(*each)
-    return merged.order_by(*in_order(sorted_by, ascending))
+    first = max(len(seek) - 1, 0)
+    if len(each) == 1:
+        return each[0].order_by(*in_order(keys[first:], ascending))
+    sorted_by: list[Any] = [sa.literal_column(key.name) for key in named(keys)[first:]]
+    return sa.union_all(*each).order_by(*in_order(sorted_by, ascending))

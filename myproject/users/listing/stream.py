@@ -5,25 +5,26 @@ from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session, sessionmaker
 
 from ...db import reading
 from ...web.pagination import ALL_ROWS, rows_beyond
+from ..models import users
 from .criteria import Among, Criteria, criteria_of
 from .page import DATABASES
-from .rows import FEW_HITS
+from .rows import FEW_HITS, Columns, Edge, by_column
 from .view import View
 
 # Users of a chunk, or users that are looked at for one.
-CHUNK_SIZE = 2000
+CHUNK_SIZE = 5000
 LOOKED_AT = 10_000
 
 
 def stream_list(
-    factory: sessionmaker[Session], view: View, zone: ZoneInfo, columns: tuple[Any, ...], among: Sequence[Among] = ()
-) -> Iterator[Sequence[Row[Any]]]:
-    """Yield all users of a view in its order, in chunks: rows of `columns`, which are of `users`, and more after them.
+    factory: sessionmaker[Session], view: View, zone: ZoneInfo, columns: Sequence[Any], among: Sequence[Among] = ()
+) -> Iterator[Columns]:
+    """Yield all users of a view in its order, in chunks: the values of each of `columns`, which are columns of `users`.
 
     With `among`, only those of them who are in these sets.
 
@@ -31,29 +32,26 @@ def stream_list(
     yielded. A user who is in the view from the first chunk to the last, at the same place of its order, is yielded
     exactly once.
     """
-    criteria = replace(criteria_of(view, zone), columns=columns, among=tuple(among))
+    # The id tells where to go on.
+    criteria = replace(criteria_of(view, zone), columns=(*columns, users.c.id), among=tuple(among))
     # The order of a ranked list is descending.
     for part in [criteria.ranked(True), criteria.ranked(False)] if view.is_ranked else [criteria]:
-        edge: Sequence[Any] | None = ()
+        edge: Edge = ()
         while edge is not None:
             with reading(factory) as dbsession:
-                rows, edge = _read_chunk(dbsession.connection(), part, edge)
-            if rows:
-                yield rows
+                chunk, edge = _read_chunk(dbsession.connection(), part, edge)
+            if chunk:
+                yield chunk[: len(columns)]
 
 
-def _read_chunk(
-    connection: Connection, criteria: Criteria, edge: Sequence[Any]
-) -> tuple[Sequence[Row[Any]], Sequence[Any] | None]:
-    """Return the rows of the chunk beyond `edge`, keys of a user, and the keys at which to go on, if at any."""
+def _read_chunk(connection: Connection, criteria: Criteria, edge: Sequence[Any]) -> tuple[Columns, Edge]:
+    """Return the chunk beyond `edge`, keys of a user, and the keys at which to go on, if at any."""
     database, keys, ascending = DATABASES[connection.dialect.name], criteria.keys, not criteria.descending
     beyond = rows_beyond(keys, edge, ascending) if edge else ALL_ROWS
     if not criteria.checks(keys):
-        hits = database.find_hits(connection, criteria, 1)
-        rows = database.read_rows(connection, criteria, hits, beyond, ascending, CHUNK_SIZE)
-        return rows, rows[-1][-len(keys) :] if len(rows) == CHUNK_SIZE else None
+        return database.read_next(connection, criteria, beyond, ascending, CHUNK_SIZE)
     if not edge:
         hits = database.find_hits(connection, criteria, FEW_HITS + 1)
         if hits.number <= FEW_HITS:
-            return database.read_rows(connection, criteria, hits, beyond, ascending, FEW_HITS), None
+            return by_column(database.read_rows(connection, criteria, hits, beyond, ascending, FEW_HITS)), None
     return database.read_next(connection, criteria, beyond, ascending, LOOKED_AT)

@@ -1,0 +1,156 @@
+"""Writes the records of a plan, thousands by a statement, in the caller's transaction."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    case,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from sqlalchemy.schema import CreateTable, DropTable
+
+from ...db.constraints import violated_constraint
+from ..administrators import LAST_ADMINISTRATOR
+from ..models import EmailText, User, end_sign_ins, users
+from .models import AppliedImport
+from .planning import CHANGED, Importer, Plan, Step
+from .staging import NAMES, Progress
+
+STEPS_PER_STATEMENT = 10_000
+# How many of the records that have moved are named.
+MOST_NAMED = 20
+# Exists only while a plan is applied, and only for its connection.
+STEPS = Table(
+    "import_steps",
+    MetaData(),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("user_id", Integer),
+    Column("version", Integer),
+    Column("ends_sign_ins", Boolean),
+    Column("name", String),
+    Column("email", EmailText),
+    Column("age", Integer),
+    Column("role", String),
+    Column("active", Boolean),
+    prefixes=["TEMPORARY"],
+)
+
+
+class Moved(NamedTuple):
+    """A record that was changed or deleted, or an email that was taken, since the plan was made."""
+
+    line: int
+    user_id: int | None
+    name: str
+    email: str | None
+    # "changed", "deleted" or "taken".
+    what: str
+
+
+class Outdated(Exception):
+    """The plan is out of date, and nothing of it is written. `moved` are the first ones of `number` records.
+
+    There are none if the role of the importer is another one by now, or the last administrator would leave.
+    """
+
+    def __init__(self, moved: Sequence[Moved], number: int) -> None:
+        super().__init__(f"{number} records of the plan have moved")
+        self.moved, self.number = moved, number
+
+
+def lock_users(dbsession: Session) -> None:
+    """Keep all others from writing users until the transaction ends. Call it before anything else, `announce` too.
+
+    On PostgreSQL, it comes before the transaction's snapshot, or each edit since would make the transaction fail. On
+    SQLite, a transaction that may write is the only one anyway.
+    """
+    if dbsession.get_bind().dialect.name == "postgresql":
+        dbsession.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def apply(dbsession: Session, plan: Plan, importer: Importer, import_id: str, progress: Progress) -> None:
+    """Write the records of `plan` in the transaction of `dbsession`, after `lock_users`.
+
+    Users whose role or activity changes are signed out. Raises `Outdated`, and what `progress` raises: then the
+    transaction has to abort.
+    """
+    if importer.role != plan.role:
+        raise Outdated([], 0)
+    progress.start("applying", plan.writes)
+    connection = dbsession.connection()
+    connection.execute(CreateTable(STEPS))
+    moved: list[Moved] = []
+    number = 0
+    for steps in plan.steps(STEPS_PER_STATEMENT):
+        _fill(connection, steps)
+        found = connection.execute(MOVED).all()
+        number += len(found)
+        moved += [Moved(*row) for row in found[: MOST_NAMED - len(moved)]]
+        # Once a record has moved, the others are only looked at.
+        if not number:
+            _write(dbsession, steps)
+        connection.execute(STEPS.delete())
+        progress.advance(len(steps))
+    if number:
+        raise Outdated(moved, number)
+    connection.execute(DropTable(STEPS))
+    added, changed = plan.numbers["new"], plan.numbers["changed"]
+    dbsession.add(AppliedImport(id=import_id, user_id=importer.user_id, added=added, changed=changed))
+    dbsession.flush()
+
+
+# Scalar subqueries, which PostgreSQL looks up in an index for each step. For a join, it might read all users each time.
+PRESENT_VERSION = select(users.c.version).where(users.c.id == STEPS.c.user_id).scalar_subquery()
+OWNER_OF_EMAIL = select(users.c.id).where(func.lower(users.c.email) == func.lower(STEPS.c.email)).scalar_subquery()
+WHAT = case(
+    (STEPS.c.user_id.is_(None), case((OWNER_OF_EMAIL.is_not(None), "taken"))),
+    (PRESENT_VERSION.is_(None), "deleted"),
+    (STEPS.c.version != PRESENT_VERSION, "changed"),
+)
+STEPS_WITH_WHAT = select(STEPS.c.line, STEPS.c.user_id, STEPS.c.name, STEPS.c.email, WHAT.label("what")).subquery()
+MOVED = select(STEPS_WITH_WHAT).where(STEPS_WITH_WHAT.c.what.is_not(None)).order_by(STEPS_WITH_WHAT.c.line)
+ADD = insert(User).from_select(
+    NAMES, select(*(STEPS.c[name] for name in NAMES)).where(STEPS.c.user_id.is_(None)).order_by(STEPS.c.line)
+)
+CHANGE = update(User).where(users.c.id == STEPS.c.user_id).values({name: STEPS.c[name] for name in CHANGED})
+
+
+def _fill(connection: Connection, steps: Sequence[Step]) -> None:
+    columns = ", ".join(Step._fields)
+    if connection.dialect.name == "postgresql":
+        driver: Any = connection.connection.dbapi_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY {STEPS.name} ({columns}) FROM STDIN") as copy:
+            for step in steps:
+                copy.write_row(step)
+        # Without it, PostgreSQL plans for a few rows.
+        connection.execute(text(f"ANALYZE {STEPS.name}"))
+    else:
+        values = ", ".join("?" * len(Step._fields))
+        connection.exec_driver_sql(f"INSERT INTO {STEPS.name} ({columns}) VALUES ({values})", list(steps))  # nosec B608
+
+
+def _write(dbsession: Session, steps: Sequence[Step]) -> None:
+    """Write the records of STEPS, which has `steps`."""
+    if any(step.ends_sign_ins for step in steps):
+        end_sign_ins(dbsession, select(STEPS.c.user_id).where(STEPS.c.ends_sign_ins))
+    try:
+        dbsession.execute(ADD)
+        dbsession.execute(CHANGE)
+    except IntegrityError as error:
+        # Other administrators have left since.
+        if violated_constraint(error) == LAST_ADMINISTRATOR:
+            raise Outdated([], 0) from error
+        raise
