@@ -9,11 +9,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import edits, exports, history, lists, memory, requests, sessions, tables, undo
+from . import bulk, edits, exports, history, lists, memory, requests, sessions, tables, undo
 from .databases import SMALL_ROWS, binaries, databases
 
-PARTS = ("requests", "sessions", "memory", "lists", "exports", "undo", "edits", "history")
-# Rounds of the undo, each of which takes minutes.
+PARTS = ("requests", "sessions", "memory", "lists", "exports", "undo", "bulk", "edits", "history")
+# Rounds of the undo, and of the bulk change, each of which takes minutes.
 UNDO_ROUNDS = 3
 # Rounds of the export of all users, each of which takes seconds.
 EXPORT_ROUNDS = 7
@@ -37,9 +37,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         tables.print_history(history.measure(options.changes, options.rounds, options.cache))
     if "edits" in parts and options.before:
         tables.print_edits(edits.measure(options.before, options.rounds, options.batch))
-    if "undo" in parts:
-        rounds = min(options.rounds, UNDO_ROUNDS)
-        tables.print_undo(undo.measure(options.undone, rounds, options.cache), options.undone)
+    if not {"undo", "bulk"}.isdisjoint(parts):
+        measure_changes_of_many(parts, options)
 
 
 def measure_requests(parts: Sequence[str], options: argparse.Namespace) -> None:
@@ -62,6 +61,15 @@ def measure_lists(parts: Sequence[str], options: argparse.Namespace) -> None:
         tables.print_exports(exports.measure(options.rows, rounds, options.cache), options.rows)
 
 
+def measure_changes_of_many(parts: Sequence[str], options: argparse.Namespace) -> None:
+    """Measure the parts that change many users at once, and print their tables."""
+    rounds = min(options.rounds, UNDO_ROUNDS)
+    if "undo" in parts:
+        tables.print_undo(undo.measure(options.undone, rounds, options.cache), options.undone)
+    if "bulk" in parts:
+        tables.print_bulk(bulk.measure(options.undone, rounds, options.cache), options.undone)
+
+
 def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
@@ -78,7 +86,9 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--changes", type=int, default=1_000_000, help="changes in the large ledgers (%(default)s), a multiple of 20"
     )
     parser.add_argument("--before", help="an earlier version, such as v1.2, whose edits are timed beside ours")
-    parser.add_argument("--undone", type=int, default=100_000, help="users whose change is undone (%(default)s)")
+    parser.add_argument(
+        "--undone", type=int, default=100_000, help="users who are changed, and whose change is undone (%(default)s)"
+    )
     parser.add_argument("--cache", type=Path, help="folder that keeps the large databases for the next run")
     parser.add_argument("--requests", type=int, default=10_000, help="requests that measure memory (%(default)s)")
     parser.add_argument("--journal", choices=["wal", "delete"], default="wal", help="journal of SQLite (%(default)s)")

@@ -1,5 +1,6 @@
 """The tables that `python -m benchmarks` prints, in Markdown, each figure beside its target."""
 
+from .bulk import BARE, CHANGED
 from .exports import Figures
 from .lists import FIRST_PAGE, OVERVIEW
 from .memory import EARLY_REQUESTS
@@ -21,6 +22,7 @@ EDIT_LIMIT = 0.8  # of the requests per second of an earlier version
 EXPORT_LIMIT = 0.5  # of the rows per second of the bare driver
 FIRST_BYTE_LIMIT = 0.2  # seconds
 EXPORT_MEMORY_LIMIT_MB = 50  # above an idle server
+BULK_LIMIT = 1.5  # in multiples of the bare UPDATE
 UNDO_LIMIT = 2  # in multiples of the change
 
 # Groups of the operations of `lists`, by how their names begin; the first that fits counts.
@@ -120,6 +122,14 @@ def print_undo(seconds: dict[tuple[str, str], tuple[float, float]], users: int) 
     for (change, kind), (changed, undone) in seconds.items():
         ratio = round(undone / changed, 2)
         row(f"{change}, {kind}", f"{changed:.1f}", f"{undone:.1f}", f"{ratio:.2f}", verdict(ratio, UNDO_LIMIT))
+
+
+def print_bulk(seconds: dict[tuple[str, str], float], users: int) -> None:
+    """Print how long each step of a bulk role change takes, from `{(step, kind of database): seconds}`."""
+    head(f"Another role for {users:,} selected users, seconds", "", "seconds", "of the bare UPDATE", "target")
+    for (step, kind), time in seconds.items():
+        ratio = round(time / seconds[BARE, kind], 2)
+        row(f"{step}, {kind}", f"{time:.2f}", f"{ratio:.2f}", verdict(ratio, BULK_LIMIT if step == CHANGED else None))
 
 
 def print_lists(seconds: dict[str, dict[Place, float]]) -> None:

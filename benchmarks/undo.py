@@ -53,7 +53,7 @@ def _change_and_undo(
 ) -> tuple[float, float]:
     factory = get_session_factory(engine)
     started = time.perf_counter()
-    with _transaction(factory, Origin(actor_id=0, route="benchmark")) as session:
+    with transaction_of(factory, Origin(actor_id=0, route="benchmark")) as session:
         change(session, users)
     changed = time.perf_counter()
     with engine.connect() as connection:
@@ -63,14 +63,15 @@ def _change_and_undo(
 
 def _undo(factory: sessionmaker[Session], entry_id: int, dialect: str) -> float:
     started = time.perf_counter()
-    with _transaction(factory, Origin(actor_id=0, route="benchmark", undoes_id=entry_id)) as session:
+    with transaction_of(factory, Origin(actor_id=0, route="benchmark", undoes_id=entry_id)) as session:
         undo = Undo(entry_id, ADMINISTRATOR, dialect)
         undo.apply(session, undo.count(session), changed_too=False)
     return time.perf_counter() - started
 
 
 @contextmanager
-def _transaction(factory: sessionmaker[Session], origin: Origin) -> Iterator[Session]:
+def transaction_of(factory: sessionmaker[Session], origin: Origin) -> Iterator[Session]:
+    """Yield a Session in a transaction that the ledger records as one of `origin`; it commits at the end."""
     tm = transaction.TransactionManager(explicit=True)
     with tm:
         announce(tm, origin)

@@ -10,6 +10,7 @@ from .posts.models import Post
 from .signin import triggers as signin_triggers  # noqa: F401
 from .signin.models import FailedSignIn, PasswordLink, SignIn
 from .users import administrators  # noqa: F401
+from .users.bulk.models import SelectedUser, Selection
 from .users.listing import indexes  # noqa: F401
 from .users.models import User
 from .users.saved_views.models import SavedView
@@ -25,6 +26,8 @@ __all__ = [
     "Receipt",
     "SavedView",
     "SecurityEvent",
+    "SelectedUser",
+    "Selection",
     "SignIn",
     "StoredFigures",
     "User",

@@ -5,13 +5,14 @@ import sqlalchemy
 from sqlalchemy import String, Text, select, update
 from sqlalchemy.exc import DBAPIError
 
-from myproject.models import Base, FailedSignIn, PasswordLink, Receipt, SecurityEvent, SignIn, StoredFigures
+from myproject.models import Base, FailedSignIn, PasswordLink, Receipt, SecurityEvent, Selection, SignIn, StoredFigures
 
 # Written by a trigger, from texts with a limit; written by the application alone, from a hash.
 EXCEPTIONS = {"users.search_text", "users.password_hash"}
 LIMITS = {
     "posts.body": 20_000,
     "saved_views.query": 2000,
+    "selections.query": 8192,
     "receipts.location": 500,
     "stored_figures.figures": 10_000,
     "security_events.facts": 1000,
@@ -36,6 +37,7 @@ def filled(outside, make_user, make_post, make_view):
         FailedSignIn: {"account": "", "address": ""},
         Receipt: {"token": "a", "location": "/", "digest": ""},
         StoredFigures: {"name": "a"},
+        Selection: {"user_id": author.id, "query": ""},
         SecurityEvent: {"kind": "signed in", "address": "", "request_id": "", "facts": "{}"},
     }
     with outside.begin() as connection:

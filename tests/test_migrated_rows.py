@@ -26,6 +26,7 @@ RANGES = {
     "users.role": ("member", "admin"),
     "posts.body": (1, 20_000),
     "saved_views.query": (0, 2000),
+    "selections.query": (0, 8192),
     "receipts.location": (0, 500),
     "stored_figures.figures": (1, 10_000),
     "security_events.facts": (0, 1000),

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from webtest import TestApp
 
-from myproject.models import Change, Entry, PasswordLink, Post, User
+from myproject.models import Change, Entry, PasswordLink, Post, Selection, User
 from myproject.signin.models import digest
 from tests.people import add_person, browser_of, everything_stored, token_of
 from tests.signed_in import PASSWORD
@@ -22,7 +22,16 @@ ROLES = ("stranger", "member", "own", "editor", "editor at administrator", "admi
 STRANGER, MEMBER, OWN, EDITOR, EDITOR_AT_ADMINISTRATOR, ADMINISTRATOR = ROLES
 STORED_AS = {MEMBER: "member", EDITOR: "editor", EDITOR_AT_ADMINISTRATOR: "editor", ADMINISTRATOR: "admin"}
 # Pages that no other page links to: people are redirected there, or are given the URL.
-NOT_LINKED = {"/users/views/{id}", "/signin", "/signout", "/setup", "/set-password/{token}", "/static/*subpath"}
+NOT_LINKED = {
+    "/users/views/{id}",
+    "/users/bulk/{id}",
+    "/users/bulk/{id}/apply",
+    "/signin",
+    "/signout",
+    "/setup",
+    "/set-password/{token}",
+    "/static/*subpath",
+}
 LINK = "link of the tests"
 # Values for the fields of all forms; each form takes those that it has.
 FILLED_IN = {
@@ -44,6 +53,7 @@ FILLED_IN = {
     "for_all": "y",
     "size": "50",
     "time_zone": "Asia/Seoul",
+    "action": "deactivate",
 }
 
 pytestmark = pytest.mark.usefixtures("nobody")
@@ -73,6 +83,7 @@ class Stage:
             self.person = self.owner if role == OWN else add_person(engine, role.title(), STORED_AS[role])
             self.app = browser_of(wsgi, engine, self.person)
             make_view(self.person, "Of their own")
+        self.selection = select_for(engine, self.owner if role == STRANGER else self.person, self.owner)
         with engine.begin() as connection:
             connection.execute(PasswordLink.__table__.delete())
             link = {"user_id": self.owner.id, "maker_id": self.owner.id, "token": digest(LINK)}
@@ -80,7 +91,7 @@ class Stage:
 
     def path(self, page):
         """Return the path for `page`, the pattern of a route, with the ids of the rows."""
-        of = {"/posts": self.post, "/users/views": self.view, "/history": self.entry}
+        of = {"/posts": self.post, "/users/views": self.view, "/users/bulk": self.selection, "/history": self.entry}
         row = next((row for start, row in of.items() if page.startswith(start)), self.owner)
         return page.format(id=row.id, token=LINK).replace("*subpath", "site.css")
 
@@ -110,6 +121,17 @@ def last_entry_of(engine, post):
         of_post = Change.table_name == "posts", Change.record_id == post.id
         change = session.scalars(select(Change).where(*of_post).order_by(Change.id.desc())).first()
         return session.get(Entry, change.entry_id)
+
+
+def select_for(engine, person, user):
+    """Return a selection of `person`, with one user in it."""
+    with Session(engine, expire_on_commit=False) as session:
+        selection = Selection(user_id=person.id, query="sort=-name")
+        session.add(selection)
+        session.flush()
+        selection.tick([user.id], [user.id])
+        session.commit()
+    return selection
 
 
 def table():
@@ -245,7 +267,7 @@ def seen(response):
     """Return everything that a browser sees, except the id of the row and the value of the session cookie."""
     headers = [(name, value) for name, value in response.headerlist if name != "Set-Cookie"]
     cookies = [cookie.partition("=")[0] for cookie in response.headers.getall("Set-Cookie")]
-    text = re.sub(r"(users|posts|views|history)(/|%2F)[0-9]+", r"\1\2?", f"{headers} {response.text}")
+    text = re.sub(r"(users|posts|views|bulk|history)(/|%2F)[0-9]+", r"\1\2?", f"{headers} {response.text}")
     return response.status, text, cookies
 
 

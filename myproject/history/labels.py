@@ -49,6 +49,7 @@ PAGE_NAMES = {
     "users.delete": _("Delete a user"),
     "users.erase": _("Erase permanently"),
     "users.time_zone": _("Time zone"),
+    "users.bulk.apply": _("Change many users"),
     "posts.new": _("Write a post"),
     "posts.edit": _("Edit a post"),
     "posts.delete": _("Delete a post"),

@@ -18,6 +18,7 @@ from ..db.triggers import create_with_table
 from ..overview.models import StoredFigures
 from ..posts.models import Post
 from ..signin.models import FailedSignIn, PasswordLink, SignIn
+from ..users.bulk.models import SelectedUser, Selection
 from ..users.models import User
 from ..users.saved_views.models import SavedView
 from ..web.receipts import Receipt
@@ -52,6 +53,8 @@ NOT_RECORDED: Mapping[type[Base], str] = {
     PasswordLink: "A link is a secret that ends within a day.",
     FailedSignIn: "It counts guesses, and is removed within an hour.",
     Receipt: "It keeps a form from being applied twice, and expires.",
+    Selection: "It is not a record of the organisation, and expires within a day.",
+    SelectedUser: "It is part of a selection.",
     StoredFigures: "The figures are counted again from the records.",
 }
 # Columns that the database computes, and the one that is a secret.

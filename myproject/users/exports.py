@@ -5,6 +5,7 @@ What the list shows, an export has: the same search, filters and order, read by 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,10 @@ from ..web.csv import defuse
 from ..web.exports import csv_response, write_moment
 from ..web.i18n import _
 from ..web.request import Request
+from .bulk import find_selection
+from .bulk.models import is_selected
 from .fields import FIELDS
+from .listing.criteria import Among
 from .listing.display import LAST_SIGN_IN, columns_for, display_of
 from .listing.stream import stream_list
 from .listing.view import View, read_view
@@ -40,11 +44,19 @@ LastSignIns = Callable[[Sequence[int], Session], Mapping[int, datetime]]
 @view_config(route_name="users.export", request_method="GET", permission="export")
 def export(request: Request) -> Response:
     """Send all users of the list that the address asks for."""
-    view, columns = require_understood(read_view(request.GET)), chosen_columns(request)
+    (view, among), columns = read_chosen(request), chosen_columns(request)
     factory, last_sign_ins = request.registry["dbsession_factory"], request.last_sign_ins
     return csv_response(
-        request, "users", columns, stream_cells(factory, view, request.time_zone, columns, last_sign_ins)
+        request, "users", columns, stream_cells(factory, view, request.time_zone, columns, last_sign_ins, among)
     )
+
+
+def read_chosen(request: Request) -> tuple[View, Sequence[Among]]:
+    """Return the View of the address, or with `?selection=7` that of a selection and the set of its users."""
+    if "selection" in request.GET:
+        selection = find_selection(request, request.GET["selection"])
+        return require_understood(selection.view), [Among(partial(is_selected, selection.id))]
+    return require_understood(read_view(request.GET)), []
 
 
 def require_understood(view: View) -> View:
@@ -68,14 +80,22 @@ def chosen_columns(request: Request) -> Sequence[str]:
 
 
 def stream_cells(
-    factory: sessionmaker[Session], view: View, zone: ZoneInfo, columns: Sequence[str], last_sign_ins: LastSignIns
+    factory: sessionmaker[Session],
+    view: View,
+    zone: ZoneInfo,
+    columns: Sequence[str],
+    last_sign_ins: LastSignIns,
+    among: Sequence[Among] = (),
 ) -> Iterator[Sequence[Sequence[Any]]]:
-    """Yield the users of a view in chunks, each a list of rows with the cells of `columns`, moments in `zone`."""
+    """Yield the users of a view in chunks, each a list of rows with the cells of `columns`, moments in `zone`.
+
+    With `among`, only those of them who are in these sets.
+    """
     read = [
         users.c.created_at if name == JOINED else users.c.id if name == LAST_SIGN_IN else users.c[name]
         for name in columns
     ]
-    for chunk in stream_list(factory, view, zone, read):
+    for chunk in stream_list(factory, view, zone, read, among):
         values = dict(zip(columns, chunk, strict=True))
         if LAST_SIGN_IN in values:
             with reading(factory) as dbsession:

@@ -8,6 +8,7 @@ from pyramid.authorization import Allow, Deny
 from sqlalchemy import (
     CheckConstraint,
     Index,
+    Select,
     String,
     Text,
     and_,
@@ -184,8 +185,8 @@ KINDS = (users.c.role, users.c.active, users.c.has_posts)
 keep_version(User, but_for={"password_hash", "search_text", "has_posts", "time_zone"})
 
 
-def end_sign_ins(dbsession: Session, user_ids: Collection[int], *, keep: int | None = None) -> None:
-    """Sign these users out, except in the sign-in with the id `keep`.
+def end_sign_ins(dbsession: Session, user_ids: Collection[int] | Select[int], *, keep: int | None = None) -> None:
+    """Sign these users out, by their ids or a select of them, except in the sign-in with the id `keep`.
 
     The table belongs to `signin`, which imports this module and is therefore not imported here.
     """

@@ -22,7 +22,7 @@ from .forms import DeleteUserForm, UserForm
 from .listing.display import OPTIONAL_COLUMNS, PAGE_SIZES, columns_for, display_of
 from .listing.marking import mark
 from .listing.page import count_choices, read_list
-from .listing.view import read_start, read_view
+from .listing.view import View, read_start, read_view
 from .models import User
 
 # The email, the role and the activity of a user; `None` of one who was not there.
@@ -39,11 +39,22 @@ def home(request: Request) -> HTTPSeeOther:
 @view_config(route_name="users.list", request_method="GET", renderer="users/list.jinja2")
 def index(request: Request) -> dict[str, Any]:
     """List the users that the address asks for."""
-    asked, view, display, zone = request.GET, read_view(request.GET), display_of(request), request.time_zone
+    view, panel = read_view(request.GET), request.GET.get("panel")
+    return {
+        **read_table(request, view),
+        "panel": panel,
+        "choices": count_choices(request.dbsession, view, request.time_zone) if panel == "filters" else None,
+        **TEXTS_OF_LIST,
+    }
+
+
+def read_table(request: Request, view: View) -> dict[str, Any]:
+    """Return what templates need to show the page of a view that the address asks for."""
+    asked, display, zone = request.GET, display_of(request), request.time_zone
     if view.terms:
         request.slow_advice = _("Make the search more specific or remove a filter, then try again.")
     start, note = read_start(view, asked.get("from", ""), zone)
-    exactly, panel = asked.get("count") == "exact", asked.get("panel")
+    exactly = asked.get("count") == "exact"
     page, count = read_list(
         request.dbsession, view, zone, asked.get("cursor"), start=start, size=display.size, exactly=exactly
     )
@@ -52,15 +63,12 @@ def index(request: Request) -> dict[str, Any]:
         "display": display,
         "page": page,
         "count": count,
-        "panel": panel,
-        "choices": count_choices(request.dbsession, view, zone) if panel == "filters" else None,
         "notes": [*view.notes, *([note] if note else [])],
         "mark": mark,
         # Translated once: each row has them.
         "columns": columns_for(request),
         "labels": {name: translate(request, label) for name, label in OPTIONAL_COLUMNS.items()},
         "roles": {role: translate(request, name) for role, name in ROLE_NAMES.items()},
-        **TEXTS_OF_LIST,
     }
 
 

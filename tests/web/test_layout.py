@@ -9,7 +9,7 @@ from sqlalchemy import event, insert, update
 from webtest import TestRequest
 
 import myproject
-from myproject.models import PasswordLink, Post, SavedView, SignIn, User
+from myproject.models import PasswordLink, Post, SavedView, SelectedUser, Selection, SignIn, User
 from myproject.signin.models import digest
 from myproject.users.listing.search import LONGEST_SEARCH
 from tests import signed_in
@@ -22,6 +22,7 @@ TEMPLATES = {path.relative_to(PACKAGE / "templates").as_posix(): path for path i
 PAGES = [
     *["/users", "/users/help", "/users/new", "/users/1", "/users/1/edit", "/users/1/delete", "/users/1/erase"],
     *["/users/1/sign-ins", "/users/1/password-link"],
+    *["/users/bulk/1", "/users/bulk/1/apply"],
     *["/users/views", "/users/views/new", "/users/views/1/edit", "/users/views/1/delete"],
     *["/posts", "/posts/new", "/posts/1", "/posts/1/edit", "/posts/1/delete"],
     *[
@@ -75,6 +76,8 @@ def author(make_user, make_post, make_view, outside):
     make_view(user, for_all=True)
     with outside.begin() as connection:
         connection.execute(insert(PasswordLink).values(user_id=user.id, maker_id=user.id, token=digest(TOKEN)))
+        connection.execute(insert(Selection).values(user_id=0, query=""))
+        connection.execute(insert(SelectedUser).values(selection_id=1, user_id=user.id, version=1))
     return user
 
 
@@ -239,7 +242,7 @@ def test_every_link_form_and_script_has_a_target_on_this_site(app, answers, subt
         with subtests.test(target):
             app.get(target, status=[200, 303])
     histories = {"/history", "/history/events", "/users/1/history", "/posts/1/history"}
-    assert actions == {"", "/language", "/signout", "/users", *histories}
+    assert actions == {"", "/language", "/signout", "/users", "/users/bulk", *histories}
 
 
 def test_every_post_form_has_a_csrf_token(answers, subtests):
@@ -286,6 +289,8 @@ def test_every_template_belongs_to_a_route_or_is_shared(views):
         "posts/parts.jinja2",
         "users/parts.jinja2",
         "users/belongings.jinja2",
+        "users/table.jinja2",
+        "users/bulk/parts.jinja2",
         "users/views/parts.jinja2",
     }
     assert TEMPLATES.keys() == used | shared
@@ -357,7 +362,7 @@ def test_exception_views_handle_errors_only(wsgi):
 def store(engine, count):
     """Store `count` users beside the administrator, each the author of one post.
 
-    The first also has `count` older posts and `count` sign-ins. Each user has saved a view for all.
+    The first also has `count` older posts and `count` sign-ins. Each user has saved a view for all, and is selected.
     """
     with engine.begin() as connection:
         connection.execute(SavedView.__table__.delete())
@@ -373,6 +378,11 @@ def store(engine, count):
         connection.execute(SignIn.__table__.insert(), sign_ins)
         saved = [{"id": n, "user_id": n, "name": f"View {n}", "query": f"q={n}", "for_all": True} for n in numbers]
         connection.execute(SavedView.__table__.insert(), saved)
+        connection.execute(SelectedUser.__table__.delete())
+        connection.execute(Selection.__table__.delete())
+        connection.execute(insert(Selection).values(id=1, user_id=0, query=""))
+        selected = [{"selection_id": 1, "user_id": n, "version": 1} for n in numbers]
+        connection.execute(SelectedUser.__table__.insert(), selected)
 
 
 def statements_of(wsgi, work):

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
+from ...users.bulk.action import ACTIONS
 from ...users.fields import ROLE_NAMES
 from ...web.i18n import _, format_number, translate
 from ...web.rendering import isolate
@@ -40,6 +41,7 @@ KINDS = {
     "account changed": Kind(_("Account changed"), _("The account of %(user)s was changed")),
     "administrator made": Kind(_("Administrator set up"), _("%(user)s was set up as an administrator")),
     "user deleted": Kind(_("User deleted"), _("%(user)s was deleted")),
+    "many changed": Kind(_("Many users changed"), _("%(user)s changed or deleted many users")),
     "exported": Kind(_("Export"), _("%(user)s exported records"), _("Records were exported")),
     "undone": Kind(_("Undo"), _("%(user)s undid a change")),
     "erased": Kind(_("User erased"), _("%(user)s was erased permanently")),
@@ -50,6 +52,7 @@ KINDS = {
     "setup refused": Kind(_("Setup refused"), _("The setup form was refused")),
 }
 OTHERS = _("%(kind)s: at least %(number)s more in this minute")
+MANY = _("%(action)s: %(number)s")
 UNKNOWN_PERSON = _("Somebody")
 DELETED_PERSON = _("User %(id)s")
 EXPORTED = {"users": _("Users: %(number)s"), "posts": _("Posts: %(number)s")}
@@ -92,8 +95,7 @@ def describe_facts(request: Request, event: SecurityEvent) -> list[Markup]:
         lines.append(_fill(request, _("The email was changed.")))
     if facts.get("why") in REASONS:
         lines.append(_fill(request, REASONS[facts["why"]]))
-    if facts.get("what") in EXPORTED:
-        lines += _describe_export(request, **facts)
+    lines += [*_describe_many(request, **facts), *_describe_export(request, **facts)]
     if "page" in facts:
         lines.append(Markup("<code>{}</code>").format(facts["page"]))
     if "command" in facts:
@@ -101,7 +103,18 @@ def describe_facts(request: Request, event: SecurityEvent) -> list[Markup]:
     return lines
 
 
-def _describe_export(request: Request, what: str, rows: int = 0, complete: bool = True, **_others: Any) -> list[Markup]:
+def _describe_many(request: Request, action: str = "", users: int = 0, **_others: Any) -> list[Markup]:
+    if action not in ACTIONS:
+        return []
+    label = translate(request, ACTIONS[action].label)
+    return [_fill(request, MANY, action=label, number=format_number(request, users))]
+
+
+def _describe_export(
+    request: Request, what: str = "", rows: int = 0, complete: bool = True, **_others: Any
+) -> list[Markup]:
+    if what not in EXPORTED:
+        return []
     number = _fill(request, EXPORTED[what], number=format_number(request, rows))
     return [number] if complete else [number, _fill(request, _("It was cancelled or failed before the end."))]
 

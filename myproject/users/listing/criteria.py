@@ -1,6 +1,7 @@
 """What a view asks the database for, as typed values, and the SQL conditions that say it on both databases."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -94,7 +95,19 @@ class NotAll:
         return not_(and_(*(word.condition(row) for word in self.words)))
 
 
-Part = Word | Range | Choice | NotAll
+@dataclass(frozen=True)
+class Among:
+    """That a user is in a set beside the view, such as a selection: `contains(id)` is the SQL condition for an id."""
+
+    contains: Callable[[Any], ColumnElement[bool]]
+    column = "id"
+
+    def condition(self, row: Any = users.c) -> ColumnElement[bool]:
+        """Return the condition that a row is in the set."""
+        return self.contains(row.id)
+
+
+Part = Word | Range | Choice | NotAll | Among
 
 
 @dataclass(frozen=True)
@@ -114,11 +127,12 @@ class Criteria:
     begins: bool | None = None
     # What to read of each user.
     columns: tuple[Any, ...] = SHOWN_COLUMNS
+    among: tuple[Among, ...] = ()
 
     @property
     def parts(self) -> list[Part]:
         """What a user has to meet."""
-        return [*self.choices, *self.ranges, *self.words, *self.lacking]
+        return [*self.choices, *self.ranges, *self.words, *self.lacking, *self.among]
 
     @property
     def beginnings(self) -> tuple[Word, ...]:
@@ -171,7 +185,7 @@ class Criteria:
         """Return what an index in the order of `keys` cannot seek, so that each row has to be checked for it."""
         choices = () if keys in ORDERS_WITH_KINDS else self.choices
         ranges = (bounds for bounds in self.ranges if not bounds.is_sought_by(keys))
-        return [*choices, *ranges, *self.words, *self.lacking]
+        return [*choices, *ranges, *self.words, *self.lacking, *self.among]
 
 
 def criteria_of(view: View, zone: ZoneInfo) -> Criteria:

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CompoundSelect, Connection, Row, func, literal, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Row, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from ...web.pagination import ALL_ROWS, PAGE_SIZE, KeysetCondition, Page, read_page, rows_beyond
@@ -58,6 +58,14 @@ def read_list(
     if exactly and hits.number > LARGEST_EXACT_COUNT:
         return page, Count(connection.scalar(select(func.count()).select_from(hits.people.subquery())) or 0)
     return page, _count(hits.number)
+
+
+def matches_of(dbsession: Session, view: View, zone: ZoneInfo) -> ColumnElement[bool]:
+    """Return the SQL condition that a user is in the view, for a statement about all of them."""
+    connection = dbsession.connection()
+    database = DATABASES[connection.dialect.name]
+    condition: ColumnElement[bool] = database.is_hit(database.find_hits(connection, criteria_of(view, zone), 1))
+    return condition
 
 
 def _read_ranked(

@@ -82,7 +82,7 @@ def _select_people(connection: sa.Connection, criteria: Criteria) -> sa.Select[A
     """Select the ids of the users, such that the indexes of words are asked for rare words only."""
     indexed, letters = _look_up(connection, criteria.words) if criteria.words else ([], [])
     parts: list[Part] = [*criteria.ranges, *indexed]
-    texts: list[Part] = [*criteria.words, *criteria.lacking]
+    texts: list[Part] = [*criteria.words, *criteria.lacking, *criteria.among]
     checks = one_by_one([part.condition() for part in texts if part not in indexed])
     has_letters = [LETTERS.op("@>")(sa.cast(letters, sa.ARRAY(sa.Text)))] if letters else []
     conditions = [*criteria.kind_conditions, *(part.condition() for part in parts), *has_letters]

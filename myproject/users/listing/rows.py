@@ -96,7 +96,7 @@ def one_by_one(conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[
 
 def looked_at(criteria: Criteria) -> Select[Any]:
     """Select the columns that `checks` needs, and the keys of the list."""
-    checked = sorted({part.column for part in criteria.checks(criteria.keys)})
+    checked = sorted({part.column for part in criteria.checks(criteria.keys)} - {"id"})
     return select(users.c.id, *named(criteria.keys), *(users.c[name] for name in checked))
 
 

@@ -177,7 +177,14 @@ def _read_term(match: re.Match[str]) -> Term | None:
     text = match["phrase"] if word is None else _read_word(word)
     field, text = _read_field(match["field"] or "", text)
     value = _read_value(field, text)
-    return Term(field, value, bool(match["minus"]), match[0], typed=text) if value else None
+    return Term(field, value, bool(match["minus"]), _source_of(match), typed=text) if value else None
+
+
+def _source_of(match: re.Match[str]) -> str:
+    """Return the text of the term; a number before a colon is quoted, or it would take the next term for its text."""
+    word = match["word"]
+    is_open = not match["field"] and word and word.endswith(tuple(COLONS))
+    return f'{match["minus"]}"{word}"' if is_open else match[0]
 
 
 def _read_word(word: str) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from ...db import reading
 from ...web.pagination import ALL_ROWS, rows_beyond
 from ..models import users
-from .criteria import Criteria, criteria_of
+from .criteria import Among, Criteria, criteria_of
 from .page import DATABASES
 from .rows import FEW_HITS, Columns, Edge, by_column
 from .view import View
@@ -22,16 +22,18 @@ LOOKED_AT = 10_000
 
 
 def stream_list(
-    factory: sessionmaker[Session], view: View, zone: ZoneInfo, columns: Sequence[Any]
+    factory: sessionmaker[Session], view: View, zone: ZoneInfo, columns: Sequence[Any], among: Sequence[Among] = ()
 ) -> Iterator[Columns]:
     """Yield all users of a view in its order, in chunks: the values of each of `columns`, which are columns of `users`.
+
+    With `among`, only those of them who are in these sets.
 
     Each chunk is read in a short read-only transaction of its own, and its connection is returned before the chunk is
     yielded. A user who is in the view from the first chunk to the last, at the same place of its order, is yielded
     exactly once.
     """
     # The id tells where to go on.
-    criteria = replace(criteria_of(view, zone), columns=(*columns, users.c.id))
+    criteria = replace(criteria_of(view, zone), columns=(*columns, users.c.id), among=tuple(among))
     # The order of a ranked list is descending.
     for part in [criteria.ranked(True), criteria.ranked(False)] if view.is_ranked else [criteria]:
         edge: Edge = ()

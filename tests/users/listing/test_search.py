@@ -168,6 +168,7 @@ def test_a_term_keeps_its_source():
 @given(st.text() | st.text('-:"：.0129 aâge김ﬀole\u0301role:age:joined:', max_size=40))
 @example("age:" + "9" * 5000)
 @example("joined:" + "9" * 5000)
+@example('0: A:0"0')
 def test_any_text_is_parsed_and_its_terms_parse_again(text):
     terms, _notes = parse(text)
     assert len(terms) <= MOST_TERMS

@@ -1,0 +1,212 @@
+"""The page on which users are selected, and the page that asks before something is done to all of them."""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest, HTTPForbidden, HTTPSeeOther
+from pyramid.i18n import TranslationString
+from pyramid.view import view_config
+from wtforms import HiddenField
+
+from ...db import to_id
+from ...web.events import report_act
+from ...web.flash import flash
+from ...web.forms import ConfirmForm, DeleteForm
+from ...web.i18n import _
+from ...web.identity import identity_of
+from ...web.keyed import keyed_digest
+from ...web.request import Request
+from ..exports import COLUMN_CHOICES
+from ..fields import ROLE_NAMES
+from ..listing.display import PAGE_SIZES
+from ..listing.page import matches_of
+from ..listing.view import read_query
+from ..views import read_table, report_account
+from .action import ACTIONS, INCLUDED, Action, Bulk, Outcome
+from .models import QUERY_LENGTH, Selection, delete_expired
+
+# What is chosen among the actions, and changes nothing: the page leads to `/users/export.csv`.
+EXPORT = "export"
+MOST_SHOWN = max(PAGE_SIZES)
+# How many users of one outcome the page names.
+MOST_NAMED = 10
+# How many changes of accounts are reported one by one, as for an undo. The history has all of them.
+MOST_REPORTED = 1000
+
+REASONS = {
+    Outcome.SAME: _("They already have this role or status."),
+    Outcome.OWN: _("This is your own account. Change it on its own page."),
+    Outcome.FORBIDDEN: _("Only administrators can change the records of administrators."),
+    Outcome.LAST_ADMINISTRATOR: _("The last administrator who can sign in has to stay."),
+    Outcome.LEFT: _("They no longer match the search and the filters."),
+    Outcome.GONE: _("They have been deleted since you selected them."),
+}
+CHANGED_MEANWHILE = _(
+    "Something has changed since you opened the page. Nothing was done. Check it, then confirm again."
+)
+NOBODY_SELECTED = _("No users are selected. Select at least one.")
+SHOW = {"route_name": "users.bulk.show", "permission": "edit"}
+APPLY = {"route_name": "users.bulk.apply", "permission": "edit", "renderer": "users/bulk/apply.jinja2"}
+
+
+class BulkForm(DeleteForm, ConfirmForm):
+    """Asks before an action is done to many users. `named` is what the page said of them."""
+
+    changed_notice = CHANGED_MEANWHILE
+    action = HiddenField()
+
+    def __init__(self, request: Request, bulk: Bulk) -> None:
+        stated = (bulk.action.name, bulk.selection.id, bulk.groups, bulk.belongings)
+        super().__init__(request, None, named=keyed_digest(request, "bulk", repr(stated)))
+        self.action.data = bulk.action.name
+        self.deletes = bulk.action.values is None
+        if "your_password" in self and not bulk.action.sets_role:
+            del self.your_password
+
+
+# A selection of nobody, twice as well as once.
+@view_config(route_name="users.bulk", request_method="POST", permission="edit", receipt=False)
+def start(request: Request) -> HTTPSeeOther:
+    """Start to select users in the view of the list that the form names."""
+    query = request.POST.get("query", "")
+    if len(query) > QUERY_LENGTH:
+        raise HTTPBadRequest(_("The search is too long. Shorten it, then try again."))
+    selection = Selection(user_id=identity_of(request).id, query=read_query(query).query)
+    request.dbsession.add(selection)
+    request.dbsession.flush()
+    request.in_own_transaction(delete_expired)
+    return HTTPSeeOther(request.route_path("users.bulk.show", id=selection.id))
+
+
+@view_config(**SHOW, request_method="GET", renderer="users/bulk/show.jinja2")
+def show(selection: Selection, request: Request) -> dict[str, Any]:
+    """Show a page of the view, with a tick at each selected user."""
+    table = read_table(request, selection.view)
+    ticked = selection.find_ticked([row.id for row in table["page"].rows])
+    return {**table, "selection": selection, "ticked": ticked, "number": selection.count(), **texts_for(request)}
+
+
+@view_config(**SHOW, request_method="POST", receipt=False, max_fields=MOST_SHOWN + 20, repeated_keys={"ticked"})
+def update(selection: Selection, request: Request) -> HTTPSeeOther:
+    """Save the ticks of a page, and go on: to another page of the list, or to the action that was chosen."""
+    shown = to_ids(request.POST.get("shown", "").split(","))
+    ticked = to_ids(request.POST.getall("ticked"))
+    select = request.POST.get("select")
+    selection.tick(shown if select == "page" else ticked, shown)
+    if select == "all":
+        selection.select_all(matches_of(request.dbsession, selection.view, request.time_zone))
+    elif select == "none":
+        selection.clear()
+    if "cursor" not in request.POST and select is None:
+        return go_on(selection, request)
+    cursor = request.POST.get("cursor", request.POST.get("here"))
+    query = {"cursor": cursor} if cursor else None
+    return HTTPSeeOther(request.route_path("users.bulk.show", id=selection.id, _query=query))
+
+
+def go_on(selection: Selection, request: Request) -> HTTPSeeOther:
+    """Redirect to the page that asks before the chosen action is done."""
+    if not selection.count():
+        flash(request, NOBODY_SELECTED)
+        return HTTPSeeOther(request.route_path("users.bulk.show", id=selection.id))
+    query = {"action": request.POST.get("action", "")}
+    return HTTPSeeOther(request.route_path("users.bulk.apply", id=selection.id, _query=query))
+
+
+def to_ids(texts: list[str]) -> list[int]:
+    """Return the ids among `texts`. Raises `HTTPBadRequest` if they are more than a page has."""
+    if len(texts) > MOST_SHOWN:
+        raise HTTPBadRequest()
+    return [number for number in map(to_id, texts) if number is not None]
+
+
+@view_config(**APPLY, request_method="GET")
+def confirm(selection: Selection, request: Request) -> dict[str, Any]:
+    """Say what the action would do to whom; without one, let the person choose it."""
+    exports = request.GET.get("action") == EXPORT
+    action = None if exports else chosen_action(request, request.GET.get("action", ""))
+    if action is None:
+        number = selection.count()
+        return {"bulk": None, "exports": exports, "number": number, "selection": selection, **texts_for(request)}
+    request.slow_advice = _("Select fewer users, then try again.")
+    bulk = bulk_of(selection, request, action)
+    return page_of_bulk(request, bulk, BulkForm(request, bulk))
+
+
+@view_config(**APPLY, request_method="POST")
+def apply(selection: Selection, request: Request) -> Any:
+    """Do the action to the selected users, or ask again."""
+    action = chosen_action(request, request.POST.get("action", ""))
+    if action is None:
+        return HTTPSeeOther(request.route_path("users.bulk.apply", id=selection.id))
+    bulk = bulk_of(selection, request, action)
+    form = BulkForm(request, bulk)
+    if not bulk.number or not form.validate():
+        return form.invalid(request, **page_of_bulk(request, bulk, form))
+    report_accounts(request, bulk)
+    number = bulk.number
+    bulk.apply(identity_of(request).sign_in)
+    flash(request, done(action, number))
+    return HTTPSeeOther(request.route_path("users.list", _query=selection.view.parameters))
+
+
+def chosen_action(request: Request, name: str) -> Action | None:
+    """Return the Action with this name, `None` without one. Raises `HTTPBadRequest` or `HTTPForbidden` for others."""
+    if not name:
+        return None
+    if name not in ACTIONS:
+        raise HTTPBadRequest(_("There is no such action. Choose one of the list."))
+    if ACTIONS[name].sets_role and not request.has_permission("administer"):
+        raise HTTPForbidden()
+    return ACTIONS[name]
+
+
+def bulk_of(selection: Selection, request: Request, action: Action) -> Bulk:
+    """Return the action on the users of the selection, by the person who is signed in."""
+    person = identity_of(request)
+    return Bulk(request.dbsession, selection, action, person.id, person.role, request.time_zone)
+
+
+def texts_for(request: Request) -> dict[str, Any]:
+    """Return the actions that the person may choose from, and what describes a view in words."""
+    may_set_role = request.has_permission("administer")
+    actions = [action for action in ACTIONS.values() if may_set_role or not action.sets_role]
+    return {"actions": actions, "role_names": ROLE_NAMES, "column_choices": COLUMN_CHOICES}
+
+
+def page_of_bulk(request: Request, bulk: Bulk, form: BulkForm) -> dict[str, Any]:
+    """Return what the template needs: the first users of each outcome, and what has changed meanwhile."""
+    return {
+        "form": form,
+        "bulk": bulk,
+        "selection": bulk.selection,
+        "view": bulk.selection.view,
+        "included": bulk.name_users(INCLUDED, MOST_NAMED) if bulk.number else (),
+        "changed": bulk.name_users([Outcome.CHANGED], MOST_NAMED) if Outcome.CHANGED in bulk.groups else (),
+        "left_out": bulk.name_left_out(MOST_NAMED),
+        "number_left_out": sum(group.number for group in bulk.groups.values()) - bulk.number,
+        "joined": bulk.joined,
+        "reasons": REASONS,
+        **texts_for(request),
+    }
+
+
+def report_accounts(request: Request, bulk: Bulk) -> None:
+    """Report the action, and what becomes of the account of each user, of at most `MOST_REPORTED` of them."""
+    action = bulk.action
+    report_act(request, "many changed", action=action.name, users=bulk.number)
+    for user in bulk.name_users(INCLUDED, MOST_REPORTED):
+        if action.values is None:
+            report_act(request, "user deleted", user=user.id)
+        else:
+            before = {"role": user.role, "active": user.active}
+            after = {**before, **action.values}
+            report_account(request, user.id, (user.email, *before.values()), (user.email, *after.values()))
+
+
+def done(action: Action, number: int) -> TranslationString:
+    """Return the message that the action was done to this number of users."""
+    if action.values is None:
+        text = _("${count} user was deleted.") if number == 1 else _("${count} users were deleted.")
+    else:
+        text = _("${count} user was changed.") if number == 1 else _("${count} users were changed.")
+    return _(text, mapping={"count": number})

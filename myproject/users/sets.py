@@ -1,0 +1,58 @@
+"""What the verbs of `User` do to one user, done to many by a few statements, however many they are.
+
+`people` is a select of ids. The rules are those of the verbs: a change of role or activity ends sign-ins, and posts and
+saved views are deleted with their user. The caller leaves out whom the database would keep: the last administrator.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Column, Integer, MetaData, Select, Table, delete, insert, or_, select, text, update
+from sqlalchemy.orm import Session
+from sqlalchemy.schema import CreateTable, DropTable
+
+from .models import User, end_sign_ins
+
+users = User.metadata.tables["users"]
+# Exists only within `fixed`, and only for its connection.
+FIXED = Table("users_fixed", MetaData(), Column("id", Integer, primary_key=True), prefixes=["TEMPORARY"])
+
+
+@contextlib.contextmanager
+def fixed(dbsession: Session, people: Select[int]) -> Iterator[Select[int]]:
+    """Yield a select of the ids that `people` selects now: a statement in the block may change what it looks at."""
+    dbsession.execute(CreateTable(FIXED))
+    dbsession.execute(insert(FIXED).from_select(["id"], people))
+    if dbsession.get_bind().dialect.name == "postgresql":
+        # Without it, PostgreSQL plans for a few rows.
+        dbsession.execute(text(f"ANALYZE {FIXED.name}"))
+    yield select(FIXED.c.id)
+    dbsession.execute(DropTable(FIXED))
+
+
+def change_users(
+    dbsession: Session, people: Select[int], values: Mapping[str, Any], *, keep_sign_in: int | None = None
+) -> None:
+    """Set columns of these users to `values`, as `User.change` does.
+
+    Users whose role or activity changes are signed out everywhere except in the sign-in with the id `keep_sign_in`.
+    """
+    dbsession.flush()
+    differs = [users.c[name] != values[name] for name in ("role", "active") if name in values]
+    if differs:
+        changed = select(users.c.id).where(users.c.id.in_(people), or_(*differs))
+        end_sign_ins(dbsession, changed, keep=keep_sign_in)
+    dbsession.execute(update(users).where(users.c.id.in_(people)).values(**values))
+    dbsession.expire_all()
+
+
+def delete_users(dbsession: Session, people: Select[int]) -> None:
+    """Delete these users with their posts, as `User.delete` does."""
+    dbsession.flush()
+    posts = User.metadata.tables["posts"]
+    with fixed(dbsession, people) as ids:
+        # The cascade of the table would delete them too, but for each user by a statement of its own.
+        dbsession.execute(delete(posts).where(posts.c.author_id.in_(ids)))
+        dbsession.execute(delete(users).where(users.c.id.in_(ids)))
+    dbsession.expire_all()
