@@ -23,11 +23,12 @@ from myproject.db import get_engine, get_session_factory, get_tm_session
 from myproject.db.sqlite import prepare_for_triggers
 from myproject.history.context import Origin, announce
 from myproject.scripts import initialize_db
-from myproject.users.imports.applying import apply, lock_users
+from myproject.users.imports.applying import apply
 from myproject.users.imports.columns import guess_columns
 from myproject.users.imports.planning import COMMAND, make_plan
 from myproject.users.imports.reading import read_rows, recognise
 from myproject.users.imports.staging import Options, stage
+from myproject.users.sets import lock_users
 from tests import signed_in
 from tests.postgresql import binaries, running_server
 

@@ -20,11 +20,12 @@ from .. import models  # noqa: F401
 from ..db import engine_from_config, get_session_factory, get_tm_session
 from ..history.context import Origin, announce
 from ..settings import read_settings
-from ..users.imports.applying import Outdated, apply, lock_users
+from ..users.imports.applying import Outdated, apply
 from ..users.imports.columns import Unreadable, guess_columns
 from ..users.imports.planning import COMMAND, Plan, make_plan
 from ..users.imports.reading import DELIMITERS, ENCODINGS, Format, read_header, recognise
 from ..users.imports.staging import MODES, NAMES, Options, stage
+from ..users.sets import lock_users
 from . import explained, read_ini, refuse_older_database
 
 SHOWN_REFUSALS = 20

@@ -22,8 +22,9 @@ FIXED = Table("users_fixed", MetaData(), Column("id", Integer, primary_key=True)
 def lock_users(dbsession: Session) -> None:
     """Keep all others from writing users until the transaction ends, so that none of them makes it fail.
 
-    Call it as early as possible: what others have written between the transaction's first query and the lock does make
-    it fail on PostgreSQL, and it is tried again. On SQLite, a transaction that may write is the only one anyway.
+    Call it as early as possible, where it can be before `announce`: what others have written between the transaction's
+    first query and the lock does make it fail on PostgreSQL, and it is tried again. On SQLite, a transaction that may
+    write is the only one anyway.
     """
     if dbsession.get_bind().dialect.name == "postgresql":
         dbsession.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))

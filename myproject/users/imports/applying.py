@@ -50,7 +50,10 @@ STEPS = Table(
 
 
 class Moved(NamedTuple):
-    """A record that was changed or deleted, or an email that was taken, since the plan was made."""
+    """A record that was changed or deleted, or an email that was taken, since the plan was made.
+
+    `changes` are the fields that were changed, with their values then and now; none if it was something else.
+    """
 
     line: int
     user_id: int | None
@@ -58,6 +61,7 @@ class Moved(NamedTuple):
     email: str | None
     # "changed", "deleted" or "taken".
     what: str
+    changes: Sequence[tuple[str, Any, Any]] = ()
 
 
 class Outdated(Exception):
@@ -71,18 +75,8 @@ class Outdated(Exception):
         self.moved, self.number = moved, number
 
 
-def lock_users(dbsession: Session) -> None:
-    """Keep all others from writing users until the transaction ends. Call it before anything else, `announce` too.
-
-    On PostgreSQL, it comes before the transaction's snapshot, or each edit since would make the transaction fail. On
-    SQLite, a transaction that may write is the only one anyway.
-    """
-    if dbsession.get_bind().dialect.name == "postgresql":
-        dbsession.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
-
-
 def apply(dbsession: Session, plan: Plan, importer: Importer, import_id: str, progress: Progress) -> None:
-    """Write the records of `plan` in the transaction of `dbsession`, after `lock_users`.
+    """Write the records of `plan` in the transaction of `dbsession`, whose first call is `lock_users` (sets.py).
 
     Users whose role or activity changes are signed out. Raises `Outdated`, and what `progress` raises: then the
     transaction has to abort.
@@ -105,7 +99,7 @@ def apply(dbsession: Session, plan: Plan, importer: Importer, import_id: str, pr
         connection.execute(STEPS.delete())
         progress.advance(len(steps))
     if number:
-        raise Outdated(moved, number)
+        raise Outdated([_with_changes(connection, plan, each) for each in moved], number)
     connection.execute(DropTable(STEPS))
     added, changed = plan.numbers["new"], plan.numbers["changed"]
     dbsession.add(AppliedImport(id=import_id, user_id=importer.user_id, added=added, changed=changed))
@@ -126,6 +120,16 @@ ADD = insert(User).from_select(
     NAMES, select(*(STEPS.c[name] for name in NAMES)).where(STEPS.c.user_id.is_(None)).order_by(STEPS.c.line)
 )
 CHANGE = update(User).where(users.c.id == STEPS.c.user_id).values({name: STEPS.c[name] for name in CHANGED})
+
+
+def _with_changes(connection: Connection, plan: Plan, moved: Moved) -> Moved:
+    """Return `moved` with what has changed since the plan was made."""
+    columns = [users.c[name] for name in CHANGED]
+    present = connection.execute(select(*columns).where(users.c.id == moved.user_id)).first()
+    if present is None:
+        return moved
+    both = zip(plan.before(moved.line).items(), present, strict=True)
+    return moved._replace(changes=[(name, then, now) for (name, then), now in both if then != now])
 
 
 def _fill(connection: Connection, steps: Sequence[Step]) -> None:

@@ -77,19 +77,20 @@ def rule_of(field: Field) -> Rule:
 
 
 def _remembered(rule: Rule) -> Rule:
-    """Return `rule` with a memory of its last answers, which are a value or the error to raise."""
+    """Return `rule` with a memory of its last answers, which are a value or a message."""
 
     @lru_cache(PARSED_TEXTS)
-    def answer(text: str) -> tuple[Any, Invalid | None]:
+    def answer(text: str) -> tuple[Any, TranslationString | None]:
         try:
             return rule(text), None
         except Invalid as error:
-            return None, error
+            return None, error.message
 
     def parse(text: str) -> Any:
-        value, error = answer(text)
-        if error is not None:
-            raise error
+        value, message = answer(text)
+        if message is not None:
+            # A new error each time: one that is raised again grows by a traceback.
+            raise Invalid(message)
         return value
 
     return parse

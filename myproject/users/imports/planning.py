@@ -101,6 +101,16 @@ class Step(NamedTuple):
     active: bool
 
 
+class AccountChange(NamedTuple):
+    """A user whose role or activity changes."""
+
+    user_id: int
+    role_before: str
+    active_before: bool
+    role: str
+    active: bool
+
+
 class Plan:
     """What an import would do, as `rows.sqlite` has it; any process can open it."""
 
@@ -136,6 +146,26 @@ class Plan:
             Sample(line, _as_values(values), dict(zip(CHANGED, json.loads(before), strict=True)) if before else {})
             for line, before, *values in rows
         ]
+
+    def before(self, line: int) -> dict[str, Any]:
+        """Return the values of the record of a changed line, without its email, as the plan has found them."""
+        with self._connection() as connection:
+            [before] = connection.execute("SELECT before FROM lines WHERE line = ?", (line,)).fetchone()
+        return dict(zip(CHANGED, json.loads(before), strict=True))
+
+    def changed_accounts(self, limit: int) -> list[AccountChange]:
+        """Return the first users whose role or activity changes, for the security events."""
+        query = (
+            "SELECT user_id, role, active, before FROM lines"
+            " WHERE kind = 'changed' AND ends_sign_ins ORDER BY line LIMIT ?"
+        )
+        with self._connection() as connection:
+            rows = connection.execute(query, (limit,)).fetchall()
+        changes = []
+        for user_id, role, active, before in rows:
+            *_others, role_before, active_before = json.loads(before)
+            changes.append(AccountChange(user_id, role_before, active_before, role, bool(active)))
+        return changes
 
     def refusals(self, limit: int, after: int = 0) -> list[Refusal]:
         """Return up to `limit` refused values, by line, beyond the first `after` ones."""

@@ -260,11 +260,15 @@ def _read_workbook(path: Path, format: Format) -> Iterator[tuple[int, Sequence[s
         # Programs store wrong ones.
         sheet.reset_dimensions()
         rows = enumerate(sheet.iter_rows(values_only=True, max_col=MAX_COLUMNS + 1), 1)
+        width = 0
         while row := _guarded(lambda: next(rows, None)):
             number, values = row
             if number > MAX_WORKBOOK_ROWS:
                 raise Unreadable(LARGE_WORKBOOK)
-            yield number, [_text_of(value) for value in _without_empty_end(values)]
+            cells = [_text_of(value) for value in _without_empty_end(values)]
+            # A workbook has no cells where a line is empty, but its columns are those of the header.
+            width = width or len(cells)
+            yield number, [*cells, *[""] * (width - len(cells))]
 
 
 @contextlib.contextmanager

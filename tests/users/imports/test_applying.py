@@ -62,7 +62,12 @@ def test_a_new_role_or_activity_signs_out(plan_of, apply_plan, outside, rows, ws
         browser_of(wsgi, outside, person)
     lines = ["editor,yes,", "member,no,", "member,yes,7", "member,yes,"]
     file = [f"{person.name},{person.email},{line}" for person, line in zip(people, lines, strict=True)]
-    apply_plan(plan_of("\n".join(["name,email,role,active,age", *file])))
+    plan = plan_of("\n".join(["name,email,role,active,age", *file]))
+    assert plan.changed_accounts(9) == [
+        (people[0].id, "member", True, "editor", True),
+        (people[1].id, "member", True, "member", False),
+    ]
+    apply_plan(plan)
     assert [row.user_id for row in rows(SignIn)] == [people[2].id, people[3].id]
 
 
@@ -79,6 +84,7 @@ def test_a_plan_whose_records_have_moved_writes_nothing(plan_of, apply_plan, mak
         apply_plan(plan)
     moved = [(each.line, each.name, each.what) for each in outdated.value.moved]
     assert moved == [(3, "Another 1", "changed"), (4, "Another 2", "deleted"), (7, "Another 5", "taken")]
+    assert [list(each.changes) for each in outdated.value.moved] == [[("age", None, 7)], [], []]
     assert (outdated.value.number, [values(user) for user in rows(User)]) == (3, before)
     # What moved in records that the plan leaves alone does not matter, and nothing is left in the connection.
     same = plan_of("name,email\nPerson 0,0@example.com\nNew,new@example.com\n")

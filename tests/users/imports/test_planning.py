@@ -3,6 +3,7 @@
 import csv
 import io
 
+import openpyxl
 import sqlalchemy
 
 from myproject.models import User
@@ -52,6 +53,16 @@ def test_new_changed_same_and_refused_are_counted_and_shown(plan_of, make_user, 
     assert not plan.can_be_applied
     assert not plan.changes_accounts
     assert [user.version for user in rows(User)] == [user.version for user in before]
+
+
+def test_a_workbook_with_empty_cells_at_the_end_is_planned(plan_of):
+    workbook, file = openpyxl.Workbook(), io.BytesIO()
+    for cells in ["이름", "이메일", "나이"], ["김철수", "kim@example.com"], ["Ada", None, 36.0], []:
+        workbook.active.append(cells)
+    workbook.save(file)
+    plan = plan_of(file.getvalue())
+    expected = [(2, "김철수", "kim@example.com", None, "member", True), (3, "Ada", None, 36, "member", True)]
+    assert (values_of(plan, "new"), refused(plan)) == (expected, [])
 
 
 def test_the_mode_decides_who_is_added_and_changed(plan_of, make_user):
