@@ -12,9 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from webtest import TestApp
 
-from myproject.models import Change, Entry, PasswordLink, Post, Selection, User
+from myproject.models import Change, Entry, PasswordLink, Post, User
 from myproject.signin.models import digest
-from tests.people import add_person, browser_of, everything_stored, token_of
+from tests.people import add_person, browser_of, everything_stored, select_for, token_of
 from tests.signed_in import PASSWORD
 from tests.users.imports.importing import checked_import
 
@@ -133,17 +133,6 @@ def last_entry_of(engine, post):
         of_post = Change.table_name == "posts", Change.record_id == post.id
         change = session.scalars(select(Change).where(*of_post).order_by(Change.id.desc())).first()
         return session.get(Entry, change.entry_id)
-
-
-def select_for(engine, person, user):
-    """Return a selection of `person`, with one user in it."""
-    with Session(engine, expire_on_commit=False) as session:
-        selection = Selection(user_id=person.id, query="sort=-name")
-        session.add(selection)
-        session.flush()
-        selection.tick([user.id], [user.id])
-        session.commit()
-    return selection
 
 
 def table():

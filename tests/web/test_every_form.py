@@ -9,9 +9,8 @@ from webtest import Form as FilledIn
 from myproject.models import Entry
 from myproject.web.lost import FORMS_KEY
 from myproject.web.receipts import TOKEN_FIELD
-from tests.people import add_person, browser_of, everything_stored, token_of
+from tests.people import add_person, browser_of, everything_stored, select_for, token_of
 from tests.signed_in import PASSWORD
-from tests.test_permissions import select_for
 
 FIRST_PASSWORD, SECOND_PASSWORD = "seven quiet llamas sing", "eight loud camels whisper"
 ALREADY = "This was already done."
