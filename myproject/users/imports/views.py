@@ -73,7 +73,7 @@ MOST_SAMPLES, REFUSALS_PER_PAGE = 5, 25
 # Beyond the file: the other fields of the form, and the lines around them.
 FORM_BYTES = 64 * 1024
 # How fast users are written, at the least, and for how long others hardly notice it.
-USERS_PER_SECOND, UNNOTICED_SECONDS = 6000, 2
+USERS_PER_SECOND, UNNOTICED_SECONDS = 5000, 2
 SAMPLE_FILE = "name,email,age,role,active\r\nAda Lovelace,ada@example.com,36,member,yes\r\n김철수,,,member,yes\r\n"
 
 
