@@ -180,7 +180,7 @@ class Plan:
     def write_refused(self, file: IO[str], translate: Callable[[TranslationString], str]) -> None:
         """Write the refused lines as CSV: their cells, and two more, the number of the line and the reason.
 
-        A file that is corrected and imported again ignores these two.
+        When the corrected file is imported, these two are ignored. The cells beyond the header's come after them.
         """
         is_numbered = tuple(self.header[-len(ADDED_TITLES) :]) == ADDED_TITLES
         width = len(self.header) - (len(ADDED_TITLES) if is_numbered else 0)
@@ -191,8 +191,9 @@ class Plan:
             line, messages = next(refused, (0, []))
             for number, cells in read_rows(self._upload, self.options.format):
                 if number == line:
-                    own = [defuse(restore(cell)) for cell in [*cells, *[""] * width][:width]]
-                    writer.writerow([*own, number, " ".join(map(translate, messages))])
+                    own = [defuse(restore(cell)) for cell in [*cells, *[""] * (width - len(cells))]]
+                    reason = " ".join(map(translate, messages))
+                    writer.writerow([*own[:width], number, reason, *own[len(self.header) :]])
                     line, messages = next(refused, (0, []))
 
     def steps(self, size: int) -> Iterator[list[Step]]:
@@ -274,7 +275,7 @@ class Comparison:
     def keep_administrator(self, connection: sqlite3.Connection, administrators: int) -> None:
         """Refuse the last line that takes an administrator away, if no other of these `administrators` would stay."""
         if self.leaving and self.leaving >= administrators:
-            self._refuse(self.last_leaving, "role", "", LAST_ADMINISTRATOR_STAYS)
+            self._refuse(self.last_leaving, None, "", LAST_ADMINISTRATOR_STAYS)
             self.store(connection)
 
     def _add(self, line: int, _name: str, email: str | None, _age: int | None, role: str | None, _active: Any) -> None:

@@ -90,7 +90,7 @@ def recognise(path: Path) -> Format:
         beginning = file.read(SAMPLE_BYTES)
     if beginning.startswith(ZIP):
         with _opened_workbook(path) as workbook:
-            return Format(XLSX, sheet=workbook.sheetnames[0])
+            return Format(XLSX, sheet=workbook.worksheets[0].title)
     if beginning.startswith(OLD_EXCEL):
         raise Unreadable(OLD_WORKBOOK)
     if beginning.startswith(OTHER_FILES):
@@ -204,10 +204,8 @@ def _known_columns(text: str, delimiter: str) -> int:
 
 def _read_text(path: Path, format: Format) -> Iterator[tuple[int, Sequence[str]]]:
     with path.open(encoding=format.encoding, newline="") as file:
-        lines = _bounded_lines(file)
-        skipped = 1 if format.has_separator_line and next(lines, "") else 0
         reader = csv.reader(
-            lines,
+            _bounded_lines(file),
             delimiter=format.delimiter,
             quotechar=format.quotechar or None,
             quoting=csv.QUOTE_MINIMAL if format.quotechar else csv.QUOTE_NONE,
@@ -215,16 +213,19 @@ def _read_text(path: Path, format: Format) -> Iterator[tuple[int, Sequence[str]]
             escapechar=format.escapechar or None,
             strict=True,
         )
-        number = 0
+        number = 1
         try:
+            if format.has_separator_line:
+                next(reader)
             while True:
-                number = skipped + reader.line_num + 1
+                number = reader.line_num + 1
                 yield number, next(reader)
         except StopIteration:
             return
-        except UnicodeDecodeError as error:
-            # What was decoded before ends in the middle of a line.
-            number = skipped + reader.line_num + 1 + error.object[: error.start].count(b"\n")
+        except UnicodeError as error:
+            if isinstance(error, UnicodeDecodeError):
+                # What was decoded before ends in the middle of a line.
+                number = reader.line_num + 1 + error.object[: error.start].count(b"\n")
             facts = {"line": number, "encoding": ENCODINGS.get(format.encoding, format.encoding)}
             raise Unreadable(_(WRONG_ENCODING, mapping=facts)) from None
         except csv.Error as error:
@@ -255,8 +256,9 @@ def _explain(error: str, line: int) -> TranslationString:
 
 def _read_workbook(path: Path, format: Format) -> Iterator[tuple[int, Sequence[str]]]:
     with _opened_workbook(path) as workbook:
-        name = format.sheet if format.sheet in workbook.sheetnames else workbook.sheetnames[0]
-        sheet = workbook[name]
+        # The others are charts.
+        sheets = workbook.worksheets
+        sheet = next((sheet for sheet in sheets if sheet.title == format.sheet), sheets[0])
         # Programs store wrong ones.
         sheet.reset_dimensions()
         rows = enumerate(sheet.iter_rows(values_only=True, max_col=MAX_COLUMNS + 1), 1)

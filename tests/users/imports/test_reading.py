@@ -153,6 +153,8 @@ def test_a_file_that_cannot_be_read_says_why(saved, name):
 def test_a_wrong_encoding_is_refused_with_the_line(saved):
     path = saved("name\nAda\n김철수\n".encode("cp949"))
     assert refusal(path, Format(encoding="utf-8-sig")).startswith("Line 3 is not written in UTF-8.")
+    # It has no byte order mark.
+    assert refusal(path, Format(encoding="utf-16")).startswith("Line 1 is not written in UTF-16.")
 
 
 def test_a_workbook_is_read_as_people_see_it(tmp_path):
