@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
+from xml.parsers import expat  # nosec B407
 
 import charset_normalizer
 import openpyxl
@@ -46,6 +47,9 @@ MAX_WORKBOOK_BYTES = 400_000_000
 MAX_WORKBOOK_TEXT_BYTES = 100_000_000
 MAX_WORKBOOK_FILES = 1000
 MAX_PACKING = 100
+# A part of a workbook is parsed row by row, and shared texts one by one. What is between them stays in memory.
+MAX_UNRELEASED_BYTES = 16 * CHUNK_BYTES
+RELEASED = {f"http://schemas.openxmlformats.org/spreadsheetml/2006/main {name}" for name in ("row", "si")}
 
 ZIP = b"PK\x03\x04"
 OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -289,6 +293,13 @@ def _opened_workbook(path: Path) -> Iterator[Any]:
 def _check_sizes(file: IO[bytes]) -> None:
     with zipfile.ZipFile(file) as archive:
         parts = archive.infolist()
+        _check_sums(parts)
+        for part in parts:
+            if part.filename.endswith(".xml"):
+                _check_rows(archive, part)
+
+
+def _check_sums(parts: Sequence[zipfile.ZipInfo]) -> None:
     if "xl/workbook.xml" not in {part.filename for part in parts}:
         raise Unreadable(NOT_A_TABLE)
     sheets = sum(part.file_size for part in parts if part.filename.startswith("xl/worksheets/"))
@@ -300,6 +311,24 @@ def _check_sizes(file: IO[bytes]) -> None:
     )
     if any(value > limit for value, limit in limits):
         raise Unreadable(LARGE_WORKBOOK)
+
+
+def _check_rows(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
+    """Refuse a part whose rows are too long: openpyxl would make objects of all of it, which take far more memory."""
+    released = 0
+
+    def note_end(name: str) -> None:
+        nonlocal released
+        if name in RELEASED:
+            released = parser.CurrentByteIndex
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.EndElementHandler = note_end
+    with archive.open(part) as file:
+        while chunk := file.read(CHUNK_BYTES):
+            parser.Parse(chunk)
+            if parser.CurrentByteIndex - released > MAX_UNRELEASED_BYTES:
+                raise Unreadable(LARGE_WORKBOOK)
 
 
 def _guarded(read: Callable[[], Any]) -> Any:

@@ -3,6 +3,7 @@
 import csv
 import datetime
 import io
+import os
 import zipfile
 
 import openpyxl
@@ -191,20 +192,25 @@ ENTITIES = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">{}]>'.format(
     ("sheet", "message"),
     [
         (SHEET.format(" " * 20_000_000), "too large when unpacked"),
+        (SHEET.format("<row>" + "<c/>" * 500_000 + "</row>"), "too large when unpacked"),
         (ENTITIES + SHEET.format('<row r="1"><c t="str"><v>&a9;</v></c></row>'), "The workbook cannot be read."),
         (SHEET.format('<row r="99999999999"><c><v>1</v></c></row>'), "too large when unpacked"),
         (SHEET.format('<row r="1"><c r="XFD1"><v>1</v></c></row>'), None),
         ("<worksheet", "The workbook cannot be read."),
     ],
-    ids=["packed", "entities", "rows", "columns", "damaged"],
+    ids=["packed", "a long row", "entities", "rows", "columns", "damaged"],
 )
 def test_a_bomb_in_a_workbook_is_refused(tmp_path, monkeypatch, sheet, message):
     monkeypatch.setattr(reading, "MAX_WORKBOOK_ROWS", 1000)
+    monkeypatch.setattr(reading, "MAX_UNRELEASED_BYTES", 1_000_000)
     normal, path = io.BytesIO(), tmp_path / "upload"
     openpyxl.Workbook().save(normal)
     with zipfile.ZipFile(normal) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bomb:
         for name in source.namelist():
             bomb.writestr(name, sheet if name == "xl/worksheets/sheet1.xml" else source.read(name))
+        if "<c/>" in sheet:
+            # Packed no better than a usual one.
+            bomb.writestr("xl/media/noise", os.urandom(len(sheet) // 50))
     if message:
         assert message in refusal(path)
     else:
