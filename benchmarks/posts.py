@@ -5,6 +5,7 @@ import http.client
 import re
 import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ import sqlalchemy
 from sqlalchemy import func, insert, select, text
 
 from myproject.history.models import Entry
-from myproject.models import Post, User
+from myproject.models import Post
 from tests.postgresql import binaries, running_server
 
 from .client import Client
@@ -121,7 +122,7 @@ class Person:
 ACTS: list[dict[str, Callable[[Person], int]]] = [
     {
         "their page": lambda person: len(person.get(person.path)),
-        "a page of their posts": lambda person: len(person.get(f"/posts?author=7")),
+        "a page of their posts": lambda person: len(person.get("/posts?author=7")),
         "the page that asks before deleting": lambda person: len(person.get(f"{person.path}/delete")),
         "the page that asks before erasing": lambda person: len(person.get(f"{person.path}/erase")),
         "their history": lambda person: len(person.get(f"{person.path}/history")),
@@ -141,8 +142,6 @@ ACTS: list[dict[str, Callable[[Person], int]]] = [
 @contextlib.contextmanager
 def _databases(posts: int) -> Iterator[dict[str, Any]]:
     """Yield `{kind: copy}`, where `copy(name)` returns the URL of a new copy of a database with the posts."""
-    import tempfile
-
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="myproject-bench-")))
         filled = folder / "filled.sqlite"

@@ -48,6 +48,7 @@ PAGE_NAMES = {
     "users.edit": _("Edit a user"),
     "users.delete": _("Delete a user"),
     "users.erase": _("Erase permanently"),
+    "users.import.show": _("Import users"),
     "users.time_zone": _("Time zone"),
     "users.bulk.apply": _("Change many users"),
     "posts.new": _("Write a post"),

@@ -9,7 +9,7 @@ from webtest import TestApp
 from myproject.models import Post, SignIn, User
 from myproject.web.carried import MAX_CARRIED_BYTES
 from myproject.web.limits import MAX_BODY_BYTES
-from tests.people import everything_stored
+from tests.people import everything_stored, select_for
 from tests.signed_in import PASSWORD
 
 from .conftest import sign_in
@@ -254,27 +254,32 @@ def test_a_button_from_before_another_sign_in_does_nothing(enter, ada, sign_in_a
 
 STRANGERS = {"signin", "signout", "setup", "set_password"}
 # Nothing is typed into these, except a password. They are opened again as they were.
-BUTTONS = {"users.delete", "posts.delete", "users.views.delete", "users.password", "users.password_link"}
+BUTTONS = {
+    *("users.delete", "posts.delete", "users.views.delete", "users.bulk.apply"),
+    *("users.password", "users.password_link"),
+}
 WITHOUT_A_PAGE = {"language", "users.display", "users.bulk"}
-# Without a form while nobody is signed in: it has a button for each sign-in. Without one in the address of the route:
-# ticks are repeated fields, which no other page carries, and the page that asks does so about an action.
-WITHOUT_A_FORM = {"users.sign_ins", "users.bulk.show", "users.bulk.apply"}
+# Without a form while nobody is signed in: it has a button for each sign-in. Ticks are repeated fields, which no other
+# page carries.
+WITHOUT_A_FORM = {"users.sign_ins", "users.bulk.show"}
 
 
 @pytest.fixture
-def paths(wsgi, grace, make_person, make_post, make_view):
+def paths(wsgi, grace, make_person, make_post, make_view, outside):
     """The path of each route that takes a form, by its name, with the id of a row that Grace may change."""
     introspector = wsgi.registry.introspector
     of = {kind: [item["introspectable"] for item in introspector.get_category(kind)] for kind in ("routes", "views")}
     posting = {view["route_name"] for view in of["views"] if "POST" in (view["request_methods"] or ())}
     person = make_person("Bob", email="bob@example.com")
     ids = {"/posts": make_post(author=person).id, "/users/views": make_view(person, for_all=True).id}
+    ids["/users/bulk"] = select_for(outside, grace, person).id
     paths = {}
     for route in of["routes"]:
         pattern = "/" + route["pattern"].lstrip("/")
         owner = grace if route["name"] in ("users.password", "users.time_zone") else person
         row = next((ids[start] for start in ids if pattern.startswith(start)), owner.id)
         paths[route["name"]] = pattern.replace("{id}", str(row))
+    paths["users.bulk.apply"] += "?action=delete"
     return {name: paths[name] for name in posting}
 
 
@@ -313,7 +318,7 @@ def test_every_form_is_filled_in_again_after_signing_in(enter, grace, paths, end
 
 
 def test_a_page_that_asks_before_deleting_talks_of_no_entries(enter, grace, paths, end_all, sign_in_again, subtests):
-    for name in "users.delete", "users.erase", "posts.delete", "users.views.delete":
+    for name in "users.delete", "users.erase", "users.bulk.apply", "posts.delete", "users.views.delete":
         with subtests.test(name):
             browser = enter(grace)
             asked = browser.get(paths[name]).forms["record"]

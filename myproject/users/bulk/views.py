@@ -1,5 +1,6 @@
 """The page on which users are selected, and the page that asks before something is done to all of them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPForbidden, HTTPSeeOther
@@ -44,6 +45,8 @@ CHANGED_MEANWHILE = _(
     "Something has changed since you opened the page. Nothing was done. Check it, then confirm again."
 )
 NOBODY_SELECTED = _("No users are selected. Select at least one.")
+# The buttons after which users are still selected.
+STAYING = {"search", "select", "cursor"}
 SHOW = {"route_name": "users.bulk.show", "permission": "edit"}
 APPLY = {"route_name": "users.bulk.apply", "permission": "edit", "renderer": "users/bulk/apply.jinja2"}
 
@@ -90,6 +93,14 @@ def show(selection: Selection, request: Request) -> dict[str, Any]:
 @view_config(**SHOW, request_method="POST", receipt=False, max_fields=MOST_SHOWN + 20, repeated_keys={"ticked"})
 def update(selection: Selection, request: Request) -> HTTPSeeOther:
     """Save the ticks of a page, and go on: to another page of the list, or to the action that was chosen."""
+    save_ticks(selection, request)
+    if STAYING.isdisjoint(request.POST):
+        return go_on(selection, request)
+    return HTTPSeeOther(request.route_path("users.bulk.show", id=selection.id, _query=place_in(request.POST)))
+
+
+def save_ticks(selection: Selection, request: Request) -> None:
+    """Select the users of the page that are ticked, or those whom a button names: the page, all, none."""
     shown = to_ids(request.POST.get("shown", "").split(","))
     ticked = to_ids(request.POST.getall("ticked"))
     select = request.POST.get("select")
@@ -98,15 +109,16 @@ def update(selection: Selection, request: Request) -> HTTPSeeOther:
         selection.select_all(matches_of(request.dbsession, selection.view, request.time_zone))
     elif select == "none":
         selection.clear()
-    search = request.POST.get("search")
-    if search is None and select is None and "cursor" not in request.POST:
-        return go_on(selection, request)
-    # The cursor is one of the list that was shown, whatever is typed into the search by now.
-    here = {"find": request.POST.get("found"), "cursor": request.POST.get("cursor", request.POST.get("here"))}
-    if search is not None:
-        here = {"find": request.POST.get("find")} if search == "find" else {}
-    query = {name: text for name, text in here.items() if text}
-    return HTTPSeeOther(request.route_path("users.bulk.show", id=selection.id, _query=query))
+
+
+def place_in(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return the query of the page to show: that of a search, of a cursor, or of the page that was sent."""
+    if "search" in fields:
+        places = {"find": fields.get("find") if fields["search"] == "find" else None}
+    else:
+        # The cursor is one of the list that was shown, whatever is typed into the search by now.
+        places = {"find": fields.get("found"), "cursor": fields.get("cursor", fields.get("here"))}
+    return {name: text for name, text in places.items() if text}
 
 
 def go_on(selection: Selection, request: Request) -> HTTPSeeOther:

@@ -7,12 +7,15 @@ import transaction
 
 from myproject.db import get_engine, get_session_factory, get_tm_session
 from myproject.history.context import Origin, announce
+from myproject.users.imports import jobs
 from myproject.users.imports.applying import apply
 from myproject.users.imports.columns import guess_columns
 from myproject.users.imports.planning import COMMAND, make_plan
 from myproject.users.imports.reading import read_header, recognise
 from myproject.users.imports.staging import Options, stage
 from myproject.users.sets import lock_users
+
+from .importing import Importing, wait_until
 
 
 class Steps:
@@ -72,3 +75,32 @@ def apply_plan(factory):
             apply(dbsession, plan, importer, import_id, progress or Steps())
 
     return run
+
+
+@pytest.fixture
+def importing(app):
+    """Return an `Importing`: the administrator of the tests imports through the pages."""
+    return Importing(app)
+
+
+@pytest.fixture
+def held(monkeypatch, importing):
+    """Call `held(step)`: work on imports stops at this step until the list that it returns is not empty."""
+
+    def hold(step):
+        go_on, advance = [], jobs.Reporter.advance
+
+        def wait(reporter, number):
+            def may_go_on():
+                # Told now, and not only now and then.
+                reporter.reported_at = 0
+                advance(reporter, 0)
+                return go_on or reporter.progress.step != step
+
+            wait_until(may_go_on)
+            advance(reporter, number)
+
+        monkeypatch.setattr(jobs.Reporter, "advance", wait)
+        return go_on
+
+    return hold
