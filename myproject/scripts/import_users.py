@@ -73,7 +73,13 @@ def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--columns", help=f"the field of each column in their order, {IGNORED} for none: {','.join(NAMES)},{IGNORED}"
     )
     parser.add_argument("--encoding", choices=ENCODINGS, help="the encoding, if it is recognised wrongly")
-    parser.add_argument("--delimiter", help=f"one of {' '.join(map(repr, DELIMITERS))}, if it is recognised wrongly")
+    parser.add_argument(
+        "--delimiter",
+        choices=DELIMITERS,
+        type=lambda text: text.replace("\\t", "\t"),
+        metavar="CHARACTER",
+        help="one of , ; | \\t (a tab), if it is recognised wrongly",
+    )
     parser.add_argument("--refused", type=Path, help="write the refused lines into this CSV file, to correct them")
     return parser.parse_args(argv)
 
