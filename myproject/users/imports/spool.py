@@ -21,6 +21,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -34,6 +35,7 @@ from pyramid.i18n import TranslationString
 
 from ...web.i18n import _
 
+KEY = re.compile("[0-9a-f]{32}")
 LIFETIME_SECONDS = 24 * 60 * 60
 # An import whose creation takes longer was interrupted, unless it is locked.
 CREATION_SECONDS = 60
@@ -251,7 +253,9 @@ class Spool:
         make_private_folder(self.folder)
         for path in self.folder.iterdir():
             lifetime = CREATION_SECONDS if path.name.startswith(NEW) else LIFETIME_SECONDS
-            if path.is_dir() and _changed_at(path) < time.time() - lifetime:
+            # Nothing that the administrator of the server keeps there.
+            is_import = path.name.startswith(NEW) or KEY.fullmatch(path.name)
+            if is_import and path.is_dir() and _changed_at(path) < time.time() - lifetime:
                 with contextlib.suppress(OSError):
                     lock = lock_file(path / LOCK)
                     shutil.rmtree(path, ignore_errors=True)
@@ -296,7 +300,8 @@ def make_private_folder(folder: Path) -> None:
     """Make a folder that only this user can read, or raise `PermissionError` if others might have made it."""
     folder.mkdir(PRIVATE_MODE, exist_ok=True)
     status = folder.stat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o077:
+    # In the folder of all temporary files, somebody else might make a link of this name to a folder of this user.
+    if {status.st_uid, folder.lstat().st_uid} != {os.getuid()} or status.st_mode & 0o077:
         raise PermissionError(errno.EACCES, "spool.folder has to belong to this user alone (mode 0700)", str(folder))
 
 

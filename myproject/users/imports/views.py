@@ -1,7 +1,6 @@
 """The pages below `/users/import`: upload a file, look at what it would change, import it, see how far that is."""
 
 import io
-import re
 import sqlite3
 import tempfile
 import time
@@ -31,11 +30,10 @@ from .forms import CHECKED_AGAIN, SaveForm, UploadForm, options_form
 from .jobs import FULL, Jobs, is_full_disk
 from .planning import Plan
 from .reading import read_rows, recognise
-from .spool import CANCELLED, CHECKED, CHECKING, FAILED, OUTDATED, SAVED, SAVING, UPLOAD, Claim, Job, Spool, stored
+from .spool import CANCELLED, CHECKED, CHECKING, FAILED, KEY, OUTDATED, SAVED, SAVING, UPLOAD, Claim, Job, Spool, stored
 from .staging import Options
 
 SHOW = {"route_name": "users.import.show", "renderer": "users/import/show.jinja2", "permission": "add"}
-KEY = re.compile("[0-9a-f]{32}")
 # The states in which the file can be checked again.
 READY = (CHECKED, FAILED, OUTDATED)
 KIND_NAMES = {

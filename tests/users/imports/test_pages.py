@@ -9,8 +9,10 @@ import sqlalchemy
 from webtest.forms import Upload
 
 from myproject.db.base import utcnow
-from myproject.models import Entry, SecurityEvent, User
+from myproject.models import Entry, SecurityEvent, SignIn, User
+from myproject.users import sets
 from myproject.users.imports import jobs, spool
+from tests.conftest import finish_imports
 from tests.people import add_person, browser_of, everything_stored
 from tests.signed_in import PASSWORD
 
@@ -216,6 +218,27 @@ def test_who_is_no_administrator_any_more_imports_nothing(wsgi, outside, rows, m
     with outside.begin() as connection:
         connection.execute(sqlalchemy.update(User).where(User.id == user.id).values(role="editor"))
     importing.save().mustcontain("Your account has changed since you checked the file.")
+    assert names(rows) == ["Grace"]
+
+
+@pytest.mark.parametrize("what", ["role", "sign-in"])
+def test_who_is_demoted_or_signed_out_just_before_the_lock_imports_nothing(wsgi, outside, rows, monkeypatch, what):
+    user = add_person(outside, "Grace", "admin")
+    importing = Importing(browser_of(wsgi, outside, user))
+    importing.upload(GOOD)
+
+    def lock_users(dbsession):
+        with outside.begin() as connection:
+            if what == "role":
+                connection.execute(sqlalchemy.update(User).where(User.id == user.id).values(role="editor"))
+            else:
+                connection.execute(sqlalchemy.delete(SignIn).where(SignIn.user_id == user.id))
+        sets.lock_users(dbsession)
+
+    monkeypatch.setattr(jobs, "lock_users", lock_users)
+    importing.page.forms["record"].submit(status=303)
+    finish_imports(wsgi)
+    assert importing.job.state == spool.FAILED
     assert names(rows) == ["Grace"]
 
 
