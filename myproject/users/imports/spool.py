@@ -32,6 +32,7 @@ from typing import Any, BinaryIO
 
 from pyramid.i18n import TranslationString
 
+from ...settings import is_private_folder
 from ...web.i18n import _
 
 LIFETIME_SECONDS = 24 * 60 * 60
@@ -295,8 +296,7 @@ class Spool:
 def make_private_folder(folder: Path) -> None:
     """Make a folder that only this user can read, or raise `PermissionError` if others might have made it."""
     folder.mkdir(PRIVATE_MODE, exist_ok=True)
-    status = folder.stat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o077:
+    if not is_private_folder(folder):
         raise PermissionError(errno.EACCES, "spool.folder has to belong to this user alone (mode 0700)", str(folder))
 
 
