@@ -74,8 +74,9 @@ class Job:
     # Names the plan that the check has made.
     plan: str = ""
     numbers: Mapping[str, int] = field(default_factory=dict)
-    # How many records have changed since the check, and some of their names.
-    moved: Sequence[str] = ()
+    # The first records that have moved since the check, and the number of all: see `Moved` in applying.py.
+    moved: Sequence[Mapping[str, Any]] = ()
+    moved_number: int = 0
     failure: Sequence[Any] | None = None
 
     @property

@@ -60,7 +60,13 @@ HEADINGS = {
     OUTDATED: _("Users have changed meanwhile"),
     CANCELLED: _("The import was cancelled"),
 }
+MOVED = {
+    "changed": _("was changed:"),
+    "deleted": _("was deleted"),
+    "taken": _("somebody else has this email now"),
+}
 TEXTS = {
+    "whats": MOVED,
     "kinds": KIND_NAMES,
     "steps": STEPS,
     "headings": HEADINGS,
