@@ -25,6 +25,7 @@ from transaction import TransactionManager
 from ...db import IDatabaseUnavailable, IOutcomeUnknown, get_tm_session, read_rows
 from ...db.retry import DEFAULT_ATTEMPTS, pause
 from ...web.busy import LongWork
+from ...web.events import ThreadActReported, report_act_of_thread
 from ...web.i18n import _
 from ..models import User
 from ..sets import lock_users
@@ -54,6 +55,8 @@ from .staging import Cancelled, Options, stage
 ROUTE = "users.import.show"
 # How many imports a process works on at the same time. It also has pages to answer.
 MOST_AT_ONCE = 2
+# How many changes of accounts are reported one by one. The entry of the import has all of them.
+MOST_REPORTED = 1000
 REPORT_SECONDS = 0.25
 SIZE_CHECK_SECONDS = 2
 STOPPING_SECONDS = 20
@@ -215,8 +218,18 @@ class Jobs:
             dbsession = get_tm_session(self.factory, tm)
             lock_users(dbsession)
             self.registry["announce"](tm, **origin)
-            apply(dbsession, Plan(claim.staged), importer_of(job), job.key, reporter)
+            plan = Plan(claim.staged)
+            apply(dbsession, plan, importer_of(job), job.key, reporter)
+            self._report_accounts(tm, dbsession, plan, job)
             reporter.start("committing", None)
+
+    def _report_accounts(self, tm: TransactionManager, dbsession: Session, plan: Plan, job: Job) -> None:
+        for change in plan.changed_accounts(MOST_REPORTED):
+            user, role_before, active_before, role, active = change
+            before = {"role_before": role_before, "active_before": active_before, "email_changed": False}
+            facts = {"user": user, "role": role, "active": active, **before}
+            act = ThreadActReported(dbsession, "account changed", facts, job.user_id, job.key)
+            report_act_of_thread(self.registry, tm, act)
 
     def _refuse_if_not_permitted(self, job: Job) -> None:
         sign_ins = User.metadata.tables["sign_ins"].c
@@ -235,7 +248,11 @@ class Jobs:
                 claim.end(CANCELLED)
                 claim.discard(UPLOAD, STAGED)
             elif isinstance(error, Outdated):
-                claim.end(OUTDATED, moved=[record.name for record in error.moved])
+                moved = [
+                    {"line": each.line, "name": each.name, "what": each.what, "changes": each.changes}
+                    for each in error.moved
+                ]
+                claim.end(OUTDATED, moved=moved, moved_number=error.number)
             else:
                 # First, because the disk may be full.
                 claim.discard(STAGED)

@@ -32,6 +32,7 @@ from typing import Any, BinaryIO
 
 from pyramid.i18n import TranslationString
 
+from ...settings import is_private_folder
 from ...web.i18n import _
 
 LIFETIME_SECONDS = 24 * 60 * 60
@@ -73,8 +74,9 @@ class Job:
     # Names the plan that the check has made.
     plan: str = ""
     numbers: Mapping[str, int] = field(default_factory=dict)
-    # How many records have changed since the check, and some of their names.
-    moved: Sequence[str] = ()
+    # The first records that have moved since the check, and the number of all: see `Moved` in applying.py.
+    moved: Sequence[Mapping[str, Any]] = ()
+    moved_number: int = 0
     failure: Sequence[Any] | None = None
 
     @property
@@ -295,8 +297,7 @@ class Spool:
 def make_private_folder(folder: Path) -> None:
     """Make a folder that only this user can read, or raise `PermissionError` if others might have made it."""
     folder.mkdir(PRIVATE_MODE, exist_ok=True)
-    status = folder.stat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o077:
+    if not is_private_folder(folder):
         raise PermissionError(errno.EACCES, "spool.folder has to belong to this user alone (mode 0700)", str(folder))
 
 

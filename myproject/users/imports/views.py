@@ -60,7 +60,13 @@ HEADINGS = {
     OUTDATED: _("Users have changed meanwhile"),
     CANCELLED: _("The import was cancelled"),
 }
+MOVED = {
+    "changed": _("was changed:"),
+    "deleted": _("was deleted"),
+    "taken": _("somebody else has this email now"),
+}
 TEXTS = {
+    "whats": MOVED,
     "kinds": KIND_NAMES,
     "steps": STEPS,
     "headings": HEADINGS,
@@ -73,7 +79,7 @@ MOST_SAMPLES, REFUSALS_PER_PAGE = 5, 25
 # Beyond the file: the other fields of the form, and the lines around them.
 FORM_BYTES = 64 * 1024
 # How fast users are written, at the least, and for how long others hardly notice it.
-USERS_PER_SECOND, UNNOTICED_SECONDS = 6000, 2
+USERS_PER_SECOND, UNNOTICED_SECONDS = 5000, 2
 SAMPLE_FILE = "name,email,age,role,active\r\nAda Lovelace,ada@example.com,36,member,yes\r\n김철수,,,member,yes\r\n"
 
 
@@ -81,6 +87,8 @@ def includeme(config: Configurator) -> None:
     """Add the pages. Those that only work in the spool do not wait for SQLite's write lock: a long import has it."""
     settings = config.get_settings()
     spool = Spool(settings["spool.folder"], settings["spool.max_megabytes"] * 2**20)
+    if spool.folder.is_dir():
+        spool.clean()
     config.registry["imports"] = jobs = Jobs(config.registry, spool)
     config.add_long_work(jobs.describe_work)
     config.add_route("users.import.list", "/users/import")
@@ -136,7 +144,8 @@ def new(request: Request) -> dict[str, Any]:
 
 def around_upload(request: Request) -> dict[str, Any]:
     """Return what the page of the upload shows beside its form."""
-    own = [job for job in jobs_of(request).spool.jobs() if job.user_id == identity_of(request).id]
+    jobs, person_id = jobs_of(request), identity_of(request).id
+    own = [jobs.settle(job) for job in jobs.spool.jobs() if job.user_id == person_id]
     return {"earlier": own, "headings": HEADINGS, "megabytes": request.registry.settings["imports.max_megabytes"]}
 
 
