@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -151,7 +152,15 @@ def _spool_folder(settings: Settings, environ: Environ) -> Path:
         folder = Path(tempfile.gettempdir()) / f"myproject-imports-{os.getuid()}"
     if not folder.parent.is_dir():
         raise SettingsError(f"spool.folder is below {folder.parent}, which is not a folder")
+    if folder.exists() and not is_private_folder(folder):
+        raise SettingsError(f"spool.folder is {folder}, and should be a folder of this user alone (mode 0700)")
     return folder
+
+
+def is_private_folder(path: Path) -> bool:
+    """Return whether `path` is a folder of this user that nobody else can read."""
+    status = path.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
 
 
 def _hosts(settings: Settings, environ: Environ) -> frozenset[str]:

@@ -18,6 +18,8 @@ from .staging import Options
 FILENAME_LENGTH = 200
 # How many columns of a file the page offers; the others are left out.
 MOST_COLUMNS = 50
+# Of the first value of a column.
+SHOWN_CHARACTERS = 60
 MODES = {
     "both": _("Add new users and update existing ones"),
     "add": _("Only add new users"),
@@ -146,7 +148,9 @@ def options_form(request: Request, job: Job) -> OptionsForm:
     fields: dict[str, Any] = {}
     for number, title in enumerate(job.header[:MOST_COLUMNS]):
         label = _("Column “${title}”", mapping={"title": title or number + 1})
-        fields[column_name(number)] = ChoiceField(label, choices=choices)
+        value = "".join(job.example[number : number + 1])[:SHOWN_CHARACTERS]
+        hint = _("For instance: ${value}", mapping={"value": value}) if value else ""
+        fields[column_name(number)] = ChoiceField(label, choices=choices, description=hint)
     last = {
         "mode": ChoiceField(_("What to do"), choices=MODES, description=MODE_HELP),
         "lines": ChoiceField(_("Lines with mistakes"), choices=LINES),

@@ -242,7 +242,11 @@ class Jobs:
                 claim.end(CANCELLED)
                 claim.discard(UPLOAD, STAGED)
             elif isinstance(error, Outdated):
-                claim.end(OUTDATED, moved=[record.name for record in error.moved])
+                moved = [
+                    {"line": each.line, "name": each.name, "what": each.what, "changes": each.changes}
+                    for each in error.moved
+                ]
+                claim.end(OUTDATED, moved=moved, moved_number=error.number)
             else:
                 # First, because the disk may be full.
                 claim.discard(STAGED)

@@ -103,6 +103,11 @@ class AccountChange(NamedTuple):
     role: str
     active: bool
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a security event says of it."""
+        return {name: value for name, value in self._asdict().items() if name != "user_id"} | {"email_changed": False}
+
 
 class Plan:
     """What an import would do, as `rows.sqlite` has it; any process can open it."""

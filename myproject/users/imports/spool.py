@@ -33,6 +33,7 @@ from typing import Any, BinaryIO
 
 from pyramid.i18n import TranslationString
 
+from ...settings import is_private_folder
 from ...web.i18n import _
 
 KEY = re.compile("[0-9a-f]{32}")
@@ -75,8 +76,9 @@ class Job:
     # Names the plan that the check has made.
     plan: str = ""
     numbers: Mapping[str, int] = field(default_factory=dict)
-    # How many records have changed since the check, and some of their names.
-    moved: Sequence[str] = ()
+    # The first records that have moved since the check, and the number of all: see `Moved` in applying.py.
+    moved: Sequence[Mapping[str, Any]] = ()
+    moved_number: int = 0
     failure: Sequence[Any] | None = None
 
     @property
@@ -299,9 +301,7 @@ class Spool:
 def make_private_folder(folder: Path) -> None:
     """Make a folder that only this user can read, or raise `PermissionError` if others might have made it."""
     folder.mkdir(PRIVATE_MODE, exist_ok=True)
-    status = folder.stat()
-    # In the folder of all temporary files, somebody else might make a link of this name to a folder of this user.
-    if {status.st_uid, folder.lstat().st_uid} != {os.getuid()} or status.st_mode & 0o077:
+    if not is_private_folder(folder):
         raise PermissionError(errno.EACCES, "spool.folder has to belong to this user alone (mode 0700)", str(folder))
 
 

@@ -58,7 +58,13 @@ HEADINGS = {
     OUTDATED: _("Users have changed meanwhile"),
     CANCELLED: _("The import was cancelled"),
 }
+MOVED = {
+    "changed": _("was changed:"),
+    "deleted": _("was deleted"),
+    "taken": _("somebody else has this email now"),
+}
 TEXTS = {
+    "whats": MOVED,
     "kinds": KIND_NAMES,
     "steps": STEPS,
     "headings": HEADINGS,
@@ -79,6 +85,8 @@ def includeme(config: Configurator) -> None:
     """Add the pages. Those that only work in the spool do not wait for SQLite's write lock: a long import has it."""
     settings = config.get_settings()
     spool = Spool(settings["spool.folder"], settings["spool.max_megabytes"] * 2**20)
+    if spool.folder.is_dir():
+        spool.clean()
     config.registry["imports"] = jobs = Jobs(config.registry, spool)
     config.add_long_work(jobs.describe_work)
     config.add_route("users.import.list", "/users/import")
@@ -134,7 +142,8 @@ def new(request: Request) -> dict[str, Any]:
 
 def around_upload(request: Request) -> dict[str, Any]:
     """Return what the page of the upload shows beside its form."""
-    own = [job for job in jobs_of(request).spool.jobs() if job.user_id == identity_of(request).id]
+    jobs, person_id = jobs_of(request), identity_of(request).id
+    own = [jobs.settle(job) for job in jobs.spool.jobs() if job.user_id == person_id]
     return {"earlier": own, "headings": HEADINGS, "megabytes": request.registry.settings["imports.max_megabytes"]}
 
 

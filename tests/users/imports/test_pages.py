@@ -159,7 +159,9 @@ def test_a_plan_is_refused_if_a_record_has_changed_since(importing, rows, make_u
     importing.upload(b"name,email\nAda King,ada@example.com\nGrace,grace@example.com\n")
     with outside.begin() as connection:
         connection.execute(sqlalchemy.update(User).where(User.id == user.id).values(age=36))
-    importing.save().mustcontain("these users have changed since the file was checked", "Ada King")
+    page = importing.save()
+    page.mustcontain("users have changed since the file was checked", "Line 2", "Ada King")
+    assert [part.text for part in page.html.select("[role=alert] :is(del, ins)")] == ["–", "36"]
     assert names(rows) == ["Ada Lovelace"]
     importing.page.forms["reading"].submit(status=303)
     importing.ended()
