@@ -34,6 +34,7 @@ from .columns import Unreadable
 from .models import AppliedImport
 from .planning import Importer, Plan, make_plan
 from .spool import (
+    CANCEL,
     CANCELLED,
     CHECKED,
     CHECKING,
@@ -164,6 +165,8 @@ class Jobs:
             thread.join(max(0, deadline - time.monotonic()))
 
     def _start(self, work: Callable[[Claim, "Reporter"], None], claim: Claim) -> None:
+        # The mark of somebody who cancelled when the work before had just ended.
+        claim.discard(CANCEL)
         # A thread that is no daemon would keep the process from ending before `stop` is called.
         thread = threading.Thread(target=self._run, args=(work, claim), name="import", daemon=True)
         self.threads.add(thread)

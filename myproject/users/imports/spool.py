@@ -21,6 +21,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -46,6 +47,7 @@ FAILED, OUTDATED, CANCELLED = "failed", "outdated", "cancelled"
 WORKING = (CHECKING, SAVING)
 UPLOAD, STAGED = "upload", "rows.sqlite"
 JOB, PROGRESS, CANCEL, LOCK, NEW = "job.json", "progress.json", "cancel", "working", ".new-"
+OWN_FOLDER = re.compile(rf"[0-9a-f]{{32}}|{re.escape(NEW)}[0-9a-f]{{16}}")
 
 
 class SpoolFull(OSError):
@@ -251,7 +253,8 @@ class Spool:
     def clean(self) -> None:
         """Remove what is older than a day and what a killed process has left, and make the folder, if it is missing."""
         make_private_folder(self.folder)
-        for path in self.folder.iterdir():
+        # Nothing else that somebody keeps in the same folder.
+        for path in filter(lambda path: OWN_FOLDER.fullmatch(path.name), self.folder.iterdir()):
             lifetime = CREATION_SECONDS if path.name.startswith(NEW) else LIFETIME_SECONDS
             if path.is_dir() and _changed_at(path) < time.time() - lifetime:
                 with contextlib.suppress(OSError):
