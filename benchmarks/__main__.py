@@ -9,10 +9,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import bulk, edits, exports, history, imports, lists, memory, requests, sessions, tables, undo
+from . import bulk, edits, exports, history, imports, lists, memory, posts, requests, sessions, tables, undo
 from .databases import SMALL_ROWS, binaries, databases
 
-PARTS = ("requests", "sessions", "memory", "lists", "exports", "undo", "bulk", "edits", "history", "imports")
+PARTS = ("requests", "sessions", "memory", "lists", "exports", "posts", "undo", "bulk", "edits", "history", "imports")
 # Rounds of the undo, of the bulk change and of the import, each of which takes minutes.
 UNDO_ROUNDS = 3
 # Rounds of the export of all users, each of which takes seconds.
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print("PostgreSQL's server binaries were not found: only SQLite is measured.\n")
     if not {"requests", "sessions", "memory"}.isdisjoint(parts):
         measure_requests(parts, options)
-    if not {"lists", "exports"}.isdisjoint(parts):
+    if not {"lists", "exports", "posts"}.isdisjoint(parts):
         measure_lists(parts, options)
     if "history" in parts:
         tables.print_history(history.measure(options.changes, options.rounds, options.cache))
@@ -53,9 +53,11 @@ def measure_requests(parts: Sequence[str], options: argparse.Namespace) -> None:
 
 
 def measure_lists(parts: Sequence[str], options: argparse.Namespace) -> None:
-    """Measure the parts that need the large databases of users, and print their tables."""
+    """Measure lists, exports and a person with many posts in large databases, and print their tables."""
     if "lists" in parts:
         tables.print_lists(lists.measure(options.rows, options.rounds, options.cache))
+    if "posts" in parts:
+        tables.print_posts(posts.measure(options.posts), options.posts)
     if "exports" in parts:
         rounds = min(options.rounds, EXPORT_ROUNDS)
         tables.print_exports(exports.measure(options.rows, rounds, options.cache), options.rows)
@@ -88,6 +90,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--changes", type=int, default=1_000_000, help="changes in the large ledgers (%(default)s), a multiple of 20"
     )
     parser.add_argument("--before", help="an earlier version, such as v1.2, whose edits are timed beside ours")
+    parser.add_argument("--posts", type=int, default=20_000, help="posts of one person (%(default)s)")
     parser.add_argument(
         "--undone", type=int, default=100_000, help="users who are changed, and whose change is undone (%(default)s)"
     )

@@ -23,8 +23,8 @@ from .servers import application, serving
 EXPORT_PATH = "/users/export.csv"
 # What the export reads by default, in its order.
 QUERY = "SELECT name, email, age, role, active FROM users ORDER BY search_text, id"
-# A word that few have, looked for along the order of the names.
-SPARSE_PATH = f"{EXPORT_PATH}?q=.77%40&sort=name"
+# A word that one of twenty has, looked for along the order of the names.
+SPARSE_PATH = f"{EXPORT_PATH}?q=kim&sort=name"
 ROWS_AT_A_TIME = 1000
 # Bytes of the csv writer's memory, before they are thrown away.
 MOST_BYTES = 1_000_000

@@ -28,6 +28,9 @@ from .servers import application, serving
 
 USERS = 1000
 BODY_BYTES = 5000
+# The user with the posts, and one whom somebody else edits meanwhile.
+PERSON, OTHER = 7, 900
+SECONDS_BETWEEN_EDITS = 0.05
 FIELD = re.compile(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"')
 
 
@@ -58,8 +61,8 @@ class Person:
 
     def __init__(self, port: int, process_id: int, url: str) -> None:
         self.port, self.process_id, self.url = port, process_id, url
-        self.other = Client(port, user=5)
-        self.path = "/users/7"
+        self.other = Client(port, user=OTHER)
+        self.path = f"/users/{PERSON}"
         self.get("/users")
 
     def measure(self, act: Callable[["Person"], int]) -> Figures:
@@ -72,7 +75,7 @@ class Person:
                 started = time.perf_counter()
                 self.other.send(self.other.posts(1)[0], 303)
                 waits.append(time.perf_counter() - started)
-                time.sleep(0.01)
+                time.sleep(SECONDS_BETWEEN_EDITS)
 
         writer = threading.Thread(target=edit)
         writer.start()
@@ -122,7 +125,7 @@ class Person:
 ACTS: list[dict[str, Callable[[Person], int]]] = [
     {
         "their page": lambda person: len(person.get(person.path)),
-        "a page of their posts": lambda person: len(person.get("/posts?author=7")),
+        "a page of their posts": lambda person: len(person.get(f"/posts?author={PERSON}")),
         "the page that asks before deleting": lambda person: len(person.get(f"{person.path}/delete")),
         "the page that asks before erasing": lambda person: len(person.get(f"{person.path}/erase")),
         "their history": lambda person: len(person.get(f"{person.path}/history")),
@@ -172,7 +175,11 @@ def _fill(url: str, posts: int) -> None:
     make_users(url, USERS)
     engine = sqlalchemy.create_engine(url)
     rows = [
-        {"title": f"Post {number}", "body": f"{number} ".ljust(BODY_BYTES, "lorem ipsum "[number % 12]), "author_id": 7}
+        {
+            "title": f"Post {number}",
+            "body": f"{number} ".ljust(BODY_BYTES, "lorem ipsum "[number % 12]),
+            "author_id": PERSON,
+        }
         for number in range(posts)
     ]
     with engine.begin() as connection:

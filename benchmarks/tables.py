@@ -4,6 +4,7 @@ from .bulk import BARE, CHANGED
 from .exports import Figures
 from .lists import FIRST_PAGE, OVERVIEW
 from .memory import EARLY_REQUESTS
+from .posts import Figures as FiguresOfPosts
 from .requests import PAGES
 
 # Upper limits, as ratios of times.
@@ -23,6 +24,7 @@ BULK_LIMIT = 1.5  # in multiples of the bare UPDATE
 EXPORT_LIMIT = 0.5  # of the rows per second of the bare driver
 FIRST_BYTE_LIMIT = 0.2  # seconds
 EXPORT_MEMORY_LIMIT_MB = 50  # above an idle server
+POSTS_MEMORY_LIMIT_MB = 50  # above an idle server
 UNDO_LIMIT = 2  # in multiples of the change
 IMPORT_LIMIT = 2.5  # in multiples of the bare driver: 40 % of its rows per second
 DRY_RUN_LIMIT = 1.0  # in multiples of the apply after it
@@ -117,6 +119,17 @@ def print_exports(figures: dict[str, Figures], users: int) -> None:
             f"{memory:.1f}",
             verdict(memory, EXPORT_MEMORY_LIMIT_MB),
         )
+
+
+def print_posts(figures: dict[str, dict[str, FiguresOfPosts]], number: int) -> None:
+    """Print the Figures of pages and acts by kind of database."""
+    head(f"A person with {number:,} posts of 5 kB", "", "seconds", "others wait, s", "page, kB", "memory, MB", "target")
+    for name, kinds in figures.items():
+        for kind, each in kinds.items():
+            memory = round(each.megabytes, 1)
+            limit = verdict(memory, POSTS_MEMORY_LIMIT_MB)
+            numbers = f"{each.seconds:.2f}", f"{each.wait:.2f}", f"{each.kilobytes:.0f}", f"{memory:.1f}"
+            row(f"{name}, {kind}", *numbers, limit)
 
 
 def print_undo(seconds: dict[tuple[str, str], tuple[float, float]], users: int) -> None:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from .. import models  # noqa: F401
 from ..db import engine_from_config, get_session_factory, get_tm_session
 from ..history.context import Origin, announce
+from ..history.events.storing import store_act_of_command
 from ..settings import read_settings
 from ..users.imports.applying import Outdated, apply
 from ..users.imports.columns import Unreadable, guess_columns
@@ -30,6 +31,8 @@ from . import explained, read_ini, refuse_older_database
 
 SHOWN_REFUSALS = 20
 SHOWN_SAMPLES = 5
+# How many users with another role or activity get a security event. The entry of the import has all of them.
+MOST_REPORTED = 1000
 # The site goes on writing: a transaction that waits for too long for it is tried again.
 TRIES = 5
 # In --columns, a column that is left out.
@@ -73,7 +76,13 @@ def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--columns", help=f"the field of each column in their order, {IGNORED} for none: {','.join(NAMES)},{IGNORED}"
     )
     parser.add_argument("--encoding", choices=ENCODINGS, help="the encoding, if it is recognised wrongly")
-    parser.add_argument("--delimiter", help=f"one of {' '.join(map(repr, DELIMITERS))}, if it is recognised wrongly")
+    parser.add_argument(
+        "--delimiter",
+        choices=DELIMITERS,
+        type=lambda text: text.replace("\\t", "\t"),
+        metavar="CHARACTER",
+        help="one of , ; | \\t (a tab), if it is recognised wrongly",
+    )
     parser.add_argument("--refused", type=Path, help="write the refused lines into this CSV file, to correct them")
     return parser.parse_args(argv)
 
@@ -123,6 +132,9 @@ def apply_in_transaction(factory: sessionmaker[Session], plan: Plan, bar: "Bar")
                 lock_users(dbsession)
                 announce(transaction.manager, Origin(route="import_users", request_id=import_id, attempts=attempts))
                 apply(dbsession, plan, COMMAND, import_id, bar)
+                for change in plan.changed_accounts(MOST_REPORTED):
+                    facts = {"user_id": change.user_id, **change.facts}
+                    store_act_of_command(dbsession, "import_users", "account changed", **facts)
             return
         except Outdated:
             raise SystemExit(

@@ -32,9 +32,9 @@ from .models import users
 RECORD = tuple(field.name for field in FIELDS)
 JOINED = "joined"
 COLUMN_CHOICES = {
-    "record": _("All fields of a record, for an import"),
-    "shown": _("The columns of the list"),
-    "all": _("All columns"),
+    "record": _("As for an import"),
+    "shown": _("As in the list"),
+    "all": _("All"),
 }
 ALL = (*RECORD, JOINED, LAST_SIGN_IN)
 # Returns when each of the users with these ids signed in last.

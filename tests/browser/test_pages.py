@@ -57,6 +57,8 @@ PAGES = {
     "users-places": Visit("/users?panel=places"),
     "users-places-of-days": Visit("/users?sort=joined&panel=places"),
     "users-columns": Visit("/users?panel=display"),
+    "users-export": Visit("/users?role=editor&panel=export"),
+    "posts-of-one-author": Visit("/posts?author=1&panel=export"),
     "users-help": Visit("/users/help"),
     "users-new": Visit("/users/new"),
     "users-refused": Visit("/users/new", {"email": "nobody", "age": "151"}, press="main .actions button", status=422),

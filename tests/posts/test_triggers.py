@@ -75,6 +75,19 @@ def test_one_statement_may_write_many_posts(outside, writers):
     assert writers() == ["Bob"]
 
 
+@postgresql_only
+@pytest.mark.parametrize("statement", ["DELETE FROM posts", "UPDATE posts SET author_id = 2"])
+def test_many_posts_are_counted_once(outside, writers, statement):
+    """A trigger for each row would look at all rows that are gone, for each of them."""
+    execute(outside, post(1), post(1), post(1))
+    with outside.begin() as connection:
+        [plan] = connection.scalar(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}"))
+    assert {
+        trigger["Calls"] for trigger in plan["Triggers"] if trigger["Trigger Name"].startswith("posts_has_posts")
+    } == {1}
+    assert writers() == ([] if "DELETE" in statement else ["Bob"])
+
+
 def test_a_rollback_restores_has_posts(outside, writers):
     with outside.connect() as connection:
         connection.execute(post(1))

@@ -1,10 +1,11 @@
 """`import_users INI FILE`: what it prints, what it writes, and how it refuses."""
 
 import csv
+import json
 
 import pytest
 
-from myproject.models import Entry, User
+from myproject.models import Entry, SecurityEvent, User
 from myproject.scripts import import_users
 from tests.conftest import INI
 
@@ -34,6 +35,15 @@ def test_a_dry_run_tells_what_the_import_does(run, make_user, rows):
     entry = rows(Entry)[-1]
     assert (entry.route, entry.actor_id, len(entry.request_id)) == ("import_users", None, 36)
     assert run(file) == "0 new, 0 changed, 2 as they are already, 0 refused.\n0 users were imported.\n"
+
+
+def test_a_new_role_is_a_security_event(run, make_user, rows):
+    ada = make_user("Ada", email="ada@example.com")
+    run("name,email,role\nAda,ada@example.com,editor\nGrace,grace@example.com,editor\n")
+    [event] = rows(SecurityEvent)
+    before = {"role_before": "member", "active_before": True, "email_changed": False}
+    assert (event.kind, event.user_id, event.actor_id) == ("account changed", ada.id, None)
+    assert json.loads(event.facts) == {"command": "import_users", "role": "editor", "active": True, **before}
 
 
 def test_a_refused_line_keeps_the_file_out_unless_only_good_lines_are_wanted(run, rows, tmp_path, capsys):

@@ -14,6 +14,7 @@ from myproject.models import Post, User
 from myproject.users import views
 from myproject.web.receipts import TOKEN_FIELD, Receipt, digest_of
 from myproject.web.request import Request
+from tests import postgresql_only
 from tests.people import add_person, browser_of
 
 ALREADY = "This was already done."
@@ -62,6 +63,28 @@ def test_a_form_sent_twice_is_applied_once_with_the_same_redirect(app, names):
     first, second = form.submit(status=303), form.submit(status=303)
     assert (second.location, names()) == (first.location, ["John Doe"])
     second.follow().mustcontain("John Doe", ALREADY)
+
+
+@postgresql_only
+def test_a_long_form_is_applied_at_the_first_attempt_among_short_ones(app, probe, make_user, keep, outside):
+    """The long one writes nothing else: only its receipt could conflict with those of the others."""
+    keep("0" * 32, utcnow())
+    with outside.begin() as connection:
+        # PostgreSQL reads the whole of a table that it knows to be small.
+        connection.execute(text("ANALYZE receipts"))
+    users, attempts = [make_user(name) for name in ("Ada", "Bob", "Cid")], []
+    forms = [app.get(f"/users/{user.id}/edit").forms["record"] for user in users]
+    token = forms[0]["csrf_token"].value
+
+    def long(request):
+        attempts.append(1)
+        for form in forms:
+            form["age"] = "30"
+            form.submit(status=303)
+        return HTTPSeeOther("/users")
+
+    probe(long, POST={TOKEN_FIELD: TOKEN, "csrf_token": token}, status=303)
+    assert attempts == [1]
 
 
 def test_the_message_of_a_repeated_form_is_translated(app, names):

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Connection,
     Integer,
     MetaData,
-    String,
     Table,
     case,
     func,
@@ -24,12 +23,13 @@ from sqlalchemy.schema import CreateTable, DropTable
 
 from ...db.constraints import violated_constraint
 from ..administrators import LAST_ADMINISTRATOR
-from ..models import EmailText, User, end_sign_ins, users
+from ..models import User, end_sign_ins, users
 from .models import AppliedImport
-from .planning import CHANGED, Importer, Plan, Step
+from .planning import CHANGED, STEP_COLUMNS, Importer, Plan
 from .staging import NAMES, Progress
 
 STEPS_PER_STATEMENT = 10_000
+ENDS_SIGN_INS = STEP_COLUMNS.index("ends_sign_ins")
 # How many of the records that have moved are named.
 MOST_NAMED = 20
 # Exists only while a plan is applied, and only for its connection.
@@ -40,11 +40,7 @@ STEPS = Table(
     Column("user_id", Integer),
     Column("version", Integer),
     Column("ends_sign_ins", Boolean),
-    Column("name", String),
-    Column("email", EmailText),
-    Column("age", Integer),
-    Column("role", String),
-    Column("active", Boolean),
+    *(Column(name, users.c[name].type) for name in NAMES),
     prefixes=["TEMPORARY"],
 )
 
@@ -132,8 +128,8 @@ def _with_changes(connection: Connection, plan: Plan, moved: Moved) -> Moved:
     return moved._replace(changes=[(name, then, now) for (name, then), now in both if then != now])
 
 
-def _fill(connection: Connection, steps: Sequence[Step]) -> None:
-    columns = ", ".join(Step._fields)
+def _fill(connection: Connection, steps: Sequence[tuple[Any, ...]]) -> None:
+    columns = ", ".join(STEP_COLUMNS)
     if connection.dialect.name == "postgresql":
         driver: Any = connection.connection.dbapi_connection
         with driver.cursor() as cursor, cursor.copy(f"COPY {STEPS.name} ({columns}) FROM STDIN") as copy:
@@ -142,13 +138,13 @@ def _fill(connection: Connection, steps: Sequence[Step]) -> None:
         # Without it, PostgreSQL plans for a few rows.
         connection.execute(text(f"ANALYZE {STEPS.name}"))
     else:
-        values = ", ".join("?" * len(Step._fields))
-        connection.exec_driver_sql(f"INSERT INTO {STEPS.name} ({columns}) VALUES ({values})", list(steps))  # nosec B608
+        values = ", ".join("?" * len(STEP_COLUMNS))
+        connection.exec_driver_sql(f"INSERT INTO {STEPS.name} ({columns}) VALUES ({values})", steps)  # nosec B608
 
 
-def _write(dbsession: Session, steps: Sequence[Step]) -> None:
+def _write(dbsession: Session, steps: Sequence[tuple[Any, ...]]) -> None:
     """Write the records of STEPS, which has `steps`."""
-    if any(step.ends_sign_ins for step in steps):
+    if any(step[ENDS_SIGN_INS] for step in steps):
         end_sign_ins(dbsession, select(STEPS.c.user_id).where(STEPS.c.ends_sign_ins))
     try:
         dbsession.execute(ADD)

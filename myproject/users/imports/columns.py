@@ -22,7 +22,7 @@ OTHER_NAMES = {
 }
 # What spreadsheets and people write for yes and no, beyond the words of the form's own rule.
 YES_AND_NO = {"yes": ("참", "예", "네", "o"), "no": ("거짓", "아니요", "아니오", "x")}
-# Fields with few values, whose texts are parsed once.
+# Of each field: most have few values, which are parsed once.
 PARSED_TEXTS = 1000
 
 CHOOSE_NAME = _(
@@ -61,8 +61,7 @@ def rule_of(field: Field) -> Rule:
     An empty cell of a field with a default, a role or an activity, has no value: `None`.
     """
     if field.default is None:
-        # Only numbers are so few that they come again and again.
-        return _remembered(field.parse) if field.name == "age" else field.parse
+        return _remembered(field.parse)
     words = _words_of(field)
     known = ", ".join(dict.fromkeys(words.values()))
 

@@ -32,16 +32,23 @@ KINDS = ("new", "changed", "same")
 DEFAULTS = {field.name: field.default for field in FIELDS}
 # The email finds the record, and stays as it is.
 CHANGED = tuple(name for name in NAMES if name != "email")
+EMAIL = NAMES.index("email")
+ROLE, ACTIVE = CHANGED.index("role"), CHANGED.index("active")
+# Of a record to write, which is a line of the plan; without a user, it is added.
+STEP_COLUMNS = ("line", "user_id", "version", "ends_sign_ins", *NAMES)
 
 # Of the refused lines as a file.
 ADDED_TITLES = ("line", "reason")
 LINES_AFTER = f"SELECT line, email_key, {', '.join(NAMES)} FROM lines WHERE line > ? ORDER BY line LIMIT ?"  # nosec B608
-SET_FOUND = """
+SET_FOUND = f"""
     UPDATE lines SET kind = ?, user_id = ?, version = ?, before = ?, ends_sign_ins = ?, email = ?,
-        name = ?, age = ?, role = ?, active = ?
+        {", ".join(f"{name} = ?" for name in CHANGED)}
     WHERE line = ?
-"""
-SET_NEW = "UPDATE lines SET kind = 'new', ends_sign_ins = 0, role = coalesce(role, ?), active = coalesce(active, ?)"
+"""  # nosec B608
+SET_NEW = f"""
+    UPDATE lines SET kind = 'new', ends_sign_ins = 0, {", ".join(f"{name} = coalesce({name}, ?)" for name in NAMES)}
+    WHERE kind IS NULL
+"""  # nosec B608
 
 NO_EMAIL = _("An update finds a user by the email. Fill it in.")
 NO_SUCH_USER = _("No user has this email.")
@@ -87,20 +94,6 @@ class Refusal(NamedTuple):
     message: TranslationString
 
 
-class Step(NamedTuple):
-    """A record to write, with values of NAMES; without a `user_id`, it is added."""
-
-    line: int
-    user_id: int | None
-    version: int | None
-    ends_sign_ins: bool
-    name: str
-    email: str | None
-    age: int | None
-    role: str
-    active: bool
-
-
 class AccountChange(NamedTuple):
     """A user whose role or activity changes."""
 
@@ -109,6 +102,11 @@ class AccountChange(NamedTuple):
     active_before: bool
     role: str
     active: bool
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a security event says of it."""
+        return {name: value for name, value in self._asdict().items() if name != "user_id"} | {"email_changed": False}
 
 
 class Plan:
@@ -163,8 +161,8 @@ class Plan:
             rows = connection.execute(query, (limit,)).fetchall()
         changes = []
         for user_id, role, active, before in rows:
-            *_others, role_before, active_before = json.loads(before)
-            changes.append(AccountChange(user_id, role_before, active_before, role, bool(active)))
+            then = json.loads(before)
+            changes.append(AccountChange(user_id, then[ROLE], then[ACTIVE], role, bool(active)))
         return changes
 
     def refusals(self, limit: int, after: int = 0) -> list[Refusal]:
@@ -180,7 +178,7 @@ class Plan:
     def write_refused(self, file: IO[str], translate: Callable[[TranslationString], str]) -> None:
         """Write the refused lines as CSV: their cells, and two more, the number of the line and the reason.
 
-        A file that is corrected and imported again ignores these two.
+        When the corrected file is imported, these two are ignored. The cells beyond the header's come after them.
         """
         is_numbered = tuple(self.header[-len(ADDED_TITLES) :]) == ADDED_TITLES
         width = len(self.header) - (len(ADDED_TITLES) if is_numbered else 0)
@@ -191,18 +189,19 @@ class Plan:
             line, messages = next(refused, (0, []))
             for number, cells in read_rows(self._upload, self.options.format):
                 if number == line:
-                    own = [defuse(restore(cell)) for cell in [*cells, *[""] * width][:width]]
-                    writer.writerow([*own, number, " ".join(map(translate, messages))])
+                    own = [defuse(restore(cell)) for cell in [*cells, *[""] * (width - len(cells))]]
+                    reason = " ".join(map(translate, messages))
+                    writer.writerow([*own[:width], number, reason, *own[len(self.header) :]])
                     line, messages = next(refused, (0, []))
 
-    def steps(self, size: int) -> Iterator[list[Step]]:
-        """Yield the records to write, by line, `size` at a time."""
-        columns = ", ".join(Step._fields)
+    def steps(self, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the records to write as rows of STEP_COLUMNS, by line, `size` at a time."""
+        columns = ", ".join(STEP_COLUMNS)
         query = f"SELECT {columns} FROM lines WHERE kind IN ('new', 'changed') ORDER BY line"  # nosec B608
         with self._connection() as connection:
             cursor = connection.execute(query)
             while rows := cursor.fetchmany(size):
-                yield [Step(*row) for row in rows]
+                yield rows
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -228,7 +227,7 @@ def make_plan(
             lines = connection.execute(LINES_AFTER, (lines[-1][0], LINES_PER_STEP)).fetchall()
         comparison.keep_administrator(connection, _count_administrators(factory))
         connection.execute("DELETE FROM lines WHERE line IN (SELECT line FROM refusals)")
-        connection.execute(f"{SET_NEW} WHERE kind IS NULL", (DEFAULTS["role"], DEFAULTS["active"]))
+        connection.execute(SET_NEW, tuple(DEFAULTS.values()))
         connection.execute("CREATE INDEX lines_by_kind ON lines (kind, line)")
         connection.execute("CREATE INDEX refusals_by_line ON refusals (line, id)")
         store_facts(
@@ -245,7 +244,12 @@ class Comparison:
 
     def __init__(self, options: Options, importer: Importer) -> None:
         """Take how and by whom the file is imported."""
-        self.mode, self.has_age = options.mode, "age" in options.columns
+        self.mode = options.mode
+        # Of each of CHANGED: its place in NAMES, whether the file has a column for it, and whether `None` is a value.
+        self.columns = [
+            (NAMES.index(name), name in options.columns, name in options.columns and DEFAULTS[name] is None)
+            for name in CHANGED
+        ]
         self.importer, self.is_administrator = importer, importer.role == "admin"
         self.changes_role = False
         # Lines that take an administrator away: how many, and the last one.
@@ -259,11 +263,11 @@ class Comparison:
         for line, key, *values in lines:
             record = records.get(key)
             if record is None:
-                self._add(line, *values)
+                self._add(line, values)
             elif self.mode == "add":
-                self._refuse(line, "email", values[1], EMAIL_TAKEN)
+                self._refuse(line, "email", values[EMAIL], EMAIL_TAKEN)
             else:
-                self._change(line, record, *values)
+                self._change(line, record, values)
 
     def store(self, connection: sqlite3.Connection) -> None:
         """Write what was decided since the last call."""
@@ -274,45 +278,44 @@ class Comparison:
     def keep_administrator(self, connection: sqlite3.Connection, administrators: int) -> None:
         """Refuse the last line that takes an administrator away, if no other of these `administrators` would stay."""
         if self.leaving and self.leaving >= administrators:
-            self._refuse(self.last_leaving, "role", "", LAST_ADMINISTRATOR_STAYS)
+            self._refuse(self.last_leaving, None, "", LAST_ADMINISTRATOR_STAYS)
             self.store(connection)
 
-    def _add(self, line: int, _name: str, email: str | None, _age: int | None, role: str | None, _active: Any) -> None:
+    def _add(self, line: int, values: Sequence[Any]) -> None:
+        email, role = values[EMAIL], values[NAMES.index("role")]
         if self.mode == "update":
             self._refuse(line, "email", email or "", NO_SUCH_USER if email else NO_EMAIL)
         elif role not in (None, DEFAULTS["role"]) and not self.is_administrator:
-            self._refuse(line, "role", role or "", ROLE_BY_ADMINISTRATORS)
+            self._refuse(line, "role", role, ROLE_BY_ADMINISTRATORS)
 
-    def _change(self, line: int, record: Row[Any], *values: Any) -> None:
-        before = (record.name, record.age, record.role, record.active)
-        after = self._after(record, *values)
+    def _change(self, line: int, record: Row[Any], values: Sequence[Any]) -> None:
+        before = record[-len(CHANGED) :]
+        after = self._after(before, values)
+        accounts = (before[ROLE], bool(before[ACTIVE])), (after[ROLE], bool(after[ACTIVE]))
         if after != before:
-            if self._is_refused(line, record, after):
+            if self._is_refused(line, record, *accounts):
                 return
-            if record.can_administer and not (after[2] == "admin" and after[3]):
+            if record.can_administer and accounts[1] != ("admin", True):
                 self.leaving, self.last_leaving = self.leaving + 1, line
-            self.changes_role = self.changes_role or after[2] != before[2]
-        kind, ends_sign_ins = "same" if after == before else "changed", after[2:] != before[2:]
+            self.changes_role = self.changes_role or after[ROLE] != before[ROLE]
+        kind, ends_sign_ins = "same" if after == before else "changed", accounts[0] != accounts[1]
         facts = (kind, record.id, record.version, json.dumps(before), ends_sign_ins, record.email)
         self.found.append((*facts, *after, line))
 
-    def _after(
-        self, record: Row[Any], name: str | None, _email: Any, age: int | None, role: str | None, active: Any
-    ) -> tuple[str, int | None, str, bool]:
-        """Return the values of CHANGED after the import: only an empty age is a value, of a column that is there."""
-        return (
-            record.name if name is None else name,
-            age if self.has_age else record.age,
-            record.role if role is None else role,
-            record.active if active is None else bool(active),
+    def _after(self, before: tuple[Any, ...], values: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the values of CHANGED after the import, of a record that had those of `before`."""
+        return tuple(
+            values[index] if is_there and (takes_none or values[index] is not None) else value
+            for value, (index, is_there, takes_none) in zip(before, self.columns, strict=True)
         )
 
-    def _is_refused(self, line: int, record: Row[Any], after: tuple[str, int | None, str, bool]) -> bool:
+    def _is_refused(self, line: int, record: Row[Any], before: tuple[str, bool], after: tuple[str, bool]) -> bool:
+        """Refuse the line if the importer may not change role and activity, or the record, like this."""
         if not self.is_administrator and record.role == "admin":
             self._refuse(line, None, record.email, RECORD_OF_ADMINISTRATOR)
-        elif not self.is_administrator and after[2] != record.role:
-            self._refuse(line, "role", after[2], ROLE_BY_ADMINISTRATORS)
-        elif record.id == self.importer.user_id and after[2:] != (record.role, record.active):
+        elif not self.is_administrator and after[0] != before[0]:
+            self._refuse(line, "role", after[0], ROLE_BY_ADMINISTRATORS)
+        elif record.id == self.importer.user_id and after != before:
             self._refuse(line, None, record.email, OWN_ACCOUNT)
         else:
             return False
@@ -363,4 +366,5 @@ def _as_message(stored: str) -> TranslationString:
 
 
 def _as_values(values: Sequence[Any]) -> dict[str, Any]:
-    return {name: bool(value) if name == "active" else value for name, value in zip(NAMES, values, strict=True)}
+    named = zip(NAMES, values, strict=True)
+    return {name: bool(value) if isinstance(DEFAULTS[name], bool) else value for name, value in named}

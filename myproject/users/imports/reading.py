@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
+from xml.parsers import expat  # nosec B407
 
 import charset_normalizer
 import openpyxl
@@ -46,6 +47,9 @@ MAX_WORKBOOK_BYTES = 400_000_000
 MAX_WORKBOOK_TEXT_BYTES = 100_000_000
 MAX_WORKBOOK_FILES = 1000
 MAX_PACKING = 100
+# A part of a workbook is parsed row by row, and shared texts one by one. What is between them stays in memory.
+MAX_UNRELEASED_BYTES = 16 * CHUNK_BYTES
+RELEASED = {f"http://schemas.openxmlformats.org/spreadsheetml/2006/main {name}" for name in ("row", "si")}
 
 ZIP = b"PK\x03\x04"
 OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -90,7 +94,7 @@ def recognise(path: Path) -> Format:
         beginning = file.read(SAMPLE_BYTES)
     if beginning.startswith(ZIP):
         with _opened_workbook(path) as workbook:
-            return Format(XLSX, sheet=workbook.sheetnames[0])
+            return Format(XLSX, sheet=workbook.worksheets[0].title)
     if beginning.startswith(OLD_EXCEL):
         raise Unreadable(OLD_WORKBOOK)
     if beginning.startswith(OTHER_FILES):
@@ -204,10 +208,8 @@ def _known_columns(text: str, delimiter: str) -> int:
 
 def _read_text(path: Path, format: Format) -> Iterator[tuple[int, Sequence[str]]]:
     with path.open(encoding=format.encoding, newline="") as file:
-        lines = _bounded_lines(file)
-        skipped = 1 if format.has_separator_line and next(lines, "") else 0
         reader = csv.reader(
-            lines,
+            _bounded_lines(file),
             delimiter=format.delimiter,
             quotechar=format.quotechar or None,
             quoting=csv.QUOTE_MINIMAL if format.quotechar else csv.QUOTE_NONE,
@@ -215,16 +217,19 @@ def _read_text(path: Path, format: Format) -> Iterator[tuple[int, Sequence[str]]
             escapechar=format.escapechar or None,
             strict=True,
         )
-        number = 0
+        number = 1
         try:
+            if format.has_separator_line:
+                next(reader)
             while True:
-                number = skipped + reader.line_num + 1
+                number = reader.line_num + 1
                 yield number, next(reader)
         except StopIteration:
             return
-        except UnicodeDecodeError as error:
-            # What was decoded before ends in the middle of a line.
-            number = skipped + reader.line_num + 1 + error.object[: error.start].count(b"\n")
+        except UnicodeError as error:
+            if isinstance(error, UnicodeDecodeError):
+                # What was decoded before ends in the middle of a line.
+                number = reader.line_num + 1 + error.object[: error.start].count(b"\n")
             facts = {"line": number, "encoding": ENCODINGS.get(format.encoding, format.encoding)}
             raise Unreadable(_(WRONG_ENCODING, mapping=facts)) from None
         except csv.Error as error:
@@ -255,8 +260,9 @@ def _explain(error: str, line: int) -> TranslationString:
 
 def _read_workbook(path: Path, format: Format) -> Iterator[tuple[int, Sequence[str]]]:
     with _opened_workbook(path) as workbook:
-        name = format.sheet if format.sheet in workbook.sheetnames else workbook.sheetnames[0]
-        sheet = workbook[name]
+        # The others are charts.
+        sheets = workbook.worksheets
+        sheet = next((sheet for sheet in sheets if sheet.title == format.sheet), sheets[0])
         # Programs store wrong ones.
         sheet.reset_dimensions()
         rows = enumerate(sheet.iter_rows(values_only=True, max_col=MAX_COLUMNS + 1), 1)
@@ -287,6 +293,13 @@ def _opened_workbook(path: Path) -> Iterator[Any]:
 def _check_sizes(file: IO[bytes]) -> None:
     with zipfile.ZipFile(file) as archive:
         parts = archive.infolist()
+        _check_sums(parts)
+        for part in parts:
+            if part.filename.endswith(".xml"):
+                _check_rows(archive, part)
+
+
+def _check_sums(parts: Sequence[zipfile.ZipInfo]) -> None:
     if "xl/workbook.xml" not in {part.filename for part in parts}:
         raise Unreadable(NOT_A_TABLE)
     sheets = sum(part.file_size for part in parts if part.filename.startswith("xl/worksheets/"))
@@ -298,6 +311,24 @@ def _check_sizes(file: IO[bytes]) -> None:
     )
     if any(value > limit for value, limit in limits):
         raise Unreadable(LARGE_WORKBOOK)
+
+
+def _check_rows(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
+    """Refuse a part whose rows are too long: openpyxl would make objects of all of it, which take far more memory."""
+    released = 0
+
+    def note_end(name: str) -> None:
+        nonlocal released
+        if name in RELEASED:
+            released = parser.CurrentByteIndex
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.EndElementHandler = note_end
+    with archive.open(part) as file:
+        while chunk := file.read(CHUNK_BYTES):
+            parser.Parse(chunk)
+            if parser.CurrentByteIndex - released > MAX_UNRELEASED_BYTES:
+                raise Unreadable(LARGE_WORKBOOK)
 
 
 def _guarded(read: Callable[[], Any]) -> Any:

@@ -29,11 +29,11 @@ LINES_PER_STEP = 1000
 SHOWN_CHARACTERS = 200
 
 # `kind` is set by planning.py, with what else it finds: the user with the email, their version and their values before.
-SCHEMA = """
+SCHEMA = f"""
     CREATE TABLE facts (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
     CREATE TABLE lines (
-        line INTEGER NOT NULL PRIMARY KEY, email_key TEXT, name TEXT, email TEXT, age INTEGER, role TEXT,
-        active INTEGER, kind TEXT, user_id INTEGER, version INTEGER, before TEXT, ends_sign_ins INTEGER
+        line INTEGER NOT NULL PRIMARY KEY, email_key, {", ".join(NAMES)},
+        kind, user_id, version, before, ends_sign_ins
     );
     CREATE TABLE refusals (
         id INTEGER NOT NULL PRIMARY KEY, line INTEGER NOT NULL, field TEXT, value TEXT NOT NULL, message TEXT NOT NULL

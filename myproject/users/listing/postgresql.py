@@ -23,8 +23,10 @@ PLANNER_SETTINGS = sa.text(
     "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),"
     " set_config('random_page_cost', '1.1', true)"
 )
-# A chunk of a long list is read along the index, however much of the list it is.
+# A chunk of a long list is read along the index, however much of the list it is, and those users of it that meet all
+# checks are looked up one by one: the planner would rather read the whole table for each chunk.
 SETTINGS_OF_CHUNK = sa.text(f"{PLANNER_SETTINGS}, set_config('enable_sort', 'off', true)")
+SETTINGS_OF_CHECKED_CHUNK = sa.text(f"{PLANNER_SETTINGS}, set_config('enable_hashjoin', 'off', true)")
 
 
 def find_hits(connection: sa.Connection, criteria: Criteria, limit: int) -> Hits:
@@ -62,7 +64,7 @@ def read_next(
 ) -> tuple[rows.Columns, rows.Edge]:
     """Return what `rows.read_next` does of the next `most` users beyond the `edge`."""
     if criteria.checks(criteria.keys):
-        connection.execute(PLANNER_SETTINGS)
+        connection.execute(SETTINGS_OF_CHECKED_CHUNK)
         part = _select_in_order(criteria, edge, ascending, most)
     else:
         connection.execute(SETTINGS_OF_CHUNK)

@@ -3,6 +3,7 @@
 import csv
 import datetime
 import io
+import os
 import zipfile
 
 import openpyxl
@@ -153,6 +154,8 @@ def test_a_file_that_cannot_be_read_says_why(saved, name):
 def test_a_wrong_encoding_is_refused_with_the_line(saved):
     path = saved("name\nAda\n김철수\n".encode("cp949"))
     assert refusal(path, Format(encoding="utf-8-sig")).startswith("Line 3 is not written in UTF-8.")
+    # It has no byte order mark.
+    assert refusal(path, Format(encoding="utf-16")).startswith("Line 1 is not written in UTF-16.")
 
 
 def test_a_workbook_is_read_as_people_see_it(tmp_path):
@@ -189,20 +192,25 @@ ENTITIES = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">{}]>'.format(
     ("sheet", "message"),
     [
         (SHEET.format(" " * 20_000_000), "too large when unpacked"),
+        (SHEET.format("<row>" + "<c/>" * 500_000 + "</row>"), "too large when unpacked"),
         (ENTITIES + SHEET.format('<row r="1"><c t="str"><v>&a9;</v></c></row>'), "The workbook cannot be read."),
         (SHEET.format('<row r="99999999999"><c><v>1</v></c></row>'), "too large when unpacked"),
         (SHEET.format('<row r="1"><c r="XFD1"><v>1</v></c></row>'), None),
         ("<worksheet", "The workbook cannot be read."),
     ],
-    ids=["packed", "entities", "rows", "columns", "damaged"],
+    ids=["packed", "a long row", "entities", "rows", "columns", "damaged"],
 )
 def test_a_bomb_in_a_workbook_is_refused(tmp_path, monkeypatch, sheet, message):
     monkeypatch.setattr(reading, "MAX_WORKBOOK_ROWS", 1000)
+    monkeypatch.setattr(reading, "MAX_UNRELEASED_BYTES", 1_000_000)
     normal, path = io.BytesIO(), tmp_path / "upload"
     openpyxl.Workbook().save(normal)
     with zipfile.ZipFile(normal) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bomb:
         for name in source.namelist():
             bomb.writestr(name, sheet if name == "xl/worksheets/sheet1.xml" else source.read(name))
+        if "<c/>" in sheet:
+            # Packed no better than a usual one.
+            bomb.writestr("xl/media/noise", os.urandom(len(sheet) // 50))
     if message:
         assert message in refusal(path)
     else:
