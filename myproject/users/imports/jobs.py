@@ -228,9 +228,7 @@ class Jobs:
 
     def _report_accounts(self, tm: TransactionManager, dbsession: Session, plan: Plan, job: Job) -> None:
         for change in plan.changed_accounts(MOST_REPORTED):
-            user, role_before, active_before, role, active = change
-            before = {"role_before": role_before, "active_before": active_before, "email_changed": False}
-            facts = {"user": user, "role": role, "active": active, **before}
+            facts = {"user": change.user_id, **change.facts}
             act = ThreadActReported(dbsession, "account changed", facts, job.user_id, job.key)
             report_act_of_thread(self.registry, tm, act)
 
