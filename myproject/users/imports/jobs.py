@@ -34,6 +34,7 @@ from .columns import Unreadable
 from .models import AppliedImport
 from .planning import Importer, Plan, make_plan
 from .spool import (
+    CANCEL,
     CANCELLED,
     CHECKED,
     CHECKING,
@@ -164,6 +165,8 @@ class Jobs:
             thread.join(max(0, deadline - time.monotonic()))
 
     def _start(self, work: Callable[[Claim, "Reporter"], None], claim: Claim) -> None:
+        # The mark of somebody who cancelled when the work before had just ended.
+        claim.discard(CANCEL)
         # A thread that is no daemon would keep the process from ending before `stop` is called.
         thread = threading.Thread(target=self._run, args=(work, claim), name="import", daemon=True)
         self.threads.add(thread)
@@ -226,9 +229,7 @@ class Jobs:
 
     def _report_accounts(self, tm: TransactionManager, dbsession: Session, plan: Plan, job: Job) -> None:
         for change in plan.changed_accounts(MOST_REPORTED):
-            user, role_before, active_before, role, active = change
-            before = {"role_before": role_before, "active_before": active_before, "email_changed": False}
-            facts = {"user": user, "role": role, "active": active, **before}
+            facts = {"user": change.user_id, **change.facts}
             act = ThreadActReported(dbsession, "account changed", facts, job.user_id, job.key)
             report_act_of_thread(self.registry, tm, act)
 

@@ -48,6 +48,7 @@ FAILED, OUTDATED, CANCELLED = "failed", "outdated", "cancelled"
 WORKING = (CHECKING, SAVING)
 UPLOAD, STAGED = "upload", "rows.sqlite"
 JOB, PROGRESS, CANCEL, LOCK, NEW = "job.json", "progress.json", "cancel", "working", ".new-"
+OWN_FOLDER = re.compile(rf"[0-9a-f]{{32}}|{re.escape(NEW)}[0-9a-f]{{16}}")
 
 
 class SpoolFull(OSError):
@@ -253,7 +254,8 @@ class Spool:
     def clean(self) -> None:
         """Remove what is older than a day and what a killed process has left, and make the folder, if it is missing."""
         make_private_folder(self.folder)
-        for path in self.folder.iterdir():
+        # Nothing else that somebody keeps in the same folder.
+        for path in filter(lambda path: OWN_FOLDER.fullmatch(path.name), self.folder.iterdir()):
             lifetime = CREATION_SECONDS if path.name.startswith(NEW) else LIFETIME_SECONDS
             # Nothing that the administrator of the server keeps there.
             is_import = path.name.startswith(NEW) or KEY.fullmatch(path.name)

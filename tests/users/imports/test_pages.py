@@ -191,11 +191,15 @@ def test_others_do_not_find_an_import(importing, wsgi, outside):
 def test_an_import_of_yesterday_is_removed(importing):
     yesterday = time.time() - spool.LIFETIME_SECONDS - 1
     importing.upload(GOOD)
+    other = importing.spool.folder / "of the administrator"
+    other.mkdir()
+    os.utime(other, (yesterday, yesterday))
     old = importing.path
     os.utime(importing.spool.folder / importing.job.key, (yesterday, yesterday))
     importing.upload(text="name\nAda")
     importing.app.get(old, status=404).mustcontain("Imports are kept for a day")
     assert len(importing.spool.jobs()) == 1
+    assert other.exists()
 
 
 def test_the_password_is_asked_for_before_roles_change_and_the_change_is_a_security_event(wsgi, outside, rows):
