@@ -36,7 +36,6 @@ from pyramid.i18n import TranslationString
 from ...settings import is_private_folder
 from ...web.i18n import _
 
-KEY = re.compile("[0-9a-f]{32}")
 LIFETIME_SECONDS = 24 * 60 * 60
 # An import whose creation takes longer was interrupted, unless it is locked.
 CREATION_SECONDS = 60
@@ -257,9 +256,7 @@ class Spool:
         # Nothing else that somebody keeps in the same folder.
         for path in filter(lambda path: OWN_FOLDER.fullmatch(path.name), self.folder.iterdir()):
             lifetime = CREATION_SECONDS if path.name.startswith(NEW) else LIFETIME_SECONDS
-            # Nothing that the administrator of the server keeps there.
-            is_import = path.name.startswith(NEW) or KEY.fullmatch(path.name)
-            if is_import and path.is_dir() and _changed_at(path) < time.time() - lifetime:
+            if path.is_dir() and _changed_at(path) < time.time() - lifetime:
                 with contextlib.suppress(OSError):
                     lock = lock_file(path / LOCK)
                     shutil.rmtree(path, ignore_errors=True)

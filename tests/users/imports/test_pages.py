@@ -113,6 +113,40 @@ def test_the_person_chooses_columns_that_are_not_recognised(importing, rows):
     assert [(user.name, user.age) for user in rows(User)] == [("José", 36)]
 
 
+def test_columns_without_a_name_are_refused_beside_the_plan_that_was_shown(importing, rows):
+    form = importing.upload(GOOD).forms["reading"]
+    form["column_0"] = ""
+    page = form.submit(status=422)
+    page.mustcontain("No column has the name")
+    # The plan is that of other columns.
+    assert "record" not in page.forms
+    page.forms["reading"]["column_0"] = "name"
+    page.forms["reading"].submit(status=303)
+    importing.ended()
+    importing.save()
+    assert names(rows) == ["Ada Lovelace", "Grace Hopper"]
+
+
+def test_forged_options_are_refused(importing, app):
+    form = importing.upload(GOOD).forms["reading"]
+    fields = dict(form.submit_fields())
+    for forged in ({"encoding": "rot13"}, {"delimiter": ",,"}, {"column_0": "password_hash"}, {"mode": "all"}):
+        app.post(form.action, {**fields, **forged}, status=422)
+    app.post(form.action, {**fields, "sheet": "../x", "kind": "xlsx", "quotechar": "a"}, status=303)
+    importing.ended()
+    assert (
+        importing.job.options["format"] | {"sheet": "", "kind": "csv", "quotechar": '"'}
+        == importing.job.options["format"]
+    )
+
+
+def test_long_titles_are_cut_and_formulas_in_them_defused(importing):
+    titles = ["name", "=1+1", *(f"{number}{'x' * 4000}" for number in range(190))]
+    page = importing.upload(f"  \n{','.join(titles)}\nAda,'t Hooft\n".encode(), mode="add")
+    assert len(page.body) < 100_000
+    assert page.click("Download them").text.removeprefix("\ufeff").startswith("name,'=1+1,0xxx")
+
+
 def test_the_encoding_is_corrected(importing):
     importing.upload("name,email\n한글,a@example.com\n".encode("cp949"))
     form = importing.page.forms["reading"]
