@@ -18,8 +18,10 @@ setup(
         "alembic",
         "argon2-cffi",
         "Babel",
+        "charset-normalizer",
         "Jinja2",
         "MarkupSafe",
+        "openpyxl",
         "plaster_pastedeploy",
         "pyramid >= 2.1",
         "pyramid_jinja2",
@@ -64,6 +66,7 @@ setup(
         "console_scripts": [
             "create_admin = myproject.scripts.create_admin:main",
             "export_users = myproject.scripts.export_users:main",
+            "import_users = myproject.scripts.import_users:main",
             "initialize_db = myproject.scripts.initialize_db:main",
             "prune_history = myproject.scripts.prune_history:main",
         ],

@@ -15,5 +15,6 @@ history.py     seconds of the pages of the history, among few and many changes
 ledger.py      fills the history with millions of changes within minutes
 edits.py       seconds for an edit, beside an earlier version
 undo.py        seconds for a change of many users, and for undoing it
+imports.py     seconds of an import, beside the bare driver and django-import-export (django_import.py)
 peers.py       serves ours for a comparison with other admin interfaces
 """

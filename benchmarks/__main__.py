@@ -9,11 +9,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import bulk, edits, exports, history, lists, memory, posts, requests, sessions, tables, undo
+from . import bulk, edits, exports, history, imports, lists, memory, posts, requests, sessions, tables, undo
 from .databases import SMALL_ROWS, binaries, databases
 
-PARTS = ("requests", "sessions", "memory", "lists", "exports", "posts", "undo", "bulk", "edits", "history")
-# Rounds of the undo, and of the bulk change, each of which takes minutes.
+PARTS = ("requests", "sessions", "memory", "lists", "exports", "posts", "undo", "bulk", "edits", "history", "imports")
+# Rounds of the undo, of the bulk change and of the import, each of which takes minutes.
 UNDO_ROUNDS = 3
 # Rounds of the export of all users, each of which takes seconds.
 EXPORT_ROUNDS = 7
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         tables.print_history(history.measure(options.changes, options.rounds, options.cache))
     if "edits" in parts and options.before:
         tables.print_edits(edits.measure(options.before, options.rounds, options.batch))
-    if not {"undo", "bulk"}.isdisjoint(parts):
+    if not {"undo", "bulk", "imports"}.isdisjoint(parts):
         measure_changes_of_many(parts, options)
 
 
@@ -70,6 +70,8 @@ def measure_changes_of_many(parts: Sequence[str], options: argparse.Namespace) -
         tables.print_undo(undo.measure(options.undone, rounds, options.cache), options.undone)
     if "bulk" in parts:
         tables.print_bulk(bulk.measure(options.undone, rounds, options.cache), options.undone)
+    if "imports" in parts:
+        tables.print_imports(imports.measure(options.rows, rounds), options.rows)
 
 
 def read_options(argv: Sequence[str] | None) -> argparse.Namespace:

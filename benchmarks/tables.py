@@ -20,12 +20,15 @@ GROWTH_LIMITS = {"search for several words": 3}
 OVERVIEW_LIMIT = 1.5  # in multiples of the first page of the list
 MEMORY_GROWTH_LIMIT_MB = 10
 EDIT_LIMIT = 0.8  # of the requests per second of an earlier version
+BULK_LIMIT = 1.5  # in multiples of the bare UPDATE
 EXPORT_LIMIT = 0.5  # of the rows per second of the bare driver
 FIRST_BYTE_LIMIT = 0.2  # seconds
 EXPORT_MEMORY_LIMIT_MB = 50  # above an idle server
-BULK_LIMIT = 1.5  # in multiples of the bare UPDATE
 POSTS_MEMORY_LIMIT_MB = 50  # above an idle server
 UNDO_LIMIT = 2  # in multiples of the change
+IMPORT_LIMIT = 2.5  # in multiples of the bare driver: 40 % of its rows per second
+DRY_RUN_LIMIT = 1.0  # in multiples of the apply after it
+DJANGO_LIMIT = 0.33  # in multiples of django-import-export
 
 # Groups of the operations of `lists`, by how their names begin; the first that fits counts.
 GROUPS = {
@@ -143,6 +146,25 @@ def print_bulk(seconds: dict[tuple[str, str], float], users: int) -> None:
     for (step, kind), time in seconds.items():
         ratio = round(time / seconds[BARE, kind], 2)
         row(f"{step}, {kind}", f"{time:.2f}", f"{ratio:.2f}", verdict(ratio, BULK_LIMIT if step == CHANGED else None))
+
+
+def print_imports(seconds: dict[tuple[str, str], float], rows: int) -> None:
+    """Print how long an import of `rows` users takes, from `{(what, kind of database): seconds for each row}`."""
+    ways = "bare", "import", "dry run", "django", "django, bulk"
+    head(
+        f"Import of {rows:,} users, rows per second",
+        *("", "bare driver", "import", "dry run", "django-import-export", "the same in bulk, without a dry run"),
+        *("import / bare, time", "target", "dry run / apply", "target", "import / django-import-export", "target"),
+    )
+    for kind in dict.fromkeys(kind for _, kind in seconds):
+        bare, whole, dry_run, django, _ = times = [seconds[way, kind] for way in ways]
+        ratios = (
+            (whole / bare, IMPORT_LIMIT),
+            (dry_run / (whole - dry_run), DRY_RUN_LIMIT),
+            (whole / django, DJANGO_LIMIT),
+        )
+        cells = [cell for ratio, limit in ratios for cell in (f"{ratio:.2f}", verdict(round(ratio, 2), limit))]
+        row(kind, *(f"{1 / each:,.0f}" for each in times), *cells)
 
 
 def print_lists(seconds: dict[str, dict[Place, float]]) -> None:

@@ -24,6 +24,7 @@ def main(global_config: dict[str, str], **settings: str) -> Router:
         config.include(".web.rendering")
         config.include(".web.flash")
         config.include(".web.receipts")
+        config.include(".web.busy")
         config.include(".web.errors")
         config.include(".web.csrf")
         config.include(".web.typed")

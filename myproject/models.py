@@ -11,12 +11,14 @@ from .signin import triggers as signin_triggers  # noqa: F401
 from .signin.models import FailedSignIn, PasswordLink, SignIn
 from .users import administrators  # noqa: F401
 from .users.bulk.models import SelectedUser, Selection
+from .users.imports.models import AppliedImport
 from .users.listing import indexes  # noqa: F401
 from .users.models import User
 from .users.saved_views.models import SavedView
 from .web.receipts import Receipt
 
 __all__ = [
+    "AppliedImport",
     "Base",
     "Change",
     "Entry",

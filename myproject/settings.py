@@ -3,6 +3,8 @@
 import difflib
 import os
 import re
+import stat
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,18 @@ SHORTEST_SECRET = 32
 HOST_NAME = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]")
 # Every setting that begins so is the application's. One that begins otherwise may belong to an add-on of Pyramid: it is
 # refused only if it is nearly the same as a known one.
-PREFIXES = ("history.", "myproject.", "signin.", "argon2.", "database.", "reading.", "retry.", "events.")
+PREFIXES = (
+    "history.",
+    "myproject.",
+    "signin.",
+    "argon2.",
+    "database.",
+    "reading.",
+    "retry.",
+    "events.",
+    "spool.",
+    "imports.",
+)
 SIMILARITY = 0.85
 # Those that are not read here: pyramid_retry's, and the engine's.
 OTHER_NAMES = ("retry.activate_hook", *(f"sqlalchemy.{option}" for option in OPTIONS))
@@ -59,6 +72,9 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
         "reading.longest_seconds": _whole_number("reading.longest_seconds", DEFAULT_READING_SECONDS, 600),
         "history.keep_days": _whole_number("history.keep_days", 3650, 36500),
         "events.keep_days": _whole_number("events.keep_days", 400, 9999),
+        "spool.folder": _spool_folder,
+        "spool.max_megabytes": _whole_number("spool.max_megabytes", 2000, 1_000_000),
+        "imports.max_megabytes": _whole_number("imports.max_megabytes", 100, 1000),
         "retry.attempts": _whole_number("retry.attempts", DEFAULT_ATTEMPTS, 100),
         "retry.longest_wait": _whole_number("retry.longest_wait", DEFAULT_LONGEST_WAIT_SECONDS, 600),
     }
@@ -124,6 +140,27 @@ def _secret(settings: Settings, environ: Environ) -> str:
             f"myproject.secret is missing or short; set MYPROJECT_SECRET to {SHORTEST_SECRET} characters or more"
         )
     return secret
+
+
+def _spool_folder(settings: Settings, environ: Environ) -> Path:
+    """Return the folder of imports that are not finished: private, and made when it is first needed."""
+    if settings.get("spool.folder"):
+        folder = Path(settings["spool.folder"]).absolute()
+    elif database := file_of(database_url(settings, environ)):
+        folder = database.with_name(f"{database.name}-imports")
+    else:
+        folder = Path(tempfile.gettempdir()) / f"myproject-imports-{os.getuid()}"
+    if not folder.parent.is_dir():
+        raise SettingsError(f"spool.folder is below {folder.parent}, which is not a folder")
+    if folder.exists() and not is_private_folder(folder):
+        raise SettingsError(f"spool.folder is {folder}, and should be a folder of this user alone (mode 0700)")
+    return folder
+
+
+def is_private_folder(path: Path) -> bool:
+    """Return whether `path` is a folder of this user that nobody else can read."""
+    status = path.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
 
 
 def _hosts(settings: Settings, environ: Environ) -> frozenset[str]:

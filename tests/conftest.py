@@ -18,6 +18,7 @@ from myproject.db import get_engine, get_session_factory
 from myproject.models import Post, SavedView, SignIn, User
 from myproject.scripts import initialize_db
 from myproject.signin.setup import SETUP_LOGGED
+from myproject.users.imports.spool import Spool
 
 from . import signed_in
 from . import stock as stock_wiring
@@ -140,7 +141,7 @@ def config(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def settings(database_url):
+def settings(database_url, tmp_path):
     """The settings of the application; a test may change them before it requests `wsgi` or `app`."""
     return {
         "sqlalchemy.url": database_url,
@@ -150,6 +151,8 @@ def settings(database_url):
         **{f"argon2.{name}": str(cost) for name, cost in signed_in.COSTS.items()},
         "retry.attempts": "5",
         "pyramid.includes": "tests.probe",
+        # `configured` makes it one of this test.
+        "spool.folder": str(tmp_path / "spool"),
         # All tests share the compiled templates.
         "jinja2.bytecode_caching": "true",
     }
@@ -161,6 +164,7 @@ def wsgi(settings):
     application = configured(settings)
     yield application
     finish_writes(application)
+    finish_imports(application)
     engine = application.registry["dbsession_factory"].kw["bind"]
     assert engine.pool.checkedout() == 0, "a connection was left behind"
     engine.dispose()
@@ -171,11 +175,16 @@ def finish_writes(application):
     application.registry["own_transactions"].thread.submit(int).result(60)
 
 
+def finish_imports(application):
+    """Return when no thread works on an import any more."""
+    application.registry["imports"].wait(60)
+
+
 def configured(settings):
     """Return the application for `settings`; tests share it, because configuring it takes longer than most tests."""
     if myproject.db.includeme is stock_wiring.includeme:
         return main({}, **settings)
-    key = frozenset(item for item in settings.items() if item[0] != "sqlalchemy.url")
+    key = frozenset(item for item in settings.items() if item[0] not in ("sqlalchemy.url", "spool.folder"))
     if key not in APPLICATIONS:
         APPLICATIONS[key] = main({}, **settings)
     registry = APPLICATIONS[key].registry
@@ -185,6 +194,7 @@ def configured(settings):
         silence_seconds=registry.settings["database.longest_silence"],
     )
     registry["dbsession_factory"] = get_session_factory(engine)
+    registry["imports"].spool = Spool(Path(settings["spool.folder"]), registry["imports"].spool.max_bytes)
     # Remove what another test has left.
     registry.pop("probe", None)
     registry.pop(SETUP_LOGGED, None)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from webtest import TestApp
 
 from myproject.db.base import utcnow
-from myproject.models import Base, SignIn, User
+from myproject.models import Base, Selection, SignIn, User
 from myproject.signin.models import digest
 from myproject.web.cookies import cookie_name
 
@@ -40,6 +40,17 @@ def browser_of(wsgi, engine, user, **values):
     app = TestApp(wsgi, extra_environ=dict(signed_in.ENVIRON))
     app.set_cookie(cookie_name(wsgi.registry.settings, "session"), signed_in.cookie(token=token))
     return app
+
+
+def select_for(engine, person, user):
+    """Return a selection of `person`, with one user in it."""
+    with Session(engine, expire_on_commit=False) as session:
+        selection = Selection(user_id=person.id, query="sort=-name")
+        session.add(selection)
+        session.flush()
+        selection.tick([user.id], [user.id])
+        session.commit()
+    return selection
 
 
 def token_of(app):

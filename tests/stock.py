@@ -37,6 +37,7 @@ def includeme(config: Configurator) -> None:
         return _get_tm_session(factory, request.tm)
 
     config.add_request_method(dbsession, reify=True)
+    config.add_directive("add_reading_route", lambda config, name: None)
 
 
 def _get_tm_session(factory: sessionmaker[Session], tm: TransactionManager) -> Session:

@@ -5,7 +5,17 @@ import sqlalchemy
 from sqlalchemy import String, Text, select, update
 from sqlalchemy.exc import DBAPIError
 
-from myproject.models import Base, FailedSignIn, PasswordLink, Receipt, SecurityEvent, Selection, SignIn, StoredFigures
+from myproject.models import (
+    AppliedImport,
+    Base,
+    FailedSignIn,
+    PasswordLink,
+    Receipt,
+    SecurityEvent,
+    Selection,
+    SignIn,
+    StoredFigures,
+)
 
 # Written by a trigger, from texts with a limit; written by the application alone, from a hash.
 EXCEPTIONS = {"users.search_text", "users.password_hash"}
@@ -38,6 +48,7 @@ def filled(outside, make_user, make_post, make_view):
         Receipt: {"token": "a", "location": "/", "digest": ""},
         StoredFigures: {"name": "a"},
         Selection: {"user_id": author.id, "query": ""},
+        AppliedImport: {"id": "a", "added": 1, "changed": 1},
         SecurityEvent: {"kind": "signed in", "address": "", "request_id": "", "facts": "{}"},
     }
     with outside.begin() as connection:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from webtest import TestApp
 
-from myproject.models import Change, Entry, PasswordLink, Post, Selection, User
+from myproject.models import Change, Entry, PasswordLink, Post, User
 from myproject.signin.models import digest
-from tests.people import add_person, browser_of, everything_stored, token_of
+from tests.people import add_person, browser_of, everything_stored, select_for, token_of
 from tests.signed_in import PASSWORD
+from tests.users.imports.importing import checked_import
 
 TABLE = Path(__file__).parents[1] / "docs" / "permissions.md"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -32,6 +34,8 @@ NOT_LINKED = {
     "/set-password/{token}",
     "/static/*subpath",
 }
+# Forms that write no row, or only a thread after them: tests/users/imports/test_pages.py.
+IN_SPOOL = {"/users/import", "/users/import/{key}", "/users/import/{key}/check", "/users/import/{key}/cancel"}
 LINK = "link of the tests"
 # Values for the fields of all forms; each form takes those that it has.
 FILLED_IN = {
@@ -93,7 +97,15 @@ class Stage:
         """Return the path for `page`, the pattern of a route, with the ids of the rows."""
         of = {"/posts": self.post, "/users/views": self.view, "/users/bulk": self.selection, "/history": self.entry}
         row = next((row for start, row in of.items() if page.startswith(start)), self.owner)
-        return page.format(id=row.id, token=LINK).replace("*subpath", "site.css")
+        key = self.key if "{key}" in page else None
+        return page.format(id=row.id, token=LINK, key=key).replace("*subpath", "site.css")
+
+    @cached_property
+    def key(self):
+        """The key of an import of the person, which was checked."""
+        return (
+            checked_import(self.app.app, self.person.id, self.person.role).key if hasattr(self, "person") else "0" * 32
+        )
 
     def request(self, page, method, /, **fields):
         """Request `page`; with POST, send a form with these fields and its CSRF token. Return the answer."""
@@ -123,17 +135,6 @@ def last_entry_of(engine, post):
         return session.get(Entry, change.entry_id)
 
 
-def select_for(engine, person, user):
-    """Return a selection of `person`, with one user in it."""
-    with Session(engine, expire_on_commit=False) as session:
-        selection = Selection(user_id=person.id, query="sort=-name")
-        session.add(selection)
-        session.flush()
-        selection.tick([user.id], [user.id])
-        session.commit()
-    return selection
-
-
 def table():
     """Return the table: {(page, method): {role: answer}}."""
     lines = [line.strip("|").split("|") for line in TABLE.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
@@ -150,7 +151,8 @@ def table():
 
 def expected_answer(page, method, role):
     """Return the answer in the table for one request."""
-    lines, kind = table(), "any with {id}" if "{id}" in page else "any"
+    lines, name = table(), re.search(r"{(id|key)}", page)
+    kind = f"any with {name[0]}" if name else "any"
     return lines.get((page, method), lines[kind, "other"])[role]
 
 
@@ -214,7 +216,9 @@ def test_permitted_forms_write(pages, stage):
             here.request(page, "POST", **FILLED_IN, author_id=here.owner.id)
             wrote |= {page} if everything_stored(here.engine) != before else set()
     taking = {page for page, method in table() if method == "POST"}
-    assert wrote == taking - {"/setup", "/language", "/users/display", "/signin", "/static/*subpath"}
+    assert wrote - IN_SPOOL == taking - {
+        "/setup", "/language", "/users/display", "/signin", "/static/*subpath", *IN_SPOOL,
+    }  # fmt: skip
 
 
 def test_a_page_without_a_permission_needs_a_sign_in(settings, request, outside):
@@ -287,8 +291,12 @@ def test_no_link_or_button_leads_to_a_refusal(pages, stage, role):
 @pytest.mark.parametrize("role", [OWN, EDITOR, ADMINISTRATOR])
 def test_every_permitted_page_is_linked_from_the_first(pages, stage, role):
     # The default view of the list cannot be saved, so the crawl starts at another one.
-    reached, _refused = crawl(stage(role).app, ["/users?sort=-name"])
-    found = {page for page in pages for path in reached if re.fullmatch(re.sub(r"\{\w+\}|\*\w+", "[0-9]+", page), path)}
+    here = stage(role)
+    if role != OWN:
+        here.path("{key}")
+    reached, _refused = crawl(here.app, ["/users?sort=-name"])
+    patterns = {page: re.sub(r"\{\w+\}|\*\w+", "[0-9a-f]+", page) for page in pages}
+    found = {page for page, pattern in patterns.items() for path in reached if re.fullmatch(pattern, path)}
     roles = {MEMBER, OWN, role}
     open_to = {page for page in pages if "yes" in [expected_answer(page, "GET", each) for each in roles]}
     # The list links the sign-in page for those whose sign-in has ended while they search.

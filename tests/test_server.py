@@ -13,7 +13,7 @@ from tests.browser import ROOT, SECRET, served
 
 INIS = ["development.ini", "production.ini"]
 LIMITS = {
-    "max_request_body_size": "16777216",
+    "max_request_body_size": "106954752",
     "max_request_header_size": "8192",
     "connection_limit": "500",
     "channel_timeout": "30",

@@ -249,3 +249,11 @@ def test_production_ini_requires_the_environment(name, monkeypatch):
     monkeypatch.delenv(name)
     with pytest.raises(SystemExit, match=name):
         get_app(os.path.join(ROOT, "production.ini"))
+
+
+def test_the_spool_is_a_folder_of_this_user_alone(tmp_path):
+    (tmp_path / "open").mkdir(mode=0o755)
+    assert "mode 0700" in refusal(**{"spool.folder": str(tmp_path / "open")})
+    assert "which is not a folder" in refusal(**{"spool.folder": str(tmp_path / "missing" / "spool")})
+    settings = {**GOOD, "sqlalchemy.url": f"sqlite:///{tmp_path}/users.sqlite"}
+    assert read_settings(settings)["spool.folder"] == tmp_path / "users.sqlite-imports"

@@ -19,6 +19,9 @@ from .engine import read_number
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 1.0
 
+# A request that has waited this long has met a lock that somebody keeps, and not just other requests.
+LONG_WAIT_SECONDS = 2
+
 STARTED_KEY = "myproject.started"
 
 DEFAULT_ATTEMPTS = 20
@@ -43,9 +46,15 @@ def includeme(config: Configurator) -> None:
 def attempt_tween_factory(handler: Callable[[Request], Response], registry: Registry) -> Callable[[Request], Response]:
     """Wait before each further attempt; an attempt that fails after `retry.longest_wait` is the last one.
 
-    So the client gets an answer in time.
+    So the client gets an answer in time. `registry["seconds_until_lock"]` may be set: a function that estimates for how
+    long somebody will keep a lock, for instance a long import. A request is not tried again if that is too long.
     """
     deadline_seconds = registry.settings["retry.longest_wait"]
+
+    def is_last(waited_seconds: float) -> bool:
+        if waited_seconds > LONG_WAIT_SECONDS:
+            waited_seconds += registry.get("seconds_until_lock", int)()
+        return waited_seconds > deadline_seconds
 
     def attempt_tween(request: Request) -> Response:
         environ = request.environ
@@ -62,7 +71,7 @@ def attempt_tween_factory(handler: Callable[[Request], Response], registry: Regi
                 raise failed_rollback
             return response
         except Exception:
-            if "retry.attempt" in environ and time.monotonic() - started > deadline_seconds:
+            if "retry.attempt" in environ and is_last(time.monotonic() - started):
                 environ["retry.attempts"] = environ["retry.attempt"] + 1
             raise
 

@@ -20,6 +20,7 @@ from .transaction import is_of_script
 # Data managers vote in the order of their keys; this is the last character of Unicode.
 LAST_SORT_KEY = "\U0010ffff"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
+READING_ROUTES = "myproject.db.reading_routes"
 DEFAULT_READING_SECONDS = 5
 DEFAULT_SILENCE_SECONDS = 30
 
@@ -34,7 +35,7 @@ class Owner:
 
 
 def includeme(config: Configurator) -> None:
-    """Add `request.dbsession` and the factory behind it, `registry["dbsession_factory"]`."""
+    """Add `request.dbsession`, the factory behind it in `registry["dbsession_factory"]`, and `add_reading_route`."""
     settings = config.get_settings()
     engine = engine_from_config(
         settings,
@@ -43,6 +44,8 @@ def includeme(config: Configurator) -> None:
         before_connecting=config.registry.get("before_connecting"),
     )
     config.registry["dbsession_factory"] = get_session_factory(engine)
+    config.registry[READING_ROUTES] = set()
+    config.add_directive("add_reading_route", add_reading_route)
     config.add_request_method(dbsession, reify=True)
 
 
@@ -58,7 +61,18 @@ def dbsession(request: Request) -> Session:
     factory = request.registry["dbsession_factory"]
     if is_of_script(request):
         return get_rejoining_session(factory, request.tm)
-    return get_tm_session(factory, request.tm, read_only=request.method in SAFE_METHODS)
+    return get_tm_session(factory, request.tm, read_only=is_reading(request))
+
+
+def is_reading(request: Request) -> bool:
+    """Return whether the database refuses what `request` writes: by its method, or because its route only reads."""
+    route = request.matched_route
+    return request.method in SAFE_METHODS or (route is not None and route.name in request.registry[READING_ROUTES])
+
+
+def add_reading_route(config: Configurator, name: str) -> None:
+    """Let the forms of the route `name` write nothing to the database, so that they wait for no lock of it."""
+    config.registry[READING_ROUTES].add(name)
 
 
 def get_session_factory(engine: Engine) -> sessionmaker[Session]:

@@ -39,6 +39,8 @@ class Origin:
 def includeme(config: Configurator) -> None:
     """Announce each request before its view runs, unless its method is safe."""
     config.add_view_deriver(announcing_view)
+    # For threads of the application, in modules that know nothing of the history.
+    config.registry["announce"] = lambda tm, **origin: announce(tm, Origin(**origin))
 
 
 def announcing_view(view: Callable[[Any, Request], Response], info: Any) -> Callable[[Any, Request], Response]:

@@ -48,6 +48,7 @@ PAGE_NAMES = {
     "users.edit": _("Edit a user"),
     "users.delete": _("Delete a user"),
     "users.erase": _("Erase permanently"),
+    "users.import.show": _("Import users"),
     "users.time_zone": _("Time zone"),
     "users.bulk.apply": _("Change many users"),
     "posts.new": _("Write a post"),
@@ -59,7 +60,7 @@ PAGE_NAMES = {
     "history.undo": _("Undo"),
     "setup": _("Set up this site"),
 }
-COMMANDS = ("create_admin", "demo")
+COMMANDS = ("create_admin", "demo", "import_users")
 # Columns that name a user by their id.
 PERSON_COLUMNS = ("author_id", "user_id")
 CHOICES: Mapping[str, Mapping[str, TranslationString]] = {"role": ROLE_NAMES}

@@ -19,6 +19,7 @@ from ..overview.models import StoredFigures
 from ..posts.models import Post
 from ..signin.models import FailedSignIn, PasswordLink, SignIn
 from ..users.bulk.models import SelectedUser, Selection
+from ..users.imports.models import AppliedImport
 from ..users.models import User
 from ..users.saved_views.models import SavedView
 from ..web.receipts import Receipt
@@ -55,6 +56,7 @@ NOT_RECORDED: Mapping[type[Base], str] = {
     Receipt: "It keeps a form from being applied twice, and expires.",
     Selection: "It is not a record of the organisation, and expires within a day.",
     SelectedUser: "It is part of a selection.",
+    AppliedImport: "It says that a transaction has committed, as the entry itself does.",
     StoredFigures: "The figures are counted again from the records.",
 }
 # Columns that the database computes, and the one that is a secret.

@@ -12,13 +12,14 @@ from sqlalchemy import func, select, update
 from ..db import read_rows
 from ..users.models import User
 from ..web.carried import carry
-from ..web.errors import error_page, page_with_changes, path_of_form
+from ..web.errors import error_page, page_with_changes
 from ..web.events import name_page, report_refusal
 from ..web.flash import flash, forward
 from ..web.i18n import _
 from ..web.limits import MAX_BODY_BYTES
 from ..web.paths import is_own_path
 from ..web.request import Request
+from ..web.routes import path_of_form
 from ..web.rules import UNSEEN
 from ..web.typed import read_typed
 from . import guessing

@@ -32,6 +32,7 @@ def includeme(config: Configurator) -> None:
     config.add_route("users.views.edit", "/users/views/{id}/edit", factory=saved_view_in_url)
     config.add_route("users.views.delete", "/users/views/{id}/delete", factory=saved_view_in_url)
     config.include(".bulk")
+    config.include(".imports.views")
     config.add_route("users.show", "/users/{id}", factory=user_in_url)
     config.add_route("users.edit", "/users/{id}/edit", factory=user_in_url)
     config.add_route("users.delete", "/users/{id}/delete", factory=user_in_url)

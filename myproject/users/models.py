@@ -160,6 +160,10 @@ class User(Base):
     )
 
 
+# Stands for people who were erased.
+IS_FORMER_MEMBER = and_(
+    User.name == FORMER_MEMBER_NAME, User.email.is_(None), User.password_hash.is_(None), ~User.active
+)
 CAN_SIGN_IN = and_(User.active, User.email.is_not(None), User.password_hash.is_not(None))
 # Few users have a password: the index answers at once whether one of them can sign in, or administer.
 Index(
@@ -197,8 +201,7 @@ def end_sign_ins(dbsession: Session, user_ids: Collection[int] | Select[int], *,
 
 def get_former_member(dbsession: Session, *, other_than: User) -> User:
     """Return the user under whom posts of erased users are kept; create them the first time."""
-    conditions = (User.name == FORMER_MEMBER_NAME, User.email.is_(None), User.password_hash.is_(None), ~User.active)
-    query = select(User).where(*conditions, User.id != other_than.id).limit(1)
+    query = select(User).where(IS_FORMER_MEMBER, User.id != other_than.id).limit(1)
     former_member = dbsession.scalar(query)
     if former_member is None:
         former_member = User(name=FORMER_MEMBER_NAME, active=False)

@@ -19,6 +19,17 @@ users = User.metadata.tables["users"]
 FIXED = Table("users_fixed", MetaData(), Column("id", Integer, primary_key=True), prefixes=["TEMPORARY"])
 
 
+def lock_users(dbsession: Session) -> None:
+    """Keep all others from writing users until the transaction ends, so that none of them makes it fail.
+
+    Call it as early as possible, where it can be before `announce`: what others have written between the transaction's
+    first query and the lock does make it fail on PostgreSQL, and it is tried again. On SQLite, a transaction that may
+    write is the only one anyway.
+    """
+    if dbsession.get_bind().dialect.name == "postgresql":
+        dbsession.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
+
+
 @contextlib.contextmanager
 def fixed(dbsession: Session, people: Select[int]) -> Iterator[Select[int]]:
     """Yield a select of the ids that `people` selects now: a statement in the block may change what it looks at."""

@@ -1,9 +1,11 @@
 """Error pages: what is wrong and what to do next, in the layout of the site, without the database."""
 
 import logging
+import math
 from typing import Any
 
 from pyramid.config import Configurator
+from pyramid.csrf import check_csrf_token
 from pyramid.exceptions import BadCSRFToken, PredicateMismatch
 from pyramid.httpexceptions import HTTPClientError, HTTPException, HTTPServerError
 from pyramid.i18n import TranslationString
@@ -14,16 +16,18 @@ from pyramid_retry import IRetryableError
 
 from ..db import IDatabaseUnavailable, IOutcomeUnknown, IReadingTookTooLong, describe_failure
 from ..db.session import SAFE_METHODS
+from .busy import find_long_work, time_left
 from .cookies import keep_exact_cookies
 from .events import name_page, report_refusal
 from .headers import add_security_headers
 from .i18n import _
-from .limits import WrongHost, is_readable_form
+from .limits import WrongHost
 from .origin import is_without_cookies, with_https
-from .paths import is_own_path
 from .request import Handler, Request
+from .routes import methods_of_route, path_of_form
+from .typed import read_typed
 
-RETRY_AFTER_SECONDS = 5
+RETRY_AFTER_SECONDS, LONGEST_RETRY_AFTER_SECONDS = 5, 60
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +62,7 @@ READING_ADVICE = {
 HTTPS_NEEDED = _(
     "Nothing was saved, because this page was opened without https://. Open it with https:// and try again."
 )
+OUTCOME_UNKNOWN = _("The connection was lost while saving. Send the form again. It will not be saved twice.")
 DELETED = _("This record was deleted by somebody else")
 NOT_SAVED = _("Your changes were not saved. Copy what you still need before you leave this page.")
 
@@ -123,14 +128,36 @@ def not_utf8(error: UnicodeDecodeError, request: Request) -> dict[str, Any]:
 
 @exception_view_config(IDatabaseUnavailable, retryable_error=False, renderer="errors/error.jinja2")
 def database_unavailable(error: Exception, request: Request) -> dict[str, Any]:
-    """Answer 503 when the database is down, busy or full, and further attempts did not help."""
+    """Answer 503 when the database is down, busy or full, and further attempts did not help.
+
+    A form that was sent can be sent again from the page. If long work keeps others from saving, the page says so.
+    """
     reason = describe_failure(error)
     log.error("request %s: %s: the database is unavailable: %s", request.id, name_page(request), reason)
+    again = kept_fields(request)
+    # The work may have come to its end since.
+    work = find_long_work(request.registry) if IRetryableError.providedBy(error) else None
+    if work is not None:
+        seconds = math.ceil(work.seconds_left or 0)
+        request.response.retry_after = min(LONGEST_RETRY_AFTER_SECONDS, max(RETRY_AFTER_SECONDS, seconds))
+        page = error_page(request, 503, work.sentence, work.title)
+        return {**page, "again": again, "time_left": time_left(work.seconds_left)}
     request.response.retry_after = RETRY_AFTER_SECONDS
-    if IOutcomeUnknown.providedBy(error):
-        advice = _("The connection was lost while saving. Send the form again. It will not be saved twice.")
-        return error_page(request, 503, advice)
-    return error_page(request, 503)
+    advice = OUTCOME_UNKNOWN if IOutcomeUnknown.providedBy(error) else None
+    return {**error_page(request, 503, advice), "again": again}
+
+
+def kept_fields(request: Request) -> dict[str, str] | None:
+    """Return the fields of the form that was sent, without passwords; `None` if it cannot be sent again from the page.
+
+    Another site cannot fill in the form on our page: it would need the CSRF token, and the mark in it (csrf.py).
+    """
+    typed = read_typed(request)
+    if typed is None or not check_csrf_token(request, raises=False):
+        return None
+    # Perhaps nobody could be identified: the CSRF token of the page needs the mark, to be kept once more.
+    request.shown_to = typed.person
+    return typed.fields
 
 
 @exception_view_config(IReadingTookTooLong, renderer="errors/error.jinja2")
@@ -157,21 +184,6 @@ def wrong_method(request: Request) -> dict[str, Any]:
     return error_page(request, 405)
 
 
-def methods_of_route(request: Request) -> set[str]:
-    """Return the methods that the route of the request has views for."""
-    views = request.registry.introspector.get_category("views")
-    views = [entry["introspectable"] for entry in views]
-    return {view["request_methods"] for view in views if view["route_name"] == request.matched_route.name}
-
-
-def path_of_form(request: Request) -> str:
-    """Return the path of this page; for a form that is sent to an address without a page, of the one that it is on."""
-    if request.method != "POST" or "GET" in methods_of_route(request):
-        return request.path_here
-    page = request.POST.get("page", "") if is_readable_form(request) else ""
-    return page if is_own_path(request, page) else request.route_path("home")
-
-
 def error_page(
     request: Request, status: int, advice: str | None = None, title: TranslationString | None = None
 ) -> dict[str, Any]:
@@ -186,7 +198,9 @@ def error_page(
     request.response.status_int = status
     advice = advice if isinstance(advice, TranslationString) else usual_advice
     back = _("Back to users"), request.route_path("users.list")
-    return {"title": title or usual_title, "advice": advice, "code": status, "link": back, "changed": []}
+    texts = {"title": title or usual_title, "advice": advice, "code": status, "link": back}
+    # What was typed, on pages that keep it: lost.py, busy.py.
+    return {**texts, "changed": [], "time_left": None, "again": None}
 
 
 def wrong_address_page(

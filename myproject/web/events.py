@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from http import HTTPMethod
 from typing import Any
 
+from pyramid.registry import Registry
+from sqlalchemy.orm import Session
+from transaction import TransactionManager
+
 from ..db import to_id
 from .request import Request
 
@@ -51,6 +55,17 @@ class LateActReported:
     at_end: list[Callable[[Mapping[str, Any]], None]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class ThreadActReported:
+    """An act of a thread of the application, begun by a request. Published within the transaction of `dbsession`."""
+
+    dbsession: Session
+    kind: str
+    facts: Mapping[str, Any]
+    actor_id: int
+    request_id: str
+
+
 def report_act(request: Request, kind: str, **facts: Any) -> None:
     """Publish an act of the request's transaction, and log it after the commit; `facts` are never a secret."""
     request.registry.notify(ActReported(request, kind, facts))
@@ -68,6 +83,14 @@ def report_late_act(request: Request, kind: str) -> Callable[..., None]:
             write(facts)
 
     return end
+
+
+def report_act_of_thread(registry: Registry, tm: TransactionManager, act: ThreadActReported) -> None:
+    """Publish an act of a thread in the current transaction of `tm`, and log it after the commit."""
+    line = {"event": act.kind, "by": act.actor_id, "request": act.request_id, **act.facts}
+    text = json.dumps(line, ensure_ascii=True)
+    registry.notify(act)
+    tm.get().addAfterCommitHook(lambda committed: log.info("%s", text) if committed else None)
 
 
 def report_refusal(request: Request, kind: str, *, email: str | None = None, **facts: Any) -> None:

@@ -41,6 +41,8 @@ class Form(wtforms.Form):
 
     # What the page says above the fields.
     notice: TranslationString | None = None
+    # Of a form with files: multipart/form-data.
+    enctype: str | None = None
     # Whether it deletes something. Then its page does not talk of saving.
     deletes = False
 

@@ -1,14 +1,16 @@
 """Languages: how one is chosen for a request, its texts, numbers and dates, and the switch between them."""
 
 import datetime
+import gettext
 from functools import lru_cache
+from pathlib import Path
 
 import babel.dates
 import babel.numbers
 from markupsafe import Markup
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPBadRequest, HTTPSeeOther
-from pyramid.i18n import TranslationStringFactory
+from pyramid.i18n import TranslationString, TranslationStringFactory
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
 from webob.acceptparse import create_accept_language_header
@@ -20,6 +22,7 @@ from .request import Request
 
 LANGUAGES = {"en": "English", "ko": "한국어"}
 LANGUAGE_COOKIE = "language"
+LOCALE = Path(__file__).parents[1] / "locale"
 # In characters, more than browsers send. A longer header is cut, because parsing it takes long.
 MAX_ACCEPT_LANGUAGE_LENGTH = 200
 
@@ -61,6 +64,12 @@ def switch_language(request: Request) -> HTTPSeeOther:
 def translate(request: Request, text: str) -> str:
     """Return `text`, a translation string, in the request's language; other text as it is."""
     return request.localizer.translate(text)
+
+
+def in_every_language(text: TranslationString) -> list[str]:
+    """Return `text`, without placeholders, in each of LANGUAGES: to recognise a word of a file."""
+    catalogues = (gettext.translation("myproject", LOCALE, [language], fallback=True) for language in LANGUAGES)
+    return [catalogue.gettext(str(text)) for catalogue in catalogues]
 
 
 def format_number(request: Request, number: int) -> str:

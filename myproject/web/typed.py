@@ -23,11 +23,11 @@ from zope.interface import alsoProvides
 
 from .carried import RESTORED_FIELD, Typed, is_kept, read_carried
 from .csrf import person_of
-from .errors import methods_of_route, path_of_form
 from .flash import flash
 from .i18n import _
 from .limits import is_form_of_this_site
 from .request import Request
+from .routes import methods_of_route, path_of_form
 
 
 def includeme(config: Configurator) -> None:

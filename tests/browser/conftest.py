@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 
 from myproject.db.base import utcnow
 from myproject.history.context import Origin, tell
-from myproject.models import Base, Change, Entry, PasswordLink, Post, SavedView, SignIn, User
+from myproject.models import Base, Change, Entry, PasswordLink, Post, SavedView, SelectedUser, Selection, SignIn, User
 from myproject.signin.models import digest
 from tests import signed_in
 
@@ -127,6 +127,19 @@ def saved_views(people, outside):
     with outside.begin() as connection:
         values = [{"user_id": 0, "for_all": False, **view} for view in views]
         connection.execute(sqlalchemy.insert(SavedView), values)
+
+
+@pytest.fixture
+def selection(people, outside):
+    """All users as the administrator has selected them, before one was changed and one was deleted."""
+    with outside.begin() as connection:
+        connection.execute(sqlalchemy.insert(Selection).values(user_id=0, query="sort=name", is_whole=True))
+        everybody = sqlalchemy.select(sqlalchemy.literal(1), User.id, User.version)
+        names = ["selection_id", "user_id", "version"]
+        connection.execute(sqlalchemy.insert(SelectedUser).from_select(names, everybody))
+        connection.exec_driver_sql("UPDATE users SET age = 99 WHERE id = 5")
+        connection.exec_driver_sql("DELETE FROM users WHERE id = 60")
+        connection.exec_driver_sql("INSERT INTO users (name) VALUES ('Newcomer')")
 
 
 @pytest.fixture

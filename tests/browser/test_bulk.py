@@ -58,23 +58,6 @@ def test_all_that_match_a_filter_but_one_are_changed_and_changed_back(browse, ro
     assert complaints == []
 
 
-@pytest.mark.usefixtures("people")
-def test_what_is_deleted_and_who_is_left_out_is_said_in_any_window(browse, outside):
-    page = browse()
-    page.goto("/users?sort=name")
-    page.get_by_role("button", name="Select users").click()
-    page.get_by_role("button", name="Select all 67").click()
-    with outside.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM users WHERE id = 30")
-        connection.exec_driver_sql("UPDATE users SET age = 99 WHERE id = 31")
-        connection.exec_driver_sql("INSERT INTO users (name) VALUES ('Newcomer')")
-    page.get_by_role("combobox").select_option(label="Delete")
-    page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_text("1 more user matches now")).to_be_visible()
-    assert is_accessible(page)
-    take_pictures(page, "users-bulk-delete")
-
-
 def roles(rows):
     return {user.name: user.role for user in rows(User)}
 

@@ -15,7 +15,7 @@ from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 
 from myproject.db.base import utcnow
 from myproject.history.events.kinds import KINDS
-from myproject.models import SecurityEvent, SignIn, StoredFigures, User
+from myproject.models import SecurityEvent, SelectedUser, Selection, SignIn, StoredFigures, User
 from myproject.overview.views import LARGEST_SMALL, NAME
 
 from . import ADMINISTRATOR, MEMBER, ROOT
@@ -178,9 +178,17 @@ FIRST_PAGES = {
     "setup": Visit("/setup", session=None),
     "setup-refused": Visit("/setup", press="main .actions button", status=422, session=None),
 }
+SELECTION_PAGES = {
+    "users-bulk-changed": changed_meanwhile(
+        "/users/bulk/1/apply?action=delete", {}, "UPDATE users SET name = name || '!' WHERE id = 6"
+    ),
+    "users-bulk-choose": Visit("/users/bulk/1/apply"),
+    "users-bulk-export": Visit("/users/bulk/1/apply?action=export"),
+}
 LONG_PAGES = [
     *["/users", "/users/1", "/users/1/edit", "/users/1/delete", "/posts", "/posts/1", "/posts/1/edit"],
     *["/users/1/erase", "/users/1/password-link", "/users/1/sign-ins"],
+    *["/users/bulk/1", "/users/bulk/1/apply?action=delete"],
     *["/history", "/history/1", "/history/2", "/history/3", "/users/1/history", "/posts/1/history?at=2030-01-01T00:00"],
     *["/history/events?user=1", "/history?record=users-1&route=" + "w" * 100],
     *["/users/views", "/users/views/1/edit", "/users/views/1/delete", "/users/views/new?q=" + "W" * 400],
@@ -208,6 +216,12 @@ def test_a_page_of_the_history_has_no_defect_in_any_window(browse, complaints, o
     in_every_window(browse, complaints, outside, name, HISTORY_PAGES[name])
 
 
+@pytest.mark.parametrize("name", SELECTION_PAGES)
+@pytest.mark.usefixtures("selection")
+def test_a_page_of_a_selection_has_no_defect_in_any_window(browse, complaints, outside, name):
+    in_every_window(browse, complaints, outside, name, SELECTION_PAGES[name])
+
+
 @pytest.mark.parametrize("name", EMPTY_PAGES)
 def test_an_empty_page_has_no_defect_in_any_window(browse, complaints, outside, name):
     in_every_window(browse, complaints, outside, name, EMPTY_PAGES[name])
@@ -226,6 +240,8 @@ def test_long_text_fits_into_a_narrow_window(browse, make_user, make_post, make_
     with outside.begin() as connection:
         values = {"kind": "signed in", "user_id": author.id, "actor_id": author.id, "address": "W" * 45}
         connection.execute(sqlalchemy.insert(SecurityEvent).values(values))
+        connection.execute(sqlalchemy.insert(Selection).values(user_id=0, query="q=" + "W" * 200))
+        connection.execute(sqlalchemy.insert(SelectedUser).values(selection_id=1, user_id=author.id, version=1))
     page = browse(width=NARROWEST)
     for path in LONG_PAGES:
         page.goto(path)

@@ -9,8 +9,9 @@ from webtest import TestApp
 from myproject.models import Post, SignIn, User
 from myproject.web.carried import MAX_CARRIED_BYTES
 from myproject.web.limits import MAX_BODY_BYTES
-from tests.people import everything_stored
+from tests.people import everything_stored, select_for
 from tests.signed_in import PASSWORD
+from tests.users.imports.importing import checked_import
 
 from .conftest import sign_in
 
@@ -254,27 +255,34 @@ def test_a_button_from_before_another_sign_in_does_nothing(enter, ada, sign_in_a
 
 STRANGERS = {"signin", "signout", "setup", "set_password"}
 # Nothing is typed into these, except a password. They are opened again as they were.
-BUTTONS = {"users.delete", "posts.delete", "users.views.delete", "users.password", "users.password_link"}
+BUTTONS = {
+    *("users.delete", "posts.delete", "users.views.delete", "users.bulk.apply"),
+    *("users.password", "users.password_link", "users.import.show"),
+}
+ON_PAGE_OF_IMPORT = {"users.import.check", "users.import.cancel"}
 WITHOUT_A_PAGE = {"language", "users.display", "users.bulk"}
-# Without a form while nobody is signed in: it has a button for each sign-in. Without one in the address of the route:
-# ticks are repeated fields, which no other page carries, and the page that asks does so about an action.
-WITHOUT_A_FORM = {"users.sign_ins", "users.bulk.show", "users.bulk.apply"}
+# Without a form while nobody is signed in: it has a button for each sign-in. Ticks are repeated fields, which no other
+# page carries, and files neither. The other forms of an import are on its page.
+WITHOUT_A_FORM = {"users.sign_ins", "users.bulk.show", "users.import.list", *ON_PAGE_OF_IMPORT}
 
 
 @pytest.fixture
-def paths(wsgi, grace, make_person, make_post, make_view):
+def paths(wsgi, grace, make_person, make_post, make_view, outside):
     """The path of each route that takes a form, by its name, with the id of a row that Grace may change."""
     introspector = wsgi.registry.introspector
     of = {kind: [item["introspectable"] for item in introspector.get_category(kind)] for kind in ("routes", "views")}
     posting = {view["route_name"] for view in of["views"] if "POST" in (view["request_methods"] or ())}
     person = make_person("Bob", email="bob@example.com")
     ids = {"/posts": make_post(author=person).id, "/users/views": make_view(person, for_all=True).id}
+    ids["/users/bulk"] = select_for(outside, grace, person).id
+    key = checked_import(wsgi, grace.id).key
     paths = {}
     for route in of["routes"]:
         pattern = "/" + route["pattern"].lstrip("/")
         owner = grace if route["name"] in ("users.password", "users.time_zone") else person
         row = next((ids[start] for start in ids if pattern.startswith(start)), owner.id)
-        paths[route["name"]] = pattern.replace("{id}", str(row))
+        paths[route["name"]] = pattern.replace("{id}", str(row)).replace("{key}", key)
+    paths["users.bulk.apply"] += "?action=delete"
     return {name: paths[name] for name in posting}
 
 
@@ -313,7 +321,7 @@ def test_every_form_is_filled_in_again_after_signing_in(enter, grace, paths, end
 
 
 def test_a_page_that_asks_before_deleting_talks_of_no_entries(enter, grace, paths, end_all, sign_in_again, subtests):
-    for name in "users.delete", "users.erase", "posts.delete", "users.views.delete":
+    for name in "users.delete", "users.erase", "users.bulk.apply", "posts.delete", "users.views.delete":
         with subtests.test(name):
             browser = enter(grace)
             asked = browser.get(paths[name]).forms["record"]
@@ -345,14 +353,17 @@ def test_every_form_of_an_older_sign_in_is_shown_as_typed(enter, grace, paths, s
             sign_in_again(form.response.test_app, "grace@example.com")
             before, page = everything_stored(outside), form.submit(status=422)
             again = page.forms["record"]
-            assert "you have signed in again" in page.html.select_one("h1 ~ * [role=alert], h1 ~ [role=alert]").text
+            assert (
+                "you have signed in again"
+                in page.html.select_one(":is(h1, .page-head) ~ :is([role=alert], :has([role=alert]))").text
+            )
             assert {name: text for name, text in again.submit_fields() if name in typed} == typed
             assert again["csrf_token"].value != form["csrf_token"].value
             assert everything_stored(outside) == before
 
 
 def test_every_address_of_a_form_leads_to_a_page_after_signing_in(visitor, grace, paths, subtests):
-    for name in sorted(paths.keys() - STRANGERS - WITHOUT_A_PAGE):
+    for name in sorted(paths.keys() - STRANGERS - WITHOUT_A_PAGE - ON_PAGE_OF_IMPORT):
         with subtests.test(name):
             asked = visitor().post(paths[name], {"csrf_token": "x"}, status=303)
             assert parse_qs(urlsplit(asked.location).query)["next"] == [paths[name]]

@@ -13,16 +13,19 @@ from myproject.models import PasswordLink, Post, SavedView, SelectedUser, Select
 from myproject.signin.models import digest
 from myproject.users.listing.search import LONGEST_SEARCH
 from tests import signed_in
+from tests.users.imports.importing import checked_import
 
 PACKAGE = Path(myproject.__file__).parent
 TESTS = Path(__file__).parents[1]
 TEMPLATES = {path.relative_to(PACKAGE / "templates").as_posix(): path for path in PACKAGE.glob("templates/**/*.jinja2")}
 
+KEY = "1" * 32
 # Every page that answers GET with 200: for an administrator,
 PAGES = [
     *["/users", "/users/help", "/users/new", "/users/1", "/users/1/edit", "/users/1/delete", "/users/1/erase"],
     *["/users/1/sign-ins", "/users/1/password-link"],
     *["/users/bulk/1", "/users/bulk/1/apply"],
+    *["/users/import", f"/users/import/{KEY}"],
     *["/users/views", "/users/views/new", "/users/views/1/edit", "/users/views/1/delete"],
     *["/posts", "/posts/new", "/posts/1", "/posts/1/edit", "/posts/1/delete"],
     *[
@@ -69,8 +72,9 @@ def views(wsgi, routes):
 
 
 @pytest.fixture
-def author(make_user, make_post, make_view, outside):
-    """A user with a post, a saved view for all, and a link to set a password."""
+def author(wsgi, make_user, make_post, make_view, outside):
+    """A user with a post, a saved view for all, and a link to set a password. The administrator has an import."""
+    checked_import(wsgi, 0, key=KEY)
     user = make_user("Ada Lovelace", email="ada@example.com")
     make_post(author=user)
     make_view(user, for_all=True)
@@ -135,6 +139,7 @@ OPTIONAL_STATEMENTS = {"/users": 3, "/users/1": 1, "/history": 1}
 
 def test_the_number_of_statements_does_not_depend_on_the_number_of_rows(app, wsgi, outside, subtests):
     cost = {}
+    checked_import(wsgi, 0, key=KEY)
     for count in (3, 25):
         store(outside, count)
         for path in PAGES:
@@ -244,7 +249,8 @@ def test_every_link_form_and_script_has_a_target_on_this_site(app, answers, subt
         with subtests.test(target):
             app.get(target, status=[200, 303])
     histories = {"/history", "/history/events", "/users/1/history", "/posts/1/history"}
-    assert actions == {"", "/language", "/signout", "/users", "/users/bulk", *histories}
+    imports = {f"/users/import/{KEY}{form}" for form in ("", "/check", "/cancel")}
+    assert actions == {"", "/language", "/signout", "/users", "/users/bulk", *histories, *imports}
 
 
 def test_every_post_form_has_a_csrf_token(answers, subtests):
@@ -272,7 +278,7 @@ def test_no_template_marks_text_as_safe_or_turns_escaping_off(name):
 def test_every_route_name_matches_its_url(routes):
     short = {"home": "/", "set_password": "/set-password/{token}"}
     words = {name: "/" + name.replace(".list", "").replace(".", "/").replace("_", "-") for name in routes}
-    patterns = {name: pattern.replace("/{id}", "").removesuffix(".csv") for name, pattern in routes.items()}
+    patterns = {name: re.sub(r"/{(id|key)}|\.csv$", "", pattern) for name, pattern in routes.items()}
     shown = {name: path.removesuffix("/show") for name, path in words.items()}
     assert {name: path for name, path in patterns.items() if path != short.get(name, shown[name])} == {}
 
@@ -293,6 +299,7 @@ def test_every_template_belongs_to_a_route_or_is_shared(views):
         "users/belongings.jinja2",
         "users/table.jinja2",
         "users/bulk/parts.jinja2",
+        "users/import/parts.jinja2",
         "users/views/parts.jinja2",
     }
     assert TEMPLATES.keys() == used | shared
@@ -413,7 +420,7 @@ def hosts_in(text):
 
 def path_of(pattern):
     """Return the path of a route for row 1, or for the password link of `author`."""
-    return pattern.replace("{id}", "1").replace("{token}", TOKEN)
+    return pattern.replace("{id}", "1").replace("{token}", TOKEN).replace("{key}", KEY)
 
 
 def feature_of(view):

@@ -10,16 +10,17 @@ When a person is erased, their events are emptied.
 from pyramid.config import Configurator
 
 from ...users.erasing import UserErased
-from ...web.events import ActReported, LateActReported, RefusalReported
+from ...web.events import ActReported, LateActReported, RefusalReported, ThreadActReported
 from .last_sign_ins import last_sign_ins
 from .refusals import StoredRefusals, store_refusal
-from .storing import empty_events, store_act, store_late_act
+from .storing import empty_events, store_act, store_act_of_thread, store_late_act
 
 
 def includeme(config: Configurator) -> None:
     """Store what is reported, add `/history/events`, and tell the pages of users who signed in when."""
     config.registry["stored_refusals"] = StoredRefusals()
     config.add_subscriber(store_act, ActReported)
+    config.add_subscriber(store_act_of_thread, ThreadActReported)
     config.add_subscriber(store_late_act, LateActReported)
     config.add_subscriber(store_refusal, RefusalReported)
     config.add_subscriber(empty_events, UserErased)

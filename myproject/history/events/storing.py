@@ -10,7 +10,7 @@ from ...signin.identity import keep_printable
 from ...signin.models import ADDRESS_LENGTH
 from ...users.erasing import UserErased
 from ...users.models import User
-from ...web.events import ActReported, LateActReported, actor_of
+from ...web.events import ActReported, LateActReported, ThreadActReported, actor_of
 from ...web.request import Request
 from .models import SecurityEvent
 
@@ -42,6 +42,15 @@ def add_late_event(dbsession: Session, event: SecurityEvent) -> None:
     if people and len(dbsession.scalars(select(User.id).where(User.id.in_(people))).all()) < len(people):
         event.empty()
     dbsession.add(event)
+
+
+def store_act_of_thread(act: ThreadActReported) -> None:
+    """Add the act to the transaction of its thread."""
+    event = SecurityEvent(
+        kind=act.kind, user_id=act.facts.get("user", act.actor_id), actor_id=act.actor_id, request_id=act.request_id
+    )
+    event.keep_facts({name: value for name, value in act.facts.items() if name not in NOT_STORED})
+    act.dbsession.add(event)
 
 
 def store_act_of_command(

@@ -1,7 +1,7 @@
 """PostgreSQL keeps `users.has_posts` by triggers for each statement, so that 20,000 posts are deleted in a second.
 
 Revision ID: 0022
-Revises: 0020
+Revises: 0021
 Create Date: 2026-12-01 13:00:00
 """
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0022"
-down_revision = "0020"
+down_revision = "0021"
 
 BY_STATEMENT = (
     """

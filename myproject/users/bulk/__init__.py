@@ -9,6 +9,7 @@ Everything is done by a few statements for all users of the selection, however m
 
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPNotFound
+from sqlalchemy import delete
 
 from ...db import to_id
 from ...db.base import utcnow
@@ -16,7 +17,8 @@ from ...security import row_in_url
 from ...web.i18n import _
 from ...web.identity import identity_of
 from ...web.request import Request
-from .models import SELECTION_LIFETIME, Selection
+from ..erasing import UserErased
+from .models import SELECTION_LIFETIME, Selection, delete_expired
 
 
 def includeme(config: Configurator) -> None:
@@ -24,7 +26,14 @@ def includeme(config: Configurator) -> None:
     config.add_route("users.bulk", "/users/bulk")
     config.add_route("users.bulk.show", "/users/bulk/{id}", factory=selection_in_url)
     config.add_route("users.bulk.apply", "/users/bulk/{id}/apply", factory=selection_in_url)
+    config.add_subscriber(forget_erased, UserErased)
     config.scan(".views")
+
+
+def forget_erased(erased: UserErased) -> None:
+    """Delete the selections of the erased user, and those that have expired: a query may have somebody's name."""
+    erased.dbsession.execute(delete(Selection).where(Selection.user_id == erased.user_id))
+    delete_expired(erased.dbsession)
 
 
 def selection_in_url(request: Request) -> Selection:

@@ -15,7 +15,7 @@ from ...web.i18n import _
 from ..administrators import CAN_ADMINISTER
 from ..listing.criteria import criteria_of
 from ..listing.page import matches_of
-from ..models import User, users
+from ..models import IS_FORMER_MEMBER, User, users
 from ..sets import change_users, delete_users
 from .models import SelectedUser, Selection, table
 
@@ -31,6 +31,7 @@ class Outcome(enum.StrEnum):
     OWN = "own"
     FORBIDDEN = "forbidden"
     LAST_ADMINISTRATOR = "last_administrator"
+    FORMER_MEMBER = "former_member"
     LEFT = "left"
     GONE = "gone"
 
@@ -40,16 +41,25 @@ INCLUDED = (Outcome.READY, Outcome.CHANGED)
 
 @dataclass(frozen=True)
 class Action:
-    """What is done to all users: `values` are given to their columns, or the users are deleted if it is `None`."""
+    """What is done to all users: `values` are given to their columns, or the users are deleted if it is `None`.
+
+    An export gives them nothing. `permission` is what a person needs for it.
+    """
 
     name: str
     label: TranslationString
+    permission: str
     values: Mapping[str, Any] | None
 
     @property
+    def writes(self) -> bool:
+        """Whether it changes or deletes users."""
+        return self.values != {}
+
+    @property
     def sets_role(self) -> bool:
-        """Whether it changes roles, which administrators alone may do."""
-        return self.values is not None and "role" in self.values
+        """Whether it changes roles, before which the person's password is asked for."""
+        return "role" in (self.values or {})
 
     @property
     def removes_administrators(self) -> bool:
@@ -65,12 +75,13 @@ class Action:
 ACTIONS = {
     action.name: action
     for action in (
-        Action("member", _("Set role: Member"), {"role": "member"}),
-        Action("editor", _("Set role: Editor"), {"role": "editor"}),
-        Action("admin", _("Set role: Administrator"), {"role": "admin"}),
-        Action("activate", _("Activate"), {"active": True}),
-        Action("deactivate", _("Deactivate"), {"active": False}),
-        Action("delete", _("Delete"), None),
+        Action("member", _("Set role: Member"), "administer", {"role": "member"}),
+        Action("editor", _("Set role: Editor"), "administer", {"role": "editor"}),
+        Action("admin", _("Set role: Administrator"), "administer", {"role": "admin"}),
+        Action("activate", _("Activate"), "edit", {"active": True}),
+        Action("deactivate", _("Deactivate"), "edit", {"active": False}),
+        Action("delete", _("Delete"), "delete", None),
+        Action("export", _("Export as CSV"), "export", {}),
     )
 }
 
@@ -169,9 +180,10 @@ class Bulk:
             (users.c.id.is_(None), Outcome.GONE),
             (self._has_left(), Outcome.LEFT),
             (and_(*has_values) if has_values else false(), Outcome.SAME),
-            (users.c.id == self.person_id, Outcome.OWN),
-            (users.c.role == "admin" if self.role != "admin" else false(), Outcome.FORBIDDEN),
+            (users.c.id == self.person_id if self.action.writes else false(), Outcome.OWN),
+            (users.c.role == "admin" if self._spares_administrators else false(), Outcome.FORBIDDEN),
             (stays, Outcome.LAST_ADMINISTRATOR),
+            (IS_FORMER_MEMBER if self.action.values is None else false(), Outcome.FORMER_MEMBER),
             (_is_changed(), Outcome.CHANGED),
             else_=Outcome.READY,
         )
@@ -186,6 +198,10 @@ class Bulk:
         by_posts = [choice.condition() for choice in criteria.choices if choice.column == "has_posts"]
         changed = and_(_is_changed(), not_(and_(*criteria.conditions))) if criteria.conditions else false()
         return or_(changed, *map(not_, by_posts))
+
+    @property
+    def _spares_administrators(self) -> bool:
+        return self.action.writes and self.role != "admin"
 
     @cached_property
     def _last_administrator(self) -> int | None:

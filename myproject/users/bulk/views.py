@@ -1,5 +1,6 @@
 """The page on which users are selected, and the page that asks before something is done to all of them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPForbidden, HTTPSeeOther
@@ -11,7 +12,7 @@ from ...db import to_id
 from ...web.events import report_act
 from ...web.flash import flash
 from ...web.forms import ConfirmForm, DeleteForm
-from ...web.i18n import _
+from ...web.i18n import _, format_number
 from ...web.identity import identity_of
 from ...web.keyed import keyed_digest
 from ...web.request import Request
@@ -20,12 +21,11 @@ from ..fields import ROLE_NAMES
 from ..listing.display import PAGE_SIZES
 from ..listing.page import matches_of
 from ..listing.view import read_query
+from ..sets import lock_users
 from ..views import read_table, report_account
 from .action import ACTIONS, INCLUDED, Action, Bulk, Outcome
 from .models import QUERY_LENGTH, Selection, delete_expired
 
-# What is chosen among the actions, and changes nothing: the page leads to `/users/export.csv`.
-EXPORT = "export"
 MOST_SHOWN = max(PAGE_SIZES)
 # How many users of one outcome the page names.
 MOST_NAMED = 10
@@ -37,6 +37,7 @@ REASONS = {
     Outcome.OWN: _("This is your own account. Change it on its own page."),
     Outcome.FORBIDDEN: _("Only administrators can change the records of administrators."),
     Outcome.LAST_ADMINISTRATOR: _("The last administrator who can sign in has to stay."),
+    Outcome.FORMER_MEMBER: _("This is not a person. Posts of erased users are kept under this name."),
     Outcome.LEFT: _("They no longer match the search and the filters."),
     Outcome.GONE: _("They have been deleted since you selected them."),
 }
@@ -44,6 +45,8 @@ CHANGED_MEANWHILE = _(
     "Something has changed since you opened the page. Nothing was done. Check it, then confirm again."
 )
 NOBODY_SELECTED = _("No users are selected. Select at least one.")
+# The buttons after which users are still selected.
+STAYING = {"search", "select", "cursor"}
 SHOW = {"route_name": "users.bulk.show", "permission": "edit"}
 APPLY = {"route_name": "users.bulk.apply", "permission": "edit", "renderer": "users/bulk/apply.jinja2"}
 
@@ -79,15 +82,25 @@ def start(request: Request) -> HTTPSeeOther:
 
 @view_config(**SHOW, request_method="GET", renderer="users/bulk/show.jinja2")
 def show(selection: Selection, request: Request) -> dict[str, Any]:
-    """Show a page of the view, with a tick at each selected user."""
-    table = read_table(request, selection.view)
+    """Show a page of the view, with a tick at each selected user; with `?find=kim`, only users who match this too."""
+    find = request.GET.get("find", "").strip()
+    table = read_table(request, selection.view.narrowed(find))
     ticked = selection.find_ticked([row.id for row in table["page"].rows])
-    return {**table, "selection": selection, "ticked": ticked, "number": selection.count(), **texts_for(request)}
+    names = {"selection": selection, "find": find, "ticked": ticked, "number": selection.count()}
+    return {**table, **names, **texts_for(request)}
 
 
 @view_config(**SHOW, request_method="POST", receipt=False, max_fields=MOST_SHOWN + 20, repeated_keys={"ticked"})
 def update(selection: Selection, request: Request) -> HTTPSeeOther:
     """Save the ticks of a page, and go on: to another page of the list, or to the action that was chosen."""
+    save_ticks(selection, request)
+    if STAYING.isdisjoint(request.POST):
+        return go_on(selection, request)
+    return HTTPSeeOther(request.route_path("users.bulk.show", id=selection.id, _query=place_in(request.POST)))
+
+
+def save_ticks(selection: Selection, request: Request) -> None:
+    """Select the users of the page that are ticked, or those whom a button names: the page, all, none."""
     shown = to_ids(request.POST.get("shown", "").split(","))
     ticked = to_ids(request.POST.getall("ticked"))
     select = request.POST.get("select")
@@ -96,11 +109,16 @@ def update(selection: Selection, request: Request) -> HTTPSeeOther:
         selection.select_all(matches_of(request.dbsession, selection.view, request.time_zone))
     elif select == "none":
         selection.clear()
-    if "cursor" not in request.POST and select is None:
-        return go_on(selection, request)
-    cursor = request.POST.get("cursor", request.POST.get("here"))
-    query = {"cursor": cursor} if cursor else None
-    return HTTPSeeOther(request.route_path("users.bulk.show", id=selection.id, _query=query))
+
+
+def place_in(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return the query of the page to show: that of a search, of a cursor, or of the page that was sent."""
+    if "search" in fields:
+        places = {"find": fields.get("find") if fields["search"] == "find" else None}
+    else:
+        # The cursor is one of the list that was shown, whatever is typed into the search by now.
+        places = {"find": fields.get("found"), "cursor": fields.get("cursor", fields.get("here"))}
+    return {name: text for name, text in places.items() if text}
 
 
 def go_on(selection: Selection, request: Request) -> HTTPSeeOther:
@@ -122,11 +140,9 @@ def to_ids(texts: list[str]) -> list[int]:
 @view_config(**APPLY, request_method="GET")
 def confirm(selection: Selection, request: Request) -> dict[str, Any]:
     """Say what the action would do to whom; without one, let the person choose it."""
-    exports = request.GET.get("action") == EXPORT
-    action = None if exports else chosen_action(request, request.GET.get("action", ""))
+    action = chosen_action(request, request.GET.get("action", ""))
     if action is None:
-        number = selection.count()
-        return {"bulk": None, "exports": exports, "number": number, "selection": selection, **texts_for(request)}
+        return {"bulk": None, "number": selection.count(), "selection": selection, **texts_for(request)}
     request.slow_advice = _("Select fewer users, then try again.")
     bulk = bulk_of(selection, request, action)
     return page_of_bulk(request, bulk, BulkForm(request, bulk))
@@ -136,8 +152,10 @@ def confirm(selection: Selection, request: Request) -> dict[str, Any]:
 def apply(selection: Selection, request: Request) -> Any:
     """Do the action to the selected users, or ask again."""
     action = chosen_action(request, request.POST.get("action", ""))
-    if action is None:
-        return HTTPSeeOther(request.route_path("users.bulk.apply", id=selection.id))
+    if action is None or not action.writes:
+        query = {"action": action.name} if action else None
+        return HTTPSeeOther(request.route_path("users.bulk.apply", id=selection.id, _query=query))
+    lock_users(request.dbsession)
     bulk = bulk_of(selection, request, action)
     form = BulkForm(request, bulk)
     if not bulk.number or not form.validate():
@@ -145,7 +163,7 @@ def apply(selection: Selection, request: Request) -> Any:
     report_accounts(request, bulk)
     number = bulk.number
     bulk.apply(identity_of(request).sign_in)
-    flash(request, done(action, number))
+    flash(request, done(request, action, number))
     return HTTPSeeOther(request.route_path("users.list", _query=selection.view.parameters))
 
 
@@ -155,7 +173,7 @@ def chosen_action(request: Request, name: str) -> Action | None:
         return None
     if name not in ACTIONS:
         raise HTTPBadRequest(_("There is no such action. Choose one of the list."))
-    if ACTIONS[name].sets_role and not request.has_permission("administer"):
+    if not request.has_permission(ACTIONS[name].permission):
         raise HTTPForbidden()
     return ACTIONS[name]
 
@@ -168,8 +186,7 @@ def bulk_of(selection: Selection, request: Request, action: Action) -> Bulk:
 
 def texts_for(request: Request) -> dict[str, Any]:
     """Return the actions that the person may choose from, and what describes a view in words."""
-    may_set_role = request.has_permission("administer")
-    actions = [action for action in ACTIONS.values() if may_set_role or not action.sets_role]
+    actions = [action for action in ACTIONS.values() if request.has_permission(action.permission)]
     return {"actions": actions, "role_names": ROLE_NAMES, "column_choices": COLUMN_CHOICES}
 
 
@@ -203,10 +220,10 @@ def report_accounts(request: Request, bulk: Bulk) -> None:
             report_account(request, user.id, (user.email, *before.values()), (user.email, *after.values()))
 
 
-def done(action: Action, number: int) -> TranslationString:
+def done(request: Request, action: Action, number: int) -> TranslationString:
     """Return the message that the action was done to this number of users."""
     if action.values is None:
         text = _("${count} user was deleted.") if number == 1 else _("${count} users were deleted.")
     else:
         text = _("${count} user was changed.") if number == 1 else _("${count} users were changed.")
-    return _(text, mapping={"count": number})
+    return _(text, mapping={"count": format_number(request, number)})

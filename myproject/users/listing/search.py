@@ -183,7 +183,7 @@ def _read_term(match: re.Match[str]) -> Term | None:
 def _source_of(match: re.Match[str]) -> str:
     """Return the text of the term; a number before a colon is quoted, or it would take the next term for its text."""
     word = match["word"]
-    is_open = not match["field"] and word and word.endswith(tuple(COLONS))
+    is_open = not match["field"] and word and re.fullmatch(rf"\w+[{COLONS}]", word)
     return f'{match["minus"]}"{word}"' if is_open else match[0]
 
 

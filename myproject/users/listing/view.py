@@ -99,6 +99,12 @@ class View:
         """The query string of this view."""
         return self.query_with()
 
+    def narrowed(self, text: str) -> "View":
+        """Return the view of those of these users who match another search, too."""
+        # An address in angle brackets would take words before it for a name.
+        parts = sorted(filter(None, (self.q, text)), key=lambda part: not part.endswith((">", "＞")))
+        return read_view({**self.values, "q": " ".join(parts)})
+
     def query_from(self, text: str) -> str:
         """Return the query string of this view, opened at a place, with the panel that leads to others."""
         return self.query_with(**{"from": text}, panel="places")
@@ -108,7 +114,7 @@ class View:
         if term.parameters:
             return self.query_with(**dict.fromkeys(term.parameters))
         rest = [other.source for other in self.terms if not other.parameters and other is not term]
-        # An address in angle brackets would take words before it for a name.
+        # As in `narrowed`.
         rest.sort(key=lambda source: not source.endswith((">", "＞")))
         return self.query_with(q=" ".join(rest) or None)
 

@@ -169,6 +169,7 @@ def test_a_term_keeps_its_source():
 @example("age:" + "9" * 5000)
 @example("joined:" + "9" * 5000)
 @example('0: A:0"0')
+@example(",:")
 def test_any_text_is_parsed_and_its_terms_parse_again(text):
     terms, _notes = parse(text)
     assert len(terms) <= MOST_TERMS

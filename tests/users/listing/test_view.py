@@ -25,6 +25,23 @@ def test_a_list_is_sorted_by_name_and_a_search_lists_the_newest_first():
     assert [view_of(query).sort for query in queries] == orders
 
 
+@pytest.mark.parametrize(
+    ("query", "text", "narrowed"),
+    [
+        ("q=kim&role=admin&sort=-age", "lee", "q=kim+lee&role=admin&sort=-age"),
+        ("sort=name", "lee", "sort=name&q=lee"),
+        ("q=kim", "", "q=kim"),
+        # The words before an address in angle brackets would be taken for a name.
+        ("q=kim", "Ada <ada@example.com>", "q=Ada+%3Cada%40example.com%3E+kim"),
+        ("q=%3Cada%40example.com%3E", "kim", "q=%3Cada%40example.com%3E+kim"),
+    ],
+)
+def test_a_view_is_narrowed_by_another_search(query, text, narrowed):
+    view = view_of(query).narrowed(text)
+    assert view.values == view_of(narrowed).values
+    assert {term.typed for term in view.terms} >= {term.typed for term in view_of(query).terms}
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_every_column_sorts_both_ways(order):
     assert (view_of(f"sort={order}").order, view_of(f"sort={order}").descending) == (order, False)

@@ -1,0 +1,297 @@
+"""An import through the pages: upload, check, import, undo, and what is refused."""
+
+import os
+import re
+import time
+
+import pytest
+import sqlalchemy
+from webtest.forms import Upload
+
+from myproject.db.base import utcnow
+from myproject.models import Entry, SecurityEvent, User
+from myproject.users.imports import jobs, spool
+from tests.people import add_person, browser_of, everything_stored
+from tests.signed_in import PASSWORD
+
+from .importing import Importing, wait_until
+
+GOOD = b"name,email,age\r\nAda Lovelace,ada@example.com,36\r\nGrace Hopper,grace@example.com,85\r\n"
+TWO_BAD = b"Alter;E-Mail;Name\n".replace(b"Alter", b"age") + (
+    b"36;ADA@example.com ;Ada King\n151;grace@example.com;Grace Hopper\n;linus;Linus\n40;new@example.com;\xea\xb9\x80\n"
+)
+
+
+def names(rows):
+    return [user.name for user in rows(User)]
+
+
+def entries(rows):
+    """Return how many imports the ledger has."""
+    return len([entry for entry in rows(Entry) if entry.route == jobs.ROUTE])
+
+
+def files(importing):
+    """Return the names of all files below the spool, but for those that hold nothing of the upload."""
+    return sorted(path.name for path in importing.spool.folder.rglob("*") if path.is_file() and path.name != "saving")
+
+
+def test_bad_lines_are_corrected_the_file_is_imported_and_undone(importing, app, rows, make_user):
+    make_user("Ada Lovelace", email="ada@example.com", age=36)
+    page = importing.upload(TWO_BAD)
+    assert importing.numbers() == [1, 1, 0, 2]
+    page.mustcontain("Because of the refused lines", "Enter a whole number from 0 to 150.", "linus")
+    assert "record" not in page.forms
+    changed = page.html.find("del").parent.text
+    assert changed.split() == ["Name:", "Ada", "Lovelace", "→", "Ada", "King"]
+    refused = page.click("Download them").body.decode("utf-8-sig")
+    assert refused.splitlines()[0] == "age,E-Mail,Name,line,reason"
+    corrected = refused.replace("151,", "85,").replace("linus,", "linus@example.com,")
+    importing.upload(text=corrected)
+    assert importing.numbers() == [2, 0, 0, 0]
+    page = importing.save()
+    page.mustcontain("The users were imported")
+    assert names(rows) == ["Ada Lovelace", "Grace Hopper", "Linus"]
+    assert files(importing).count("upload") == 1  # That of the first file, which was not imported.
+    page.click("Undo", href="/undo").forms["record"].submit(status=303)
+    assert names(rows) == ["Ada Lovelace"]
+
+
+def test_the_good_lines_are_imported_if_the_person_says_so(importing, rows, app):
+    page = importing.upload(TWO_BAD, lines="good")
+    page.mustcontain("Import 2 users")
+    page = importing.save()
+    assert [(user.name, user.email, user.age) for user in rows(User)] == [
+        ("Ada King", "ADA@example.com", 36), ("김", "new@example.com", 40),
+    ]  # fmt: skip
+    page.click("Download them").mustcontain("linus")
+    assert app.get("/history").text.count("added 2 users") == 1
+
+
+BAD_FILES = {
+    "empty": b"",
+    "a picture": b"\x89PNG\r\n\x1a\n" + bytes(100),
+    "a zip": b"PK\x03\x04" + bytes(100),
+    "NUL bytes": b"name,email\nAda\0,ada@example.com\n",
+    "only a header": b"name,email\n",
+    "a quote that never closes": b'name,email\n"Ada,ada@example.com\nGrace,grace@example.com\n',
+    "many columns": b"name" + b"," * 10_000 + b"\nAda\n",
+    "one long line": b"name,email\n" + b"x" * 2_000_000,
+    "half a character": b"name,email\nAd\xc3,ada@example.com\nAd\xc3\xa1,b@example.com\n\xed\x95\x9c,c@example.com\n",
+}
+
+
+def test_a_file_that_is_no_table_is_refused_on_a_clear_page(importing, app, outside, subtests):
+    before = everything_stored(outside)
+    for name, content in BAD_FILES.items():
+        with subtests.test(name):
+            form = app.get("/users/import").forms["record"]
+            form["upload"] = Upload("people.csv", content)
+            answer = form.submit(status="*")
+            if answer.status_int == 303:
+                importing.page = answer.follow()
+                answer = importing.ended()
+            reasons = answer.html.select(".invalid-feedback, .alert-danger, #refused td")
+            assert any(reason.text.strip() for reason in reasons)
+            assert not [button for button in answer.html.select("main .btn-primary") if "Import" in button.text]
+    assert everything_stored(outside) == before
+
+
+def test_the_person_chooses_columns_that_are_not_recognised(importing, rows):
+    page = importing.upload("Wer;Wann\nJosé;36\n".encode("cp1252"))
+    page.mustcontain("No column has the name", "Latin-1")
+    form = page.forms["reading"]
+    form["column_0"], form["mode"] = "name", "add"
+    form["column_1"] = "name"
+    form.submit(status=422).mustcontain("Nothing was saved. Check the marked fields.")
+    form["column_1"] = "age"
+    form.submit(status=303)
+    importing.ended()
+    importing.save()
+    assert [(user.name, user.age) for user in rows(User)] == [("José", 36)]
+
+
+def test_the_encoding_is_corrected(importing):
+    importing.upload("name,email\n한글,a@example.com\n".encode("cp949"))
+    form = importing.page.forms["reading"]
+    assert form["encoding"].value == "cp949"
+    form["encoding"] = "cp1252"
+    form.submit(status=303)
+    assert "한글" not in importing.ended()
+    form = importing.page.forms["reading"]
+    form["encoding"] = "utf-8-sig"
+    form.submit(status=303)
+    importing.ended().mustcontain("is not written in UTF-8")
+    form = importing.page.forms["reading"]
+    form["encoding"] = "cp949"
+    form.submit(status=303)
+    importing.ended().mustcontain("한글")
+
+
+def test_a_file_or_lines_are_needed_but_not_both(importing):
+    importing.upload(status=422).mustcontain("Choose a file, or paste the lines below.")
+    importing.upload(GOOD, text="name", status=422).mustcontain("but not both")
+    assert files(importing) == []
+
+
+def test_the_same_upload_again_is_the_same_import(app, importing):
+    form = app.get("/users/import").forms["record"]
+    form["text"] = "name\nAda"
+    assert form.submit(status=303).location == form.submit(status=303).location
+    form["text"] = "name\nGrace"
+    form.submit(status=303)
+    assert len(importing.spool.jobs()) == 2
+    app.get("/users/import").mustcontain("Your imports of the last day", "Pasted lines")
+
+
+def test_an_import_that_is_sent_twice_is_done_once(importing, rows):
+    form = importing.upload(GOOD).forms["record"]
+    importing.save()
+    form.submit(status=303).follow().mustcontain("The users were imported")
+    importing.ended()
+    assert (len(rows(User)), entries(rows)) == (2, 1)
+
+
+def test_a_plan_is_refused_if_a_record_has_changed_since(importing, rows, make_user, outside):
+    user = make_user("Ada Lovelace", email="ada@example.com")
+    importing.upload(b"name,email\nAda King,ada@example.com\nGrace,grace@example.com\n")
+    with outside.begin() as connection:
+        connection.execute(sqlalchemy.update(User).where(User.id == user.id).values(age=36))
+    page = importing.save()
+    page.mustcontain("users have changed since the file was checked", "Line 2", "Ada King")
+    assert [part.text for part in page.html.select("[role=alert] :is(del, ins)")] == ["–", "36"]
+    assert names(rows) == ["Ada Lovelace"]
+    importing.page.forms["reading"].submit(status=303)
+    importing.ended()
+    importing.save()
+    assert [(user.name, user.age) for user in rows(User)] == [("Ada King", 36), ("Grace", None)]
+
+
+def test_a_plan_that_another_tab_has_made_again_is_shown_first(importing, rows):
+    old = importing.upload(GOOD).forms["record"]
+    importing.page.forms["reading"].submit(status=303)
+    importing.ended()
+    old.submit(status=409).mustcontain("The file was checked again since you opened this page")
+    assert names(rows) == []
+
+
+def test_others_do_not_find_an_import(importing, wsgi, outside):
+    importing.upload(GOOD)
+    other = browser_of(wsgi, outside, add_person(outside, role="admin"))
+    for path in ("", "/refused.csv"):
+        other.get(importing.path + path, status=404)
+    for path in ("", "/check", "/cancel"):
+        other.post(importing.path + path, {"csrf_token": other.get("/users").forms[0]["csrf_token"].value}, status=404)
+    assert importing.path not in other.get("/users/import")
+    assert importing.job.state == spool.CHECKED
+
+
+def test_an_import_of_yesterday_is_removed(importing):
+    yesterday = time.time() - spool.LIFETIME_SECONDS - 1
+    importing.upload(GOOD)
+    old = importing.path
+    os.utime(importing.spool.folder / importing.job.key, (yesterday, yesterday))
+    importing.upload(text="name\nAda")
+    importing.app.get(old, status=404).mustcontain("Imports are kept for a day")
+    assert len(importing.spool.jobs()) == 1
+
+
+def test_the_password_is_asked_for_before_roles_change_and_the_change_is_a_security_event(wsgi, outside, rows):
+    grace, ada = add_person(outside, "Grace", "admin"), add_person(outside, "Ada", email="ada@example.com")
+    importing = Importing(browser_of(wsgi, outside, grace, confirmed_at=utcnow().replace(year=2020)))
+    importing.upload(b"email,role\nada@example.com,editor\n", mode="update")
+    page = importing.page.forms["record"].submit(status=422)
+    page.mustcontain("Confirm your password", "Fill in this field.")
+    page.forms["record"]["your_password"] = PASSWORD
+    page.forms["record"].submit(status=303)
+    importing.ended()
+    assert [(user.name, user.role) for user in rows(User)] == [("Grace", "admin"), ("Ada", "editor")]
+    [event] = [event for event in rows(SecurityEvent) if event.kind == "account changed"]
+    assert (event.user_id, event.actor_id, event.request_id) == (ada.id, grace.id, importing.job.key)
+    assert '"role_before": "member"' in event.facts
+
+
+def test_who_is_no_administrator_any_more_imports_nothing(wsgi, outside, rows, monkeypatch):
+    user = add_person(outside, "Grace", "admin")
+    importing = Importing(browser_of(wsgi, outside, user))
+    importing.upload(GOOD)
+    with outside.begin() as connection:
+        connection.execute(sqlalchemy.update(User).where(User.id == user.id).values(role="editor"))
+    importing.save().mustcontain("Your account has changed since you checked the file.")
+    assert names(rows) == ["Grace"]
+
+
+@pytest.mark.parametrize("step", ["reading", "applying"])
+def test_progress_is_shown_and_cancelling_leaves_nothing(importing, app, held, step, outside):
+    if step == "applying":
+        importing.upload(GOOD)
+    before = everything_stored(outside)
+    held(step)
+    if step == "applying":
+        importing.page.forms["record"].submit(status=303)
+    else:
+        form = app.get("/users/import").forms["record"]
+        form["upload"] = Upload("people.csv", GOOD)
+        importing.page = form.submit(status=303).follow()
+    wait_until(lambda: getattr(importing.spool.progress(importing.job.key), "step", None) == step)
+    page = app.get(importing.path)
+    assert page.html.find("progress")["max"] == ("2" if step == "applying" else "3")
+    assert page.html.find("meta", {"http-equiv": "refresh"})["content"] == f"2; url={importing.path}"
+    # While SQLite's write lock is held.
+    [form] = [form for form in page.forms.values() if form.action.endswith("/cancel")]
+    form.submit(status=303)
+    importing.ended().mustcontain("The import was cancelled")
+    assert everything_stored(outside) == before
+    assert files(importing) == ["job.json", "working"]
+
+
+def test_a_full_spool_is_said_and_nothing_is_left(importing, monkeypatch, outside):
+    before = everything_stored(outside)
+    monkeypatch.setattr(importing.spool, "max_bytes", 10)
+    importing.upload(GOOD, status=422).mustcontain("There is no space left for imports on this server.")
+    assert files(importing) == []
+    monkeypatch.setattr(importing.spool, "max_bytes", 300)
+    importing.upload(GOOD).mustcontain("There is no space left for imports on this server.")
+    assert "rows.sqlite" not in files(importing)
+    assert everything_stored(outside) == before
+
+
+def test_a_disk_that_fills_while_users_are_imported_changes_nothing(importing, monkeypatch, outside):
+    importing.upload(GOOD)
+    before = everything_stored(outside)
+
+    def full(claim, progress):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(spool.Claim, "report", full)
+    importing.save().mustcontain("There is no space left for imports on this server. Nothing was imported.")
+    assert everything_stored(outside) == before
+
+
+def test_a_server_that_stops_cancels_its_imports(importing, held, monkeypatch, rows):
+    importing.upload(GOOD)
+    held("applying")
+    importing.page.forms["record"].submit(status=303)
+    wait_until(lambda: importing.spool.saving() is not None)
+    importing.jobs.stop()
+    importing.jobs.stopping.clear()
+    importing.ended().mustcontain("The server was stopped during the import. Nothing was imported.")
+    assert names(rows) == []
+    importing.page.forms["reading"].submit(status=303)
+    importing.ended()
+
+
+def test_the_sample_file_can_be_imported(importing, app, rows):
+    importing.upload(app.get("/users/import").click("Download a sample file").body)
+    importing.save()
+    assert names(rows) == ["Ada Lovelace", "김철수"]
+
+
+def test_many_refused_lines_are_shown_page_by_page(importing):
+    importing.upload(b"name,age\n" + b"Ada,x\n" * 60, mode="add")
+    lines = re.findall(r'<th scope="row">(\d+)', importing.page.text)
+    for label in ("Next", "Next"):
+        importing.page = importing.page.click(label)
+        lines += re.findall(r'<th scope="row">(\d+)', importing.page.text)
+    assert lines == [str(number) for number in range(2, 62)]
+    assert "Next" not in importing.page.html.select_one("#refused").text
