@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import delete, insert, update
 
-from myproject.models import SecurityEvent, User
+from myproject.models import SecurityEvent, SignIn, User
 from myproject.users.listing import stream
 from myproject.web.csv import restore
 from tests.people import add_person, browser_of
@@ -221,6 +221,17 @@ def test_a_cancelled_export_holds_nothing_and_says_how_far_it_came(wsgi, app, to
     assert wsgi.registry["dbsession_factory"].kw["bind"].pool.checkedout() == 0
     assert told() == [(True, {"what": "users", "rows": 3, "complete": False})]
     app.get("/history/events?kind=exported").mustcontain("Users: 3", "It was cancelled or failed before the end.")
+
+
+def test_the_event_of_a_person_who_was_deleted_meanwhile_says_nothing_else(wsgi, outside, told):
+    editor = add_person(outside, role="editor")
+    body = stream_of(browser_of(wsgi, outside, editor))
+    next(iter(body))
+    with outside.begin() as connection:
+        connection.execute(delete(SignIn))
+        connection.execute(delete(USERS).where(USERS.c.id == editor.id))
+    body.close()
+    assert told() == [(True, {})]
 
 
 def test_head_reads_no_rows_and_is_no_event(app, told):
