@@ -1,9 +1,11 @@
 """An import through the pages: upload, check, import, undo, and what is refused."""
 
+import io
 import os
 import re
 import time
 
+import openpyxl
 import pytest
 import sqlalchemy
 from webtest.forms import Upload
@@ -174,6 +176,23 @@ def test_the_encoding_is_corrected(importing):
     form["encoding"] = "cp949"
     form.submit(status=303)
     importing.ended().mustcontain("한글")
+
+
+def test_the_sheet_is_chosen(importing, rows):
+    workbook, file = openpyxl.Workbook(), io.BytesIO()
+    workbook.active.sheet_state = "hidden"
+    workbook.create_sheet("Notes").append(["Hello"])
+    sheet = workbook.create_sheet("People")
+    for row in (["name", "age"], ["Ada", 36]):
+        sheet.append(row)
+    workbook.save(file)
+    form = importing.upload(file.getvalue(), "people.xlsx", mode="add").forms["reading"]
+    assert form["sheet"].value == "Notes"
+    form["sheet"] = "People"
+    form.submit(status=303)
+    importing.ended()
+    importing.save()
+    assert [(user.name, user.age) for user in rows(User)] == [("Ada", 36)]
 
 
 def test_a_file_or_lines_are_needed_but_not_both(importing):
