@@ -57,7 +57,7 @@ def written(caplog):
 
 def paths_of(stage, pattern):
     """Return paths of a route: of a row and of a valid link, and with the mark in place of them."""
-    return {stage.path(pattern), pattern.format(id=MARK, token=MARK).replace("*subpath", MARK)}
+    return {stage.path(pattern), pattern.format(id=MARK, key=MARK, token=MARK).replace("*subpath", MARK)}
 
 
 def send(stage, path, method, fields=None, **headers):

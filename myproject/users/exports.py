@@ -55,7 +55,8 @@ def read_chosen(request: Request) -> tuple[View, Sequence[Among]]:
     """Return the View of the address, or with `?selection=7` that of a selection and the set of its users."""
     if "selection" in request.GET:
         selection = find_selection(request, request.GET["selection"])
-        return require_understood(selection.view), [Among(partial(is_selected, selection.id))]
+        # The page before has named these users, and said what of the search was not understood.
+        return selection.view, [Among(partial(is_selected, selection.id))]
     return require_understood(read_view(request.GET)), []
 
 

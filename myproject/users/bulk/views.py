@@ -71,10 +71,11 @@ class BulkForm(DeleteForm, ConfirmForm):
 @view_config(route_name="users.bulk", request_method="POST", permission="edit", receipt=False)
 def start(request: Request) -> HTTPSeeOther:
     """Start to select users in the view of the list that the form names."""
-    query = request.POST.get("query", "")
+    # Encoded as in an address, it may be longer than it was sent.
+    query = read_query(request.POST.get("query", "")).query
     if len(query) > QUERY_LENGTH:
         raise HTTPBadRequest(_("The search is too long. Shorten it, then try again."))
-    selection = Selection(user_id=identity_of(request).id, query=read_query(query).query)
+    selection = Selection(user_id=identity_of(request).id, query=query)
     request.dbsession.add(selection)
     request.dbsession.flush()
     request.in_own_transaction(delete_expired)

@@ -183,7 +183,7 @@ class Plan:
         is_numbered = tuple(self.header[-len(ADDED_TITLES) :]) == ADDED_TITLES
         width = len(self.header) - (len(ADDED_TITLES) if is_numbered else 0)
         writer = csv.writer(file)
-        writer.writerow([*self.header[:width], *ADDED_TITLES])
+        writer.writerow([*(defuse(restore(title)) for title in self.header[:width]), *ADDED_TITLES])
         with self._connection() as connection:
             refused = _messages_by_line(connection)
             line, messages = next(refused, (0, []))

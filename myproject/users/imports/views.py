@@ -30,9 +30,9 @@ from .columns import Unreadable, check_columns, guess_columns
 from .forms import CHECKED_AGAIN, SaveForm, UploadForm, options_form
 from .jobs import FULL, Jobs, is_full_disk
 from .planning import Plan
-from .reading import read_rows, recognise
+from .reading import next_header, read_rows, recognise
 from .spool import CANCELLED, CHECKED, CHECKING, FAILED, OUTDATED, SAVED, SAVING, UPLOAD, Claim, Job, Spool, stored
-from .staging import Options
+from .staging import SHOWN_CHARACTERS, Options
 
 SHOW = {"route_name": "users.import.show", "renderer": "users/import/show.jinja2", "permission": "add"}
 KEY = re.compile("[0-9a-f]{32}")
@@ -186,10 +186,13 @@ def columns_of(claim: Claim, options: Options) -> dict[str, Any]:
     The state is `FAILED` if they cannot be imported as they are: the person then chooses them.
     """
     rows = read_rows(claim.upload, options.format)
-    header = next((list(cells) for _line, cells in rows if any(cells)), [])
-    example = next((list(cells) for _line, cells in rows if any(cells)), [])
+    header, example = next_header(rows), next_header(rows)
     columns = options.columns if len(options.columns) == len(header) else guess_columns(header)
-    values = {"header": header, "example": example, "options": replace(options, columns=columns).as_json()}
+    # The pages show no more of them.
+    shown = {
+        name: [cell[:SHOWN_CHARACTERS] for cell in cells] for name, cells in (("header", header), ("example", example))
+    }
+    values = {**shown, "options": replace(options, columns=columns).as_json()}
     try:
         check_columns(columns, options.mode)
     except Unreadable as error:

@@ -433,4 +433,12 @@ def test_without_a_user_nothing_is_done(app, people):
 def test_what_the_search_does_not_understand_is_said_before(app, people):
     page = start(app, "q=age:old")
     page.mustcontain("is not an age")
-    go_on(press(page, "select", "page"), "delete").mustcontain("is not an age")
+    page = go_on(press(page, "select", "page"), "export")
+    page.mustcontain("is not an age")
+    assert len(page.forms["panel"].submit().text.splitlines()) == 26
+
+
+@pytest.mark.parametrize("query", ["q=" + "가" * 3000, "q=" + "a" * 9000])
+def test_a_view_that_is_too_long_for_an_address_is_refused(app, query):
+    answer = app.post("/users/bulk", {"csrf_token": token_of(app), "query": query}, status=400)
+    answer.mustcontain("The search is too long. Shorten it, then try again.")

@@ -9,8 +9,10 @@ import sqlalchemy
 from webtest.forms import Upload
 
 from myproject.db.base import utcnow
-from myproject.models import Entry, SecurityEvent, User
+from myproject.models import Entry, SecurityEvent, SignIn, User
+from myproject.users import sets
 from myproject.users.imports import jobs, spool
+from tests.conftest import finish_imports
 from tests.people import add_person, browser_of, everything_stored
 from tests.signed_in import PASSWORD
 
@@ -109,6 +111,40 @@ def test_the_person_chooses_columns_that_are_not_recognised(importing, rows):
     importing.ended()
     importing.save()
     assert [(user.name, user.age) for user in rows(User)] == [("José", 36)]
+
+
+def test_columns_without_a_name_are_refused_beside_the_plan_that_was_shown(importing, rows):
+    form = importing.upload(GOOD).forms["reading"]
+    form["column_0"] = ""
+    page = form.submit(status=422)
+    page.mustcontain("No column has the name")
+    # The plan is that of other columns.
+    assert "record" not in page.forms
+    page.forms["reading"]["column_0"] = "name"
+    page.forms["reading"].submit(status=303)
+    importing.ended()
+    importing.save()
+    assert names(rows) == ["Ada Lovelace", "Grace Hopper"]
+
+
+def test_forged_options_are_refused(importing, app):
+    form = importing.upload(GOOD).forms["reading"]
+    fields = dict(form.submit_fields())
+    for forged in ({"encoding": "rot13"}, {"delimiter": ",,"}, {"column_0": "password_hash"}, {"mode": "all"}):
+        app.post(form.action, {**fields, **forged}, status=422)
+    app.post(form.action, {**fields, "sheet": "../x", "kind": "xlsx", "quotechar": "a"}, status=303)
+    importing.ended()
+    assert (
+        importing.job.options["format"] | {"sheet": "", "kind": "csv", "quotechar": '"'}
+        == importing.job.options["format"]
+    )
+
+
+def test_long_titles_are_cut_and_formulas_in_them_defused(importing):
+    titles = ["name", "=1+1", *(f"{number}{'x' * 4000}" for number in range(190))]
+    page = importing.upload(f"  \n{','.join(titles)}\nAda,'t Hooft\n".encode(), mode="add")
+    assert len(page.body) < 100_000
+    assert page.click("Download them").text.removeprefix("\ufeff").startswith("name,'=1+1,0xxx")
 
 
 def test_the_encoding_is_corrected(importing):
@@ -222,6 +258,27 @@ def test_who_is_no_administrator_any_more_imports_nothing(wsgi, outside, rows, m
     with outside.begin() as connection:
         connection.execute(sqlalchemy.update(User).where(User.id == user.id).values(role="editor"))
     importing.save().mustcontain("Your account has changed since you checked the file.")
+    assert names(rows) == ["Grace"]
+
+
+@pytest.mark.parametrize("what", ["role", "sign-in"])
+def test_who_is_demoted_or_signed_out_just_before_the_lock_imports_nothing(wsgi, outside, rows, monkeypatch, what):
+    user = add_person(outside, "Grace", "admin")
+    importing = Importing(browser_of(wsgi, outside, user))
+    importing.upload(GOOD)
+
+    def lock_users(dbsession):
+        with outside.begin() as connection:
+            if what == "role":
+                connection.execute(sqlalchemy.update(User).where(User.id == user.id).values(role="editor"))
+            else:
+                connection.execute(sqlalchemy.delete(SignIn).where(SignIn.user_id == user.id))
+        sets.lock_users(dbsession)
+
+    monkeypatch.setattr(jobs, "lock_users", lock_users)
+    importing.page.forms["record"].submit(status=303)
+    finish_imports(wsgi)
+    assert importing.job.state == spool.FAILED
     assert names(rows) == ["Grace"]
 
 
