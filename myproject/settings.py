@@ -152,9 +152,13 @@ def _spool_folder(settings: Settings, environ: Environ) -> Path:
         folder = Path(tempfile.gettempdir()) / f"myproject-imports-{os.getuid()}"
     if not folder.parent.is_dir():
         raise SettingsError(f"spool.folder is below {folder.parent}, which is not a folder")
+    return folder
+
+
+def refuse_open_spool(folder: Path) -> None:
+    """Raise `SettingsError` if others can read this folder. Commands, which another user may run, do without it."""
     if folder.exists() and not is_private_folder(folder):
         raise SettingsError(f"spool.folder is {folder}, and should be a folder of this user alone (mode 0700)")
-    return folder
 
 
 def is_private_folder(path: Path) -> bool:

@@ -194,7 +194,8 @@ def configured(settings):
         silence_seconds=registry.settings["database.longest_silence"],
     )
     registry["dbsession_factory"] = get_session_factory(engine)
-    registry["imports"].spool = Spool(Path(settings["spool.folder"]), registry["imports"].spool.max_bytes)
+    registry.settings["spool.folder"] = folder = Path(settings["spool.folder"])
+    registry["imports"].spool = Spool(folder, registry["imports"].spool.max_bytes)
     # Remove what another test has left.
     registry.pop("probe", None)
     registry.pop(SETUP_LOGGED, None)

@@ -1,6 +1,7 @@
 """import_users INI FILE: add and change users from a CSV file or an Excel workbook, all in one transaction."""
 
 import argparse
+import contextlib
 import sys
 import tempfile
 import uuid
@@ -25,8 +26,10 @@ from ..users.imports.applying import Outdated, apply
 from ..users.imports.columns import Unreadable, guess_columns
 from ..users.imports.planning import COMMAND, Plan, make_plan
 from ..users.imports.reading import DELIMITERS, ENCODINGS, Format, read_header, recognise
+from ..users.imports.spool import Progress
 from ..users.imports.staging import MODES, NAMES, Options, stage
 from ..users.sets import lock_users
+from ..web.busy import IMPORT, Announcement, announced
 from . import explained, read_ini, refuse_older_database
 
 SHOWN_REFUSALS = 20
@@ -55,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             factory = get_session_factory(engine)
             with transaction.manager:
                 refuse_older_database(get_tm_session(factory, transaction.manager, read_only=True), options.ini)
-            run(factory, Path(folder) / "rows.sqlite", options)
+            run(factory, Path(folder) / "rows.sqlite", settings["spool.folder"], options)
     except Unreadable as error:
         raise SystemExit(f"{options.file}: {in_english(error.message)}") from None
     finally:
@@ -87,8 +90,11 @@ def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def run(factory: sessionmaker[Session], staged: Path, arguments: argparse.Namespace) -> None:
-    """Check the file, and apply the plan unless it is a dry run; print the numbers. Raises `Unreadable`."""
+def run(factory: sessionmaker[Session], staged: Path, spool: Path, arguments: argparse.Namespace) -> None:
+    """Check the file, and apply the plan unless it is a dry run; print the numbers. Raises `Unreadable`.
+
+    People who have to wait for it are told so by the site, if `spool` is its folder.
+    """
     options = options_for(arguments)
     with Bar() as bar:
         stage(arguments.file, staged, options, bar)
@@ -100,7 +106,12 @@ def run(factory: sessionmaker[Session], staged: Path, arguments: argparse.Namesp
     if plan.numbers["refused"] and not options.good_lines_only:
         raise SystemExit("Nothing was imported. Correct the refused lines, or leave them out with --good-lines.")
     if plan.can_be_applied:
-        with Bar() as bar:
+        with Bar() as bar, contextlib.ExitStack() as stack:
+            # Another user may run the site, or on another machine.
+            with contextlib.suppress(OSError):
+                bar.start("waiting for other imports", None)
+                work = announced(spool, IMPORT, plan.writes, wait=lambda: bar.advance(0))
+                bar.announcement = stack.enter_context(work)
             apply_in_transaction(factory, plan, bar)
     print(f"{plan.writes:,} users were imported.")
 
@@ -171,10 +182,12 @@ def in_english(message: TranslationString) -> str:
 
 
 class Bar:
-    """A progress bar on standard error, if that is a terminal."""
+    """A progress bar on standard error, if that is a terminal. Tells the site, too, if the work is announced there."""
 
     def __init__(self) -> None:
         self.bar: tqdm[None] = tqdm(disable=True)
+        self.progress = Progress.begin("", None)
+        self.announcement: Announcement | None = None
 
     def __enter__(self) -> "Bar":
         return self
@@ -186,10 +199,19 @@ class Bar:
         """Begin a bar for a step of the import."""
         self.bar.close()
         self.bar = tqdm(desc=step, total=total, unit=" rows", disable=None, leave=False)
+        self.progress = Progress.begin(step, total)
+        self._announce()
 
     def advance(self, number: int) -> None:
         """Move the bar on."""
         self.bar.update(number)
+        self.progress = self.progress.advanced(number)
+        self._announce()
+
+    def _announce(self) -> None:
+        if self.announcement is not None:
+            with contextlib.suppress(OSError):
+                self.announcement.expect(self.progress.seconds_left)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pytest
 
 from myproject.models import Entry, SecurityEvent, User
 from myproject.scripts import import_users
+from myproject.web.busy import find_long_work
 from tests.conftest import INI
 
 
@@ -14,11 +15,12 @@ from tests.conftest import INI
 def run(database_url, monkeypatch, capsys, tmp_path):
     """Call `run(content, "--dry-run")`: import a file with this content; return what was printed."""
     monkeypatch.setenv("DATABASE_URL", database_url)
-    file = tmp_path / "people.csv"
+    file, ini = tmp_path / "people.csv", tmp_path / "test.ini"
+    ini.write_text(f"[app:main]\nuse = config:{INI}\nspool.folder = {tmp_path}/spool\n")
 
     def main(content, *options):
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
-        import_users.main([INI, str(file), *options])
+        import_users.main([str(ini), str(file), *options])
         return capsys.readouterr().out
 
     return main
@@ -35,6 +37,25 @@ def test_a_dry_run_tells_what_the_import_does(run, make_user, rows):
     entry = rows(Entry)[-1]
     assert (entry.route, entry.actor_id, len(entry.request_id)) == ("import_users", None, 36)
     assert run(file) == "0 new, 0 changed, 2 as they are already, 0 refused.\n0 users were imported.\n"
+
+
+def test_the_site_tells_those_who_wait_for_the_command(run, wsgi, rows, monkeypatch):
+    told, apply = [], import_users.apply
+
+    def ask(*arguments):
+        apply(*arguments)
+        told.append(find_long_work(wsgi.registry))
+
+    monkeypatch.setattr(import_users, "apply", ask)
+    run("name\nAda\nGrace\n", "--mode", "add")
+    [work] = told
+    assert work.sentence.interpolate().startswith("Users are being imported: 2.")
+    assert find_long_work(wsgi.registry) is None
+    # The folder of a site that another user runs.
+    wsgi.registry.settings["spool.folder"].chmod(0o755)
+    run("name\nLinus\n", "--mode", "add")
+    assert told[1:] == [None]
+    assert len(rows(User)) == 3
 
 
 def test_a_new_role_is_a_security_event(run, make_user, rows):

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from ...db.constraints import violated_constraint
 from ...users.administrators import LAST_ADMINISTRATOR
 from ...users.fields import LAST_ADMINISTRATOR_STAYS
+from ...web.busy import UNDO, announce_writes
 from ...web.events import report_act
 from ...web.flash import flash
 from ...web.form_fields import ChoiceField
@@ -146,6 +147,7 @@ def put_back(context: EntryToUndo, request: Request, form: UndoForm, groups: Seq
     """Put back the records as the form says; return how many, or `None`, with a notice, if the database refuses it."""
     announce(request.tm, origin_of(request, undoes_id=context.entry.id))
     changed_too = form.data.get("changed") == "too"
+    announce_writes(request, UNDO, sum(form.numbers[outcome] for outcome in APPLICABLE))
     accounts = context.undo.accounts(request.dbsession, MOST_REPORTED, changed_too=changed_too)
     try:
         with request.dbsession.begin_nested():

@@ -9,6 +9,7 @@ from pyramid.view import view_config
 from wtforms import HiddenField
 
 from ...db import to_id
+from ...web.busy import BULK, announce_writes
 from ...web.events import report_act
 from ...web.flash import flash
 from ...web.forms import ConfirmForm, DeleteForm
@@ -163,6 +164,7 @@ def apply(selection: Selection, request: Request) -> Any:
         return form.invalid(request, **page_of_bulk(request, bulk, form))
     report_accounts(request, bulk)
     number = bulk.number
+    announce_writes(request, BULK, number)
     bulk.apply(identity_of(request).sign_in)
     flash(request, done(request, action, number))
     return HTTPSeeOther(request.route_path("users.list", _query=selection.view.parameters))

@@ -24,7 +24,7 @@ from transaction import TransactionManager
 
 from ...db import IDatabaseUnavailable, IOutcomeUnknown, get_tm_session, read_rows
 from ...db.retry import DEFAULT_ATTEMPTS, pause
-from ...web.busy import LongWork
+from ...web.busy import IMPORT, Announcement, announced
 from ...web.events import ThreadActReported, report_act_of_thread
 from ...web.i18n import _
 from ..models import User
@@ -140,19 +140,6 @@ class Jobs:
             claim.release()
         return claim.job
 
-    def describe_work(self) -> LongWork | None:
-        """Return what others wait for while an import is being saved."""
-        found = self.spool.saving()
-        if found is None:
-            return None
-        job, progress = found
-        count = job.numbers["new"] + job.numbers["changed"]
-        sentence = _(
-            "Users are being imported: ${count}. Until that is done, nobody else can save.",
-            mapping={"count": f"{count:,}"},
-        )
-        return LongWork(_("An import is being saved"), sentence, progress.seconds_left)
-
     def stop(self) -> None:
         """Cancel all work, and wait until it is cancelled: nothing is left of it. A COMMIT is waited for."""
         self.stopping.set()
@@ -195,7 +182,10 @@ class Jobs:
         claim.end(CHECKED, plan=secrets.token_hex(8), numbers=dict(plan.numbers), failure=None, moved=())
 
     def _save(self, claim: Claim, reporter: "Reporter") -> None:
-        with self.spool.saving_alone(claim, wait=lambda: reporter.advance(0)):
+        number = claim.job.numbers["new"] + claim.job.numbers["changed"]
+        # Others wait for this one, and see how far it is.
+        with announced(self.spool.folder, IMPORT, number, wait=lambda: reporter.advance(0)) as announcement:
+            reporter.announcement = announcement
             for attempt in range(DEFAULT_ATTEMPTS):
                 try:
                     self._save_once(claim, reporter, attempt)
@@ -299,17 +289,17 @@ class Reporter:
         self.spool, self.claim, self.stopping = spool, claim, stopping
         self.progress = Progress("waiting", 0, None, 0, 0)
         self.size_checked_at = 0.0
+        # While the import is being saved.
+        self.announcement: Announcement | None = None
 
     def start(self, step: str, total: int | None) -> None:
         """Begin a step of `total` rows, if they are known."""
-        now = time.time()
-        self._report(Progress(step, 0, total, now, now))
+        self._report(Progress.begin(step, total))
 
     def advance(self, number: int) -> None:
         """Note that `number` more rows are done. Raises `Cancelled` and `SpoolFull`."""
-        now, before = time.time(), self.progress
-        self.progress = Progress(before.step, before.done + number, before.total, before.started_at, now)
-        if now - self.reported_at >= REPORT_SECONDS:
+        self.progress = self.progress.advanced(number)
+        if self.progress.updated_at - self.reported_at >= REPORT_SECONDS:
             self._report(self.progress)
 
     def _report(self, progress: Progress) -> None:
@@ -320,6 +310,8 @@ class Reporter:
             self.size_checked_at = self.reported_at
             self.spool.refuse_if_full()
         self.claim.report(progress)
+        if self.announcement is not None:
+            self.announcement.expect(progress.seconds_left)
 
 
 def refuse_if_not_permitted(dbsession: Session, job: Job) -> None:

@@ -1,7 +1,7 @@
 """The spool: a private folder for each import, with what was uploaded, what the check found and how far the work is.
 
     spool.folder/
-      saving            locked by the import that is being saved; contains its key
+      saving, saving.json   what is being saved: web/busy.py
       0f3c…/            an import, named by its key
         job.json        whose import it is, and its state
         upload          the file as it was sent
@@ -18,14 +18,12 @@ import that should be worked on and is not locked was interrupted. Only who has 
 import contextlib
 import datetime
 import errno
-import fcntl
-import json
 import os
 import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -33,15 +31,13 @@ from typing import Any, BinaryIO
 
 from pyramid.i18n import TranslationString
 
-from ...settings import is_private_folder
 from ...web.i18n import _
+from ...web.shared_files import PRIVATE_MODE, lock_file, make_private_folder, read_json, write_json
 
 LIFETIME_SECONDS = 24 * 60 * 60
 # An import whose creation takes longer was interrupted, unless it is locked.
 CREATION_SECONDS = 60
 COPIED_BYTES = 1024 * 1024
-POLL_SECONDS = 0.1
-PRIVATE_MODE = 0o700
 CHECKING, CHECKED, SAVING, SAVED = "checking", "checked", "saving", "saved"
 FAILED, OUTDATED, CANCELLED = "failed", "outdated", "cancelled"
 WORKING = (CHECKING, SAVING)
@@ -111,6 +107,16 @@ class Progress:
     total: int | None
     started_at: float
     updated_at: float
+
+    @classmethod
+    def begin(cls, step: str, total: int | None) -> "Progress":
+        """Return the progress of a step that begins now."""
+        now = time.time()
+        return cls(step, 0, total, now, now)
+
+    def advanced(self, number: int) -> "Progress":
+        """Return the progress once `number` more rows are done."""
+        return replace(self, done=self.done + number, updated_at=time.time())
 
     @property
     def rate(self) -> float | None:
@@ -269,71 +275,6 @@ class Spool:
             > self.max_bytes
         ):
             raise SpoolFull()
-
-    @contextlib.contextmanager
-    def saving_alone(self, claim: Claim, wait: Callable[[], None]) -> Iterator[None]:
-        """Let one import at a time be saved, of all processes; call `wait()` again and again until it is its turn."""
-        file = os.open(self.folder / "saving", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            while not _try_to_lock(file, fcntl.LOCK_EX):
-                wait()
-                time.sleep(POLL_SECONDS)
-            os.ftruncate(file, 0)
-            os.pwrite(file, claim.job.key.encode(), 0)
-            yield
-        finally:
-            os.close(file)
-
-    def saving(self) -> tuple[Job, Progress] | None:
-        """Return the import that is being saved now, whichever process does it, and how far it is; or `None`."""
-        with contextlib.suppress(FileNotFoundError):
-            file = os.open(self.folder / "saving", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                key = None if _try_to_lock(file, fcntl.LOCK_SH) else os.pread(file, 100, 0).decode()
-            finally:
-                os.close(file)
-            job, progress = (self.read(key), self.progress(key)) if key else (None, None)
-            return (job, progress) if job and progress else None
-        return None
-
-
-def make_private_folder(folder: Path) -> None:
-    """Make a folder that only this user can read, or raise `PermissionError` if others might have made it."""
-    folder.mkdir(PRIVATE_MODE, exist_ok=True)
-    if not is_private_folder(folder):
-        raise PermissionError(errno.EACCES, "spool.folder has to belong to this user alone (mode 0700)", str(folder))
-
-
-def lock_file(path: Path, *, create: bool = True) -> int:
-    """Return the descriptor of a file, locked until it is closed. Raises `BlockingIOError` if it is locked already."""
-    file = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
-    if not _try_to_lock(file, fcntl.LOCK_EX):
-        os.close(file)
-        raise BlockingIOError(errno.EWOULDBLOCK, "locked", str(path))
-    return file
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Write a file so that others read either the one before or all of the new one."""
-    new = path.with_name(f"{path.name}.new")
-    new.write_text(json.dumps(values), encoding="utf-8")
-    os.replace(new, path)
-
-
-def read_json(path: Path) -> Any:
-    """Return what `write_json` has written, or `None` if there is no such file."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _try_to_lock(file: int, kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _changed_at(path: Path) -> float:

@@ -89,8 +89,7 @@ def includeme(config: Configurator) -> None:
     spool = Spool(settings["spool.folder"], settings["spool.max_megabytes"] * 2**20)
     if spool.folder.is_dir():
         spool.clean()
-    config.registry["imports"] = jobs = Jobs(config.registry, spool)
-    config.add_long_work(jobs.describe_work)
+    config.registry["imports"] = Jobs(config.registry, spool)
     config.add_route("users.import.list", "/users/import")
     config.add_route("users.import.sample", "/users/import/sample.csv")
     config.add_route("users.import.show", "/users/import/{key}", factory=ImportInUrl)

@@ -12,6 +12,7 @@ from myproject.models import Entry, Post, SavedView, SecurityEvent, SelectedUser
 from myproject.users.bulk import views
 from myproject.users.listing import stream
 from myproject.users.models import FORMER_MEMBER_NAME
+from myproject.web import busy
 from tests import postgresql_only
 from tests.people import add_person, browser_of, token_of
 from tests.signed_in import PASSWORD
@@ -263,6 +264,28 @@ def test_others_wait_with_their_edits_until_many_are_changed(app, rows, outside,
     just_before("UPDATE users", edit)
     page.forms["record"].submit(status=303)
     assert (refused, set(roles(rows).values())) == (["Edith"], {"editor"})
+
+
+@pytest.mark.usefixtures("people")
+def test_others_are_told_for_how_long_many_are_changed_and_put_back(app, wsgi, just_before, monkeypatch):
+    told = []
+
+    def ask():
+        told.append(busy.find_long_work(wsgi.registry))
+
+    monkeypatch.setattr(busy, "RECORDS_PER_SECOND", 10)
+    page = select_all(app, "editor")
+    just_before("UPDATE users", ask)
+    page = page.forms["record"].submit(status=303).follow()
+    ask()
+    page = page.click("Undo", href="/undo")
+    just_before("UPDATE users", ask)
+    page.forms["record"].submit(status=303)
+    ask()
+    assert told[1::2] == [None, None]
+    sentences = [work.sentence.interpolate().partition(".")[0] for work in told[::2]]
+    assert sentences == ["Users are being changed: 30", "Records are being put back: 30"]
+    assert all(0 < work.seconds_left <= 3 for work in told[::2])
 
 
 def test_one_administrator_stays_if_the_person_cannot_administer_again(app, rows, outside):

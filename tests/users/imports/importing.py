@@ -53,6 +53,11 @@ class Importing:
         self.page = self.app.get(self.path)
         return self.page
 
+    def is_being_saved(self):
+        """Return whether the users are being written, so that others wait."""
+        progress = self.spool.progress(self.job.key)
+        return progress is not None and progress.step == "applying"
+
     def numbers(self):
         """Return what the page says: new, changed, same and refused."""
         return [int(number.text.replace(",", "")) for number in self.page.html.select(".facts > dd")]

@@ -44,7 +44,7 @@ def test_of_a_hundred_edits_during_an_import_none_is_lost(importing, wsgi, app, 
     importing.upload(LINES.encode())
     go_on = held("applying")
     importing.page.forms["record"].submit(status=303)
-    wait_until(lambda: importing.spool.saving() is not None)
+    wait_until(importing.is_being_saved)
     answers = []
     with ThreadPoolExecutor(6) as pool:
         edits = [pool.submit(edit, wsgi, user, answers) for user in users]
@@ -67,7 +67,7 @@ def test_two_imports_at_once_are_saved_one_after_the_other(importing, app, held,
     second.upload(text="name\nLinus", mode="add")
     go_on = held("applying")
     importing.page.forms["record"].submit(status=303)
-    wait_until(lambda: importing.spool.saving() is not None)
+    wait_until(importing.is_being_saved)
     if outside.dialect.name == "postgresql":
         second.page.forms["record"].submit(status=303).follow().mustcontain("Waiting for other imports")
         go_on.append(True)

@@ -37,7 +37,7 @@ def entries(rows):
 
 def files(importing):
     """Return the names of all files below the spool, but for those that hold nothing of the upload."""
-    return sorted(path.name for path in importing.spool.folder.rglob("*") if path.is_file() and path.name != "saving")
+    return sorted(path.name for path in importing.spool.folder.rglob("*") if path.is_file() and path.stem != "saving")
 
 
 def test_bad_lines_are_corrected_the_file_is_imported_and_undone(importing, app, rows, make_user):
@@ -372,7 +372,7 @@ def test_a_server_that_stops_cancels_its_imports(importing, held, monkeypatch, r
     importing.upload(GOOD)
     held("applying")
     importing.page.forms["record"].submit(status=303)
-    wait_until(lambda: importing.spool.saving() is not None)
+    wait_until(importing.is_being_saved)
     importing.jobs.stop()
     importing.jobs.stopping.clear()
     importing.ended().mustcontain("The server was stopped during the import. Nothing was imported.")
