@@ -20,6 +20,8 @@ FILENAME_LENGTH = 200
 MOST_COLUMNS = 50
 # Of the first value of a column.
 SHOWN_CHARACTERS = 60
+# What a person may correct of the Format.
+READ_BY = ("encoding", "delimiter", "sheet")
 MODES = {
     "both": _("Add new users and update existing ones"),
     "add": _("Only add new users"),
@@ -99,6 +101,7 @@ class OptionsForm(Form):
             request,
             encoding=read["encoding"],
             delimiter=read["delimiter"],
+            sheet=read["sheet"],
             mode=job.options["mode"],
             lines="good" if job.options["good_lines_only"] else "all",
             **columns,
@@ -114,14 +117,14 @@ class OptionsForm(Form):
 
     @property
     def is_read_otherwise(self) -> bool:
-        """Whether the encoding or the delimiter is another one, so that the columns have to be recognised again."""
-        read = {name: self[name].data for name in ("encoding", "delimiter") if name in self}
+        """Whether the encoding, the delimiter or the sheet is another one: the columns have to be recognised again."""
+        read = {name: self[name].data for name in READ_BY if name in self}
         return any(self.job.options["format"][name] != value for name, value in read.items())
 
     @property
     def chosen(self) -> Options:
         """The options as the person says; without the columns if those have to be recognised again."""
-        read = {name: self[name].data for name in ("encoding", "delimiter") if name in self}
+        read = {name: self[name].data for name in READ_BY if name in self}
         return Options(
             format=Format(**{**self.job.options["format"], **read}),
             columns=() if self.is_read_otherwise else self.columns,
@@ -146,6 +149,10 @@ def options_form(request: Request, job: Job) -> OptionsForm:
     """Return the form of how the file of `job` is read, with a choice for each of its columns."""
     choices = {"": _("Leave out"), **{field.name: field.label for field in FIELDS}}
     fields: dict[str, Any] = {}
+    # What another version of the application has stored lacks it.
+    sheets = job.options["format"].get("sheets", ())
+    if len(sheets) > 1:
+        fields["sheet"] = ChoiceField(_("Sheet"), choices=dict(zip(sheets, sheets, strict=True)))
     for number, title in enumerate(job.header[:MOST_COLUMNS]):
         label = _("Column “${title}”", mapping={"title": title or number + 1})
         value = "".join(job.example[number : number + 1])[:SHOWN_CHARACTERS]

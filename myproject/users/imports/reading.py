@@ -86,6 +86,8 @@ class Format:
     has_separator_line: bool = False
     # The name of the sheet of a workbook; empty: the first one.
     sheet: str = ""
+    # All that the workbook has.
+    sheets: Sequence[str] = ()
 
 
 def recognise(path: Path) -> Format:
@@ -94,7 +96,9 @@ def recognise(path: Path) -> Format:
         beginning = file.read(SAMPLE_BYTES)
     if beginning.startswith(ZIP):
         with _opened_workbook(path) as workbook:
-            return Format(XLSX, sheet=workbook.worksheets[0].title)
+            sheets = [sheet.title for sheet in workbook.worksheets]
+            shown = [sheet.title for sheet in workbook.worksheets if sheet.sheet_state == "visible"]
+            return Format(XLSX, sheet=(shown or sheets)[0], sheets=sheets)
     if beginning.startswith(OLD_EXCEL):
         raise Unreadable(OLD_WORKBOOK)
     if beginning.startswith(OTHER_FILES):

@@ -284,19 +284,24 @@ def save(context: ImportInUrl, request: Request) -> Any:
     receipt=False,
 )
 def check(context: ImportInUrl, request: Request) -> Any:
-    """Check the file again, read as the person says."""
+    """Check the file again, read as the person says; `again` reads it as before, perhaps without the refused lines."""
     here = HTTPSeeOther(request.route_path("users.import.show", key=context.key))
     page = page_of(context, request)
     form = page["options"]
     if form is None:
         return here
-    if not form.validate():
+    if "again" in request.POST:
+        before = Options.from_json(context.job.options)
+        options = replace(before, good_lines_only=before.good_lines_only or request.POST["again"] == "good")
+    elif form.validate():
+        options = form.chosen
+    else:
         return form.invalid(request, **{**page, "options": form, "form": None})
     claim = context.jobs.spool.claim(context.key, *READY)
     if claim is not None:
         who = identity_of(request)
         claim.change(role=who.role, sign_in=who.sign_in)
-        check_or_ask(context.jobs, claim, form.chosen)
+        check_or_ask(context.jobs, claim, options)
     return here
 
 

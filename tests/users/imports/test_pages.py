@@ -1,9 +1,11 @@
 """An import through the pages: upload, check, import, undo, and what is refused."""
 
+import io
 import os
 import re
 import time
 
+import openpyxl
 import pytest
 import sqlalchemy
 from webtest.forms import Upload
@@ -68,6 +70,18 @@ def test_the_good_lines_are_imported_if_the_person_says_so(importing, rows, app)
     ]  # fmt: skip
     page.click("Download them").mustcontain("linus")
     assert app.get("/history").text.count("added 2 users") == 1
+
+
+def test_the_refused_lines_are_left_out_by_one_button(importing, rows):
+    page = importing.upload(b"name,email,role\nAda,ada,\nGrace,,boss\nLinus,,\n")
+    [form] = [form for form in page.forms.values() if "again" in form.fields]
+    form.submit("again", status=303)
+    importing.ended().mustcontain("Import 1 user")
+    # What it would do is shown before what is left out.
+    headings = [heading.text for heading in importing.page.html.select("h2")]
+    assert headings == ["New users", "Refused lines"]
+    importing.save()
+    assert names(rows) == ["Linus"]
 
 
 BAD_FILES = {
@@ -164,6 +178,23 @@ def test_the_encoding_is_corrected(importing):
     importing.ended().mustcontain("한글")
 
 
+def test_the_sheet_is_chosen(importing, rows):
+    workbook, file = openpyxl.Workbook(), io.BytesIO()
+    workbook.active.sheet_state = "hidden"
+    workbook.create_sheet("Notes").append(["Hello"])
+    sheet = workbook.create_sheet("People")
+    for row in (["name", "age"], ["Ada", 36]):
+        sheet.append(row)
+    workbook.save(file)
+    form = importing.upload(file.getvalue(), "people.xlsx", mode="add").forms["reading"]
+    assert form["sheet"].value == "Notes"
+    form["sheet"] = "People"
+    form.submit(status=303)
+    importing.ended()
+    importing.save()
+    assert [(user.name, user.age) for user in rows(User)] == [("Ada", 36)]
+
+
 def test_a_file_or_lines_are_needed_but_not_both(importing):
     importing.upload(status=422).mustcontain("Choose a file, or paste the lines below.")
     importing.upload(GOOD, text="name", status=422).mustcontain("but not both")
@@ -197,7 +228,8 @@ def test_a_plan_is_refused_if_a_record_has_changed_since(importing, rows, make_u
     page.mustcontain("users have changed since the file was checked", "Line 2", "Ada King")
     assert [part.text for part in page.html.select("[role=alert] :is(del, ins)")] == ["–", "36"]
     assert names(rows) == ["Ada Lovelace"]
-    importing.page.forms["reading"].submit(status=303)
+    [form] = [form for form in importing.page.forms.values() if "again" in form.fields]
+    form.submit("again", status=303)
     importing.ended()
     importing.save()
     assert [(user.name, user.age) for user in rows(User)] == [("Ada King", 36), ("Grace", None)]
