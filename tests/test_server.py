@@ -2,6 +2,7 @@
 
 import configparser
 import contextlib
+import random
 import shutil
 import socket
 import time
@@ -9,7 +10,9 @@ import urllib.request
 
 import pytest
 
+from tests import signed_in
 from tests.browser import ROOT, SECRET, served
+from tests.stress.clients import Browser, encoded
 
 INIS = ["development.ini", "production.ini"]
 LIMITS = {
@@ -88,3 +91,24 @@ def test_requests_sent_by_half_do_not_keep_others_out(server):
         for _ in range(130):
             clients.enter_context(contextlib.closing(connect(server, b"GET / HTTP/1.1\r\nHost: loc")))
         assert seconds_to_open(server) < 2
+
+
+@pytest.mark.parametrize("server", ["production.ini"], indirect=True)
+def test_an_upload_that_is_cut_off_leaves_nothing_behind(server, tmp_path):
+    spool = tmp_path / "test.sqlite-imports"
+    browser = Browser([int(server.url.rpartition(":")[2])], {"__Host-session": signed_in.cookie(SECRET)}, random)
+    # Beyond what waitress keeps in memory.
+    lines = "name\n" + "Ada\n" * 500_000
+    form = {**browser.form("/users/import"), "upload": ("people.csv", lines), "mode": "add", "lines": "all"}
+    content_type, body = encoded(form)
+    # More than there are threads.
+    for _ in range(8):
+        head = f"Cookie: {browser.cookie_header}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}"
+        sent = f"POST /users/import HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n{body[: len(body) // 2]}"
+        connect(server, sent.encode()).close()
+    assert seconds_to_open(server) < 2
+    assert not spool.exists()
+    # All of it is taken.
+    assert browser.send("POST", "/users/import", form)[0] == 303
+    assert spool.exists()
+    browser.close()

@@ -8,12 +8,15 @@ import time
 import urllib.parse
 from http.cookies import SimpleCookie
 
+from .imports import import_users
 from .ledger import ACKNOWLEDGED, ADD, DELETE, EDIT, REFUSED, new_token, values_of
 
 # Probabilities: a person sends an invalid form, uses the email of another user, hangs up before the answer, or gives up
 # after "Nothing was saved".
 P_INVALID, P_TAKEN, P_HANG_UP, P_GIVE_UP = 0.04, 0.04, 0.05, 0.5
-WEIGHTS = {ADD: 9, EDIT: 9, DELETE: 2}
+IMPORT = "import"
+WEIGHTS = {ADD: 18, EDIT: 18, DELETE: 4, IMPORT: 1}
+BOUNDARY = "a-boundary-that-no-file-contains"
 ANSWER_TIMEOUT_SECONDS = 20
 
 TAKEN_MESSAGE = "Another user already has this address. Enter a different one."
@@ -47,19 +50,34 @@ class Browser:
     def form(self, path):
         """Return the fields of the form on the page at `path`, or `None` if there is no such page."""
         status, text = self.get(path)
-        if status != 200:
-            return None
+        return self.fields_of(text) if status == 200 else None
+
+    def fields_of(self, text):
+        """Return the fields of the form on a page."""
         inside = re.search(r'<form[^>]* id="record".*?</form>', text, flags=re.DOTALL)[0]
         fields = (dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in re.findall(r"<input[^>]*>", inside))
         return {field["name"]: html.unescape(field.get("value", "")) for field in fields}
 
+    def until_redirect(self, path, form):
+        """Send a form again and again until it is answered by a redirect; return its path."""
+        while True:
+            try:
+                status, location, text = self.send("POST", path, form)
+            except Broken:
+                continue
+            if status == 303:
+                return urllib.parse.urlsplit(location).path
+            if status < 500:
+                raise AssertionError(f"{path} was answered by {status}: {text}")
+            time.sleep(0.05)
+
     def send(self, method, path, form=None, hang_up=False):
         """Send a request; return status, location and text. Raises `Broken`."""
         self._connect()
-        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded", "Accept-Language": "en"}
+        content_type, body = encoded(form or {})
+        headers = {"Cookie": self.cookie_header, "Content-Type": content_type, "Accept-Language": "en"}
         try:
-            self.connection.request(method, path, form and urllib.parse.urlencode(form), headers)
+            self.connection.request(method, path, body if form else None, headers)
             if hang_up:
                 raise TimeoutError
             response = self.connection.getresponse()
@@ -73,6 +91,11 @@ class Browser:
         if response.headers["Connection"] == "close":
             self.close()
         return response.status, response.headers["Location"], text
+
+    @property
+    def cookie_header(self):
+        """The cookies as a request sends them."""
+        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
 
     def close(self):
         """Close the connection, if there is one."""
@@ -105,8 +128,20 @@ class Browser:
                 self.connection = connection
 
 
+def encoded(form):
+    """Return the type and the body of a request with these fields; a file is a tuple of its name and its text."""
+    if not any(isinstance(value, tuple) for value in form.values()):
+        return "application/x-www-form-urlencoded", urllib.parse.urlencode(form)
+    parts = []
+    for name, value in form.items():
+        filename, text = value if isinstance(value, tuple) else (None, value)
+        more = f'; filename="{filename}"' if filename else ""
+        parts.append(f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n{text}\r\n')
+    return f"multipart/form-data; boundary={BOUNDARY}", f"{''.join(parts)}--{BOUNDARY}--\r\n"
+
+
 class Person:
-    """Adds, edits and deletes users until told to stop, and then still finishes the open write.
+    """Adds, edits, deletes and imports users until told to stop, and then still finishes the open write.
 
     `cookies` are those of a browser in which an administrator is signed in.
     """
@@ -121,6 +156,9 @@ class Person:
         self.browser.form("/users/new")
         while not stop.is_set():
             kind = self.rng.choices(list(WEIGHTS), WEIGHTS.values())[0]
+            if kind == IMPORT:
+                import_users(self.browser, self.ledger, self.rng)
+                continue
             user = self.rng.choice(self.ledger.users[-30:]) if self.ledger.users and kind != ADD else None
             if kind == ADD or user is not None:
                 self.write(kind, user)

@@ -42,6 +42,7 @@ class Ledger:
     def __init__(self):
         self.writes = []
         self.users = []  # ids to choose from; some may be deleted
+        self.imports = []
 
     def open(self, kind, form, **details):
         """Add and return a Write for `form`, the fields of a page."""

@@ -20,6 +20,7 @@ STOCK = "paste.app_factory = tests.stress.servers:stock_main\nretry.attempts = 2
 INI = """
 [app:main]
 {application}
+spool.folder = {folder}/spool
 
 [server:main]
 use = egg:myproject
@@ -40,7 +41,7 @@ class Server:
     def __init__(self, folder, url, application):
         self.port = free_port()
         self.ini = folder / f"{self.port}.ini"
-        self.ini.write_text(INI.format(application=application, port=self.port))
+        self.ini.write_text(INI.format(application=application, port=self.port, folder=folder))
         self.log = folder / f"{self.port}.log"
         self.environ = {
             **os.environ,

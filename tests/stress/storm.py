@@ -22,7 +22,8 @@ from tests.history.replay import Replay
 
 from .clients import Person
 from .history import contradicting_history, read_changes
-from .ledger import Ledger, counts, done_of, violations
+from .imports import contradicting_imports, name_of, names_of
+from .ledger import ACKNOWLEDGED, Ledger, counts, done_of, violations
 from .servers import OURS, ROOT, SECRET, STOCK, Server
 
 SERVERS = 2
@@ -42,6 +43,7 @@ class Outcome:
     restarts: int
     cut_off: int  # requests that lost their answer to a graceful restart
     writes: list
+    imports: list
     rows: list
     receipts: set
     changes: list  # of the history
@@ -51,14 +53,20 @@ class Outcome:
     def violations(self):
         """A sentence for each contradiction between the ledger and the database."""
         cut_off = [f"{self.cut_off} requests were cut off by graceful restarts"] if self.cut_off else []
-        history = contradicting_history(done_of(self.writes, self.receipts), self.changes)
-        return [*self.errors, *cut_off, *violations(self.writes, self.rows, self.receipts), *history]
+        imported = names_of(self.imports)
+        rows = [row for row in self.rows if row.name not in imported]
+        changes = [change for change in self.changes if name_of(change) not in imported]
+        history = contradicting_history(done_of(self.writes, self.receipts), changes)
+        imports = contradicting_imports(self.imports, self.rows, self.changes)
+        return [*self.errors, *cut_off, *violations(self.writes, rows, self.receipts), *history, *imports]
 
     @property
     def counts(self):
         """`{label: number}` for the printed table."""
         stored = {"users at the end": len(self.rows), "receipts at the end": len(self.receipts)}
         stored["changes in the history"] = len(self.changes)
+        stored["files imported"] = len(self.imports)
+        stored["… of them acknowledged"] = sum(each.answer == ACKNOWLEDGED for each in self.imports)
         blows = {
             "servers killed": self.kills,
             "databases crashed": self.crashes,
@@ -102,7 +110,7 @@ def run(url, *, kills, seconds, clients, restarts=0, crash=None, crashes=0, stoc
     killed = len(struck) - crashed
     errors += _contradicting_replay(replay)
     stored = _stored(url, replay.last_id)
-    return Outcome(seconds, killed, crashed, restarts, cut_off, ledger.writes, *stored, errors)
+    return Outcome(seconds, killed, crashed, restarts, cut_off, ledger.writes, ledger.imports, *stored, errors)
 
 
 @contextlib.contextmanager

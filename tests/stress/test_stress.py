@@ -5,7 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from myproject.users.imports.jobs import ROUTE
+
 from .history import contradicting_history
+from .imports import Import, contradicting_imports
 from .ledger import ACKNOWLEDGED, ADD, DELETE, EDIT, REFUSED, UNSETTLED, Ledger, done_of, values_of, violations
 from .storm import run
 
@@ -44,6 +47,7 @@ def test_five_kills_lose_no_acknowledged_write(database_url):
     assert outcome.violations == []
     assert outcome.kills == 5
     assert outcome.counts["acknowledged"] > 20
+    assert outcome.counts["… of them acknowledged"] > 0
 
 
 @pytest.mark.usefixtures("nobody")
@@ -171,3 +175,24 @@ def test_an_entry_of_another_person_or_page_is_noticed(wrong, story, recorded):
 def test_two_forms_in_one_request_are_noticed(story, recorded):
     recorded[1].request_id = "a"
     assert "2 changes of the request a" in found_in_history(story, recorded)
+
+
+def test_an_import_is_there_as_a_whole_or_not_at_all():
+    sent = Import([ADDED, EDITED], ACKNOWLEDGED)
+    rows = [row(token) for token in sent.tokens]
+    origin = {"before": None, "actor_id": 0, "route": ROUTE, "request_id": "a"}
+    changes = [SimpleNamespace(after=line, **origin) for line in sent.lines]
+
+    def found(answer, rows, changes):
+        return " ".join(contradicting_imports([dataclasses.replace(sent, answer=answer)], rows, changes))
+
+    assert found(ACKNOWLEDGED, rows, changes) == found(UNSETTLED, rows, changes) == found(REFUSED, [], []) == ""
+    assert "imported in part" in found(UNSETTLED, rows[:1], changes[:1])
+    assert "imported in part" in found(ACKNOWLEDGED, [*rows, rows[0]], changes)
+    assert "acknowledged, but not there" in found(ACKNOWLEDGED, [], [])
+    assert "refused, but there" in found(REFUSED, rows, changes)
+    assert "not in one entry" in found(ACKNOWLEDGED, rows, changes[:1])
+    changes[0].request_id = "b"
+    assert "not in one entry" in found(ACKNOWLEDGED, rows, changes)
+    rows[0].age = 150
+    assert "or changed" in found(ACKNOWLEDGED, rows, changes)

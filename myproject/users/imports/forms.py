@@ -16,6 +16,8 @@ from .spool import Job
 from .staging import Options
 
 FILENAME_LENGTH = 200
+# Of pasted lines. Unlike a file, they are kept in memory, and on the page if something is wrong.
+MOST_PASTED = 1_000_000
 # How many columns of a file the page offers; the others are left out.
 MOST_COLUMNS = 50
 # Of the first value of a column.
@@ -67,6 +69,12 @@ class UploadForm(Form):
             raise wtforms.ValidationError(_("Choose a file, or paste the lines below."))
         if field.data is not None and has_text:
             raise wtforms.ValidationError(_("Choose a file or paste the lines, but not both."))
+
+    def validate_text(self, field: wtforms.Field) -> None:
+        """Refuse a long text; it is not shown again."""
+        if len(field.data or "") > MOST_PASTED:
+            field.data = ""
+            raise wtforms.ValidationError(_("This is too long to be pasted. Save it as a file, then choose that."))
 
     @property
     def file(self) -> BinaryIO:

@@ -368,6 +368,13 @@ def test_a_disk_that_fills_while_users_are_imported_changes_nothing(importing, m
     assert everything_stored(outside) == before
 
 
+def test_a_long_text_is_to_be_sent_as_a_file(importing, rows):
+    text = "name\n" + "x" * 1_000_000
+    page = importing.upload(text=text, status=422)
+    page.mustcontain("This is too long to be pasted. Save it as a file, then choose that.")
+    assert len(page.text) < 50_000
+
+
 def test_a_server_that_stops_cancels_its_imports(importing, held, monkeypatch, rows):
     importing.upload(GOOD)
     held("applying")
