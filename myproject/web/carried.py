@@ -27,8 +27,8 @@ class Typed:
 
     @property
     def has_entries(self) -> bool:
-        """Whether the form has any field but its token."""
-        return not self.fields.keys() <= {TOKEN_FIELD}
+        """Whether the form has any field but its token, and those in which a button says on which page it is."""
+        return not self.fields.keys() <= {TOKEN_FIELD, "page", "query"}
 
     @property
     def deletes(self) -> bool:
