@@ -209,8 +209,10 @@ class Jobs:
         with tm:
             dbsession = get_tm_session(self.factory, tm)
             lock_users(dbsession)
+            # On SQLite, the connection has the lock.
+            dbsession.connection()
             # Only now: until the lock, somebody may take their role away.
-            refuse_if_not_permitted(dbsession, job)
+            self._refuse_if_not_permitted(job)
             self.registry["announce"](tm, **origin)
             plan = Plan(claim.staged)
             apply(dbsession, plan, importer_of(job), job.key, reporter)
@@ -222,6 +224,18 @@ class Jobs:
             facts = {"user": change.user_id, **change.facts}
             act = ThreadActReported(dbsession, "account changed", facts, job.user_id, job.key)
             report_act_of_thread(self.registry, tm, act)
+
+    def _refuse_if_not_permitted(self, job: Job) -> None:
+        """Raise `NotPermitted` if the person is not signed in any more as who has asked to save the import.
+
+        It is read by a transaction of its own: a sign-in that is read by that of the import, and written while the
+        import goes on, could make PostgreSQL refuse the import.
+        """
+        sign_ins = User.metadata.tables["sign_ins"].c
+        signed_in = select(User.role).join(User.metadata.tables["sign_ins"], sign_ins.user_id == User.id)
+        now = signed_in.where(User.id == job.user_id, User.active, sign_ins.id == job.sign_in)
+        if [role for (role,) in read_rows(self.factory, now)] != [job.role]:
+            raise NotPermitted()
 
     def _end_after(self, error: Exception, claim: Claim) -> None:
         """Say why the work has ended, and remove what nobody needs any more."""
@@ -312,15 +326,6 @@ class Reporter:
         self.claim.report(progress)
         if self.announcement is not None:
             self.announcement.expect(progress.seconds_left)
-
-
-def refuse_if_not_permitted(dbsession: Session, job: Job) -> None:
-    """Raise `NotPermitted` if the person is not signed in any more as who has asked to save the import."""
-    sign_ins = User.metadata.tables["sign_ins"].c
-    signed_in = select(User.role).join(User.metadata.tables["sign_ins"], sign_ins.user_id == User.id)
-    now = signed_in.where(User.id == job.user_id, User.active, sign_ins.id == job.sign_in)
-    if dbsession.scalar(now) != job.role:
-        raise NotPermitted()
 
 
 def importer_of(job: Job) -> Importer:

@@ -121,6 +121,8 @@ class Plan:
         self.role: str = facts["role"]
         # Whether a role would be set: the password is asked for.
         self.changes_accounts: bool = facts["changes_accounts"]
+        # How many of the new users have no email: nobody knows whether they are there already.
+        self.new_without_email: int = facts["new_without_email"]
         self.options = Options.from_json(facts["options"])
         self.header: Sequence[str] = facts["header"]
         self._upload = Path(facts["upload"])
@@ -235,6 +237,7 @@ def make_plan(
             numbers=_count(connection),
             role=importer.role,
             changes_accounts=comparison.changes_role or _adds_role(connection),
+            new_without_email=_count_new_without_email(connection),
         )
     return Plan(staged)
 
@@ -346,6 +349,11 @@ def _count(connection: sqlite3.Connection) -> dict[str, int]:
     [refused] = connection.execute("SELECT count(DISTINCT line) FROM refusals").fetchone()
     numbers = {**{kind: counts.get(kind, 0) for kind in KINDS}, "refused": refused}
     return {**numbers, "total": sum(numbers.values())}
+
+
+def _count_new_without_email(connection: sqlite3.Connection) -> int:
+    query = "SELECT count(*) FROM lines WHERE kind = 'new' AND email IS NULL"
+    return int(connection.execute(query).fetchone()[0])
 
 
 def _adds_role(connection: sqlite3.Connection) -> bool:

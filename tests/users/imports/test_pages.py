@@ -84,6 +84,13 @@ def test_the_refused_lines_are_left_out_by_one_button(importing, rows):
     assert names(rows) == ["Linus"]
 
 
+def test_who_may_be_there_twice_is_said(importing, make_user):
+    make_user("Ada")
+    warning = "1 new user has no email. If they are in the list already, they will be there twice."
+    importing.upload(b"name,email\nAda,\nGrace,grace@example.com\n").mustcontain(warning)
+    importing.upload(b"name,email\nAda,\nGrace,grace@example.com\n", mode="add").mustcontain(no=warning)
+
+
 BAD_FILES = {
     "empty": b"",
     "a picture": b"\x89PNG\r\n\x1a\n" + bytes(100),
