@@ -1,5 +1,6 @@
 """A real nginx with the lines of docs/running.md: TLS on a port other than 443, plain http, and two processes."""
 
+import configparser
 import contextlib
 import http.client
 import http.server
@@ -184,6 +185,19 @@ def test_forms_of_other_sites_are_refused(nginx, port, headers):
 def test_plain_http_says_that_it_needs_https(nginx):
     status, _address, page = sign_in(nginx["plain"], {"Origin": f"http://localhost:{nginx['plain']}"}, "http")
     assert (status, "This site needs HTTPS" in page) == (400, True)
+
+
+def test_uploads_of_any_size_that_the_server_takes_come_through(nginx):
+    [megabytes] = re.findall(r"client_max_body_size (\d+)m;", documented("limit_conn_zone"))
+    parser = configparser.RawConfigParser()
+    parser.read(ROOT / "production.ini")
+    assert int(parser["server:main"]["max_request_body_size"]) == int(megabytes) * 2**20
+    # nginx by itself takes 1 MB.
+    with contextlib.closing(connect(nginx["kept"], "https")) as client:
+        headers = {"Host": f"localhost:{nginx['kept']}", "Content-Type": "application/x-www-form-urlencoded"}
+        client.request("POST", "/signin", b"x" * 2_000_000, {**headers, **SAME_ORIGIN})
+        response = client.getresponse()
+        assert (response.status, b"Nothing was saved" in response.read()) == (413, True)
 
 
 @contextlib.contextmanager

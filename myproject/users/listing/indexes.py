@@ -106,8 +106,14 @@ POSTGRESQL = (
     END $$
     """,
     """
-    CREATE TRIGGER users_search_text BEFORE INSERT OR UPDATE ON users
+    CREATE TRIGGER users_search_text BEFORE INSERT ON users
     FOR EACH ROW EXECUTE FUNCTION users_search_text()
+    """,
+    # The search text itself, too: nobody can set another one.
+    """
+    CREATE TRIGGER users_search_text_update BEFORE UPDATE ON users FOR EACH ROW
+    WHEN ((OLD.name, OLD.email, OLD.search_text) IS DISTINCT FROM (NEW.name, NEW.email, NEW.search_text))
+    EXECUTE FUNCTION users_search_text()
     """,
 )
 for statement in ("CREATE EXTENSION IF NOT EXISTS pg_trgm", POSTGRESQL_FOLDED, POSTGRESQL_INITIALS):
