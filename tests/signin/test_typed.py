@@ -377,9 +377,10 @@ def test_a_button_without_a_page_leads_back_to_the_page_that_it_is_on(enter, gra
             page = browser.get("/users?panel=display&role=admin")
             form = next(form for form in page.forms.values() if form.action == paths[name])
             browser.get("/signout").forms["record"].submit(status=303)
-            back = form.submit(status=303)
-            asked = back.follow(status=303)
-            assert sign_in(browser, grace.email, page=asked.location).location == back.location
+            asked = form.submit(status=303)
+            if name != "users.bulk":  # The others need no permission: only the page that they are on asks.
+                asked = asked.follow(status=303)
+            assert sign_in(browser, grace.email, page=asked.location).location == form["page"].value
 
 
 def test_every_password_field_has_password_in_its_name(enter, grace, paths, age, subtests):
