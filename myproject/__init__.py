@@ -3,13 +3,12 @@
 from pyramid.config import Configurator
 from pyramid.router import Router
 
-from .settings import read_settings, refuse_open_spool
+from .settings import read_settings
 
 
 def main(global_config: dict[str, str], **settings: str) -> Router:
     """Return the WSGI application for the settings of an ini file."""
     checked = {**read_settings(settings), "ini": global_config.get("__file__", "INI")}
-    refuse_open_spool(checked["spool.folder"])
     with Configurator(settings=checked) as config:
         config.include(".schema")
         config.include(".tweens")

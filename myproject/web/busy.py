@@ -17,6 +17,7 @@ from pyramid.config import Configurator
 from pyramid.i18n import TranslationString
 from pyramid.registry import Registry
 
+from ..settings import refuse_open_spool
 from .i18n import _
 from .request import Request
 from .shared_files import is_locked, lock_file, make_private_folder, read_json, write_json
@@ -38,7 +39,7 @@ TEXTS = {
 }
 LOCK, NOTICE = "saving", "saving.json"
 POLL_SECONDS = 0.1
-# How many records a request writes in a second, at the least. Fewer are hardly noticed by others.
+# How many records are written in a second, at the least. Fewer are hardly noticed by others.
 RECORDS_PER_SECOND = 5000
 
 
@@ -52,8 +53,9 @@ class LongWork:
 
 
 def includeme(config: Configurator) -> None:
-    """Let nobody wait in vain for the end of such work (db/retry.py)."""
+    """Let nobody wait in vain for the end of such work (db/retry.py). Raises `SettingsError` for an open folder."""
     registry = config.registry
+    refuse_open_spool(registry.settings["spool.folder"])
 
     def seconds_until_lock() -> float:
         work = find_long_work(registry)

@@ -16,7 +16,7 @@ from pyramid.view import view_config
 
 from ...db import to_id
 from ...security import SITE_ACL
-from ...web.busy import time_left
+from ...web.busy import RECORDS_PER_SECOND, time_left
 from ...web.csv import BYTE_ORDER_MARK
 from ...web.flash import flash
 from ...web.forms import Form
@@ -78,8 +78,8 @@ KINDS = ("new", "changed", "same")
 MOST_SAMPLES, REFUSALS_PER_PAGE = 5, 25
 # Beyond the file: the other fields of the form, and the lines around them.
 FORM_BYTES = 64 * 1024
-# How fast users are written, at the least, and for how long others hardly notice it.
-USERS_PER_SECOND, UNNOTICED_SECONDS = 5000, 2
+# For how long others hardly notice that they have to wait.
+UNNOTICED_SECONDS = 2
 SAMPLE_FILE = "name,email,age,role,active\r\nAda Lovelace,ada@example.com,36,member,yes\r\n김철수,,,member,yes\r\n"
 
 
@@ -258,7 +258,7 @@ def plan_page(context: ImportInUrl, request: Request) -> dict[str, Any]:
 
 def time_without_saving(writes: int) -> TranslationString | None:
     """Return for how long nobody else can save while this many users are written; `None` if hardly noticeable."""
-    seconds = writes / USERS_PER_SECOND
+    seconds = writes / RECORDS_PER_SECOND
     return time_left(seconds) if seconds > UNNOTICED_SECONDS else None
 
 
