@@ -17,7 +17,7 @@ from .rows import FEW_HITS, Columns, Edge, by_column
 from .view import View
 
 # Users of a chunk, or users that are looked at for one.
-CHUNK_SIZE = 5000
+CHUNK_SIZE = 3000
 LOOKED_AT = 10_000
 
 
