@@ -4,18 +4,17 @@
 saved views are deleted with their user. The caller leaves out whom the database would keep: the last administrator.
 """
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Column, Integer, MetaData, Select, Table, delete, insert, or_, select, text, update
+from sqlalchemy import Column, Integer, MetaData, Select, Table, delete, or_, select, text, update
 from sqlalchemy.orm import Session
-from sqlalchemy.schema import CreateTable, DropTable
 
+from ..db.temporary import filled
 from .models import User, end_sign_ins
 
 users = User.metadata.tables["users"]
-# Exists only within `fixed`, and only for its connection.
+# The users of `delete_users`: its first statement may change what selects them.
 FIXED = Table("users_fixed", MetaData(), Column("id", Integer, primary_key=True), prefixes=["TEMPORARY"])
 
 
@@ -28,18 +27,6 @@ def lock_users(dbsession: Session) -> None:
     """
     if dbsession.get_bind().dialect.name == "postgresql":
         dbsession.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
-
-
-@contextlib.contextmanager
-def fixed(dbsession: Session, people: Select[int]) -> Iterator[Select[int]]:
-    """Yield a select of the ids that `people` selects now: a statement in the block may change what it looks at."""
-    dbsession.execute(CreateTable(FIXED))
-    dbsession.execute(insert(FIXED).from_select(["id"], people))
-    if dbsession.get_bind().dialect.name == "postgresql":
-        # Without it, PostgreSQL plans for a few rows.
-        dbsession.execute(text(f"ANALYZE {FIXED.name}"))
-    yield select(FIXED.c.id)
-    dbsession.execute(DropTable(FIXED))
 
 
 def change_users(
@@ -62,7 +49,8 @@ def delete_users(dbsession: Session, people: Select[int]) -> None:
     """Delete these users with their posts, as `User.delete` does."""
     dbsession.flush()
     posts = User.metadata.tables["posts"]
-    with fixed(dbsession, people) as ids:
+    with filled(dbsession, FIXED, people) as fixed:
+        ids = select(fixed.c.id)
         # The cascade of the table would delete them too, but for each user by a statement of its own.
         dbsession.execute(delete(posts).where(posts.c.author_id.in_(ids)))
         dbsession.execute(delete(users).where(users.c.id.in_(ids)))

@@ -1,12 +1,12 @@
 """The records that an undo puts back: decided once, before its first statement changes what the rules look at."""
 
-import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 
-from sqlalchemy import Column, FromClause, Integer, MetaData, String, Subquery, Table, insert, select, text
+from sqlalchemy import Column, FromClause, Integer, MetaData, String, Subquery, Table, select
 from sqlalchemy.orm import Session
-from sqlalchemy.schema import CreateTable, DropTable
 
+from ...db.temporary import filled
 from ..models import TABLE_NAME_LENGTH, Values
 from .rules import Outcome
 
@@ -23,15 +23,9 @@ CHOSEN = Table(
 )
 
 
-@contextlib.contextmanager
-def chosen_steps(dbsession: Session, steps: Subquery, outcomes: Collection[Outcome]) -> Iterator[FromClause]:
-    """Yield a table of those of the `steps` whose outcome is one of `outcomes`; a rollback removes it, too."""
-    dbsession.execute(CreateTable(CHOSEN))
+def chosen_steps(
+    dbsession: Session, steps: Subquery, outcomes: Collection[Outcome]
+) -> AbstractContextManager[FromClause]:
+    """Return a context with a temporary table of those of the `steps` whose outcome is one of `outcomes`."""
     columns = [steps.c[column.name] for column in CHOSEN.c]
-    chosen = select(*columns).where(steps.c.outcome.in_(outcomes))
-    dbsession.execute(insert(CHOSEN).from_select(CHOSEN.c.keys(), chosen))
-    if dbsession.get_bind().dialect.name == "postgresql":
-        # Without it, PostgreSQL expects few rows, and plans for them.
-        dbsession.execute(text(f"ANALYZE {CHOSEN.name}"))
-    yield CHOSEN
-    dbsession.execute(DropTable(CHOSEN))
+    return filled(dbsession, CHOSEN, select(*columns).where(steps.c.outcome.in_(outcomes)))
