@@ -14,8 +14,9 @@ from myproject.db import get_engine, get_session_factory
 from myproject.history.context import Origin
 from myproject.models import Selection, User
 from myproject.users.bulk.action import ACTIONS, INCLUDED, Bulk
-from myproject.users.bulk.views import MOST_NAMED, MOST_REPORTED
+from myproject.users.bulk.views import MOST_NAMED
 from myproject.users.listing.page import matches_of
+from myproject.web.events import MOST_REPORTED
 
 from .databases import large_databases
 from .undo import transaction_of

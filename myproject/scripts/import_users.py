@@ -30,12 +30,11 @@ from ..users.imports.spool import Progress
 from ..users.imports.staging import MODES, NAMES, Options, stage
 from ..users.sets import lock_users
 from ..web.busy import IMPORT, Announcement, announced
+from ..web.events import MOST_REPORTED
 from . import explained, read_ini, refuse_older_database
 
 SHOWN_REFUSALS = 20
 SHOWN_SAMPLES = 5
-# How many users with another role or activity get a security event. The entry of the import has all of them.
-MOST_REPORTED = 1000
 # The site goes on writing: a transaction that waits for too long for it is tried again.
 TRIES = 5
 # In --columns, a column that is left out.

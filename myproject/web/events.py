@@ -17,6 +17,9 @@ from transaction import TransactionManager
 from ..db import to_id
 from .request import Request
 
+# How many accounts of a change of many users are reported one by one. The history has all of them.
+MOST_REPORTED = 1000
+
 log = logging.getLogger("myproject.security")
 
 

@@ -14,7 +14,7 @@ from ...db.constraints import violated_constraint
 from ...users.administrators import LAST_ADMINISTRATOR
 from ...users.fields import LAST_ADMINISTRATOR_STAYS
 from ...web.busy import UNDO, announce_writes
-from ...web.events import report_act
+from ...web.events import MOST_REPORTED, report_act
 from ...web.flash import flash
 from ...web.form_fields import ChoiceField
 from ...web.forms import ConfirmForm, DeleteForm
@@ -39,8 +39,6 @@ PAGE = {"route_name": "history.undo", "renderer": "history/undo.jinja2", "permis
 APPLICABLE = applied_outcomes(changed_too=True)
 # How many records of one outcome the page names.
 MOST_NAMED = 25
-# How many changes of accounts are reported one by one. The entry of the undo has all of them.
-MOST_REPORTED = 1000
 # Among how many of their newest entries the one of a message is looked for.
 NEWEST_ENTRIES = 20
 TAKEN_MEANWHILE = _(

@@ -10,7 +10,7 @@ from wtforms import HiddenField
 
 from ...db import to_id
 from ...web.busy import BULK, announce_writes
-from ...web.events import report_act
+from ...web.events import MOST_REPORTED, report_act
 from ...web.flash import flash
 from ...web.forms import ConfirmForm, DeleteForm
 from ...web.i18n import _, format_number
@@ -30,8 +30,6 @@ from .models import QUERY_LENGTH, Selection, delete_expired
 MOST_SHOWN = max(PAGE_SIZES)
 # How many users of one outcome the page names.
 MOST_NAMED = 10
-# How many changes of accounts are reported one by one, as for an undo. The history has all of them.
-MOST_REPORTED = 1000
 
 REASONS = {
     Outcome.SAME: _("They already have this role or status."),

@@ -25,7 +25,7 @@ from transaction import TransactionManager
 from ...db import IDatabaseUnavailable, IOutcomeUnknown, get_tm_session, read_rows
 from ...db.retry import DEFAULT_ATTEMPTS, pause
 from ...web.busy import IMPORT, Announcement, announced
-from ...web.events import ThreadActReported, report_act_of_thread
+from ...web.events import MOST_REPORTED, ThreadActReported, report_act_of_thread
 from ...web.i18n import _
 from ..models import User
 from ..sets import lock_users
@@ -56,8 +56,6 @@ from .staging import Cancelled, Options, stage
 ROUTE = "users.import.show"
 # How many imports a process works on at the same time. It also has pages to answer.
 MOST_AT_ONCE = 2
-# How many changes of accounts are reported one by one. The entry of the import has all of them.
-MOST_REPORTED = 1000
 REPORT_SECONDS = 0.25
 SIZE_CHECK_SECONDS = 2
 STOPPING_SECONDS = 20
