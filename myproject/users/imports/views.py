@@ -19,7 +19,6 @@ from ...security import SITE_ACL
 from ...web.busy import RECORDS_PER_SECOND, time_left
 from ...web.csv import BYTE_ORDER_MARK
 from ...web.flash import flash
-from ...web.forms import Form
 from ...web.i18n import _
 from ...web.identity import identity_of
 from ...web.keyed import keyed_digest
@@ -29,7 +28,7 @@ from ..fields import FIELDS, ROLE_NAMES
 from .columns import Unreadable, check_columns, guess_columns
 from .forms import CHECKED_AGAIN, SaveForm, UploadForm, options_form
 from .jobs import FULL, Jobs, is_full_disk
-from .planning import Plan
+from .planning import KINDS, Plan
 from .reading import next_header, read_rows, recognise
 from .spool import CANCELLED, CHECKED, CHECKING, FAILED, OUTDATED, SAVED, SAVING, UPLOAD, Claim, Job, Spool, stored
 from .staging import SHOWN_CHARACTERS, Options
@@ -73,7 +72,6 @@ TEXTS = {
     "labels": {field.name: field.label for field in FIELDS},
     "roles": ROLE_NAMES,
 }
-KINDS = ("new", "changed", "same")
 # How many lines of each kind the page shows, and how many refused ones.
 MOST_SAMPLES, REFUSALS_PER_PAGE = 5, 25
 # Beyond the file: the other fields of the form, and the lines around them.
@@ -125,6 +123,16 @@ class ImportInUrl:
         if job is None or job.user_id != request.identity.id:
             raise HTTPNotFound(_("Imports are kept for a day. This one has expired or was deleted."))
         self.job = self.jobs.settle(job)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the uploaded file is still there."""
+        return (self.jobs.spool.folder / self.key / UPLOAD).exists()
+
+    @property
+    def can_be_checked(self) -> bool:
+        """Whether the file can be checked again."""
+        return self.job.state in READY and self.has_files
 
 
 def jobs_of(request: Request) -> Jobs:
@@ -217,21 +225,21 @@ def show(context: ImportInUrl, request: Request) -> dict[str, Any]:
     return page_of(context, request)
 
 
-def page_of(context: ImportInUrl, request: Request, **forms: Form) -> dict[str, Any]:
-    """Return what the page of an import shows; `forms` are those that were sent, and not valid."""
+def page_of(context: ImportInUrl, request: Request) -> dict[str, Any]:
+    """Return what the page of an import shows."""
     job, spool = context.job, context.jobs.spool
     page: dict[str, Any] = {"job": job, "plan": None, "form": None, "options": None, "undo_path": None, **TEXTS}
     page["progress"] = spool.progress(job.key) if job.is_working else None
     page["is_being_cancelled"] = spool.is_being_cancelled(job.key)
     page["time_left"] = time_left(page["progress"].seconds_left) if page["progress"] else None
-    page["has_files"] = (spool.folder / job.key / UPLOAD).exists()
-    if job.state in READY and page["has_files"]:
+    page["has_files"] = context.has_files
+    if context.can_be_checked:
         page["options"] = options_form(request, job)
     if job.state == CHECKED or (job.state == SAVED and job.numbers.get("refused")):
         page |= plan_page(context, request)
     if job.state == SAVED:
         page["undo_path"] = request.undo_path_of(job.key)
-    return {**page, **forms}
+    return page
 
 
 def plan_page(context: ImportInUrl, request: Request) -> dict[str, Any]:
@@ -286,17 +294,16 @@ def save(context: ImportInUrl, request: Request) -> Any:
 def check(context: ImportInUrl, request: Request) -> Any:
     """Check the file again, read as the person says; `again` reads it as before, perhaps without the refused lines."""
     here = HTTPSeeOther(request.route_path("users.import.show", key=context.key))
-    page = page_of(context, request)
-    form = page["options"]
-    if form is None:
+    if not context.can_be_checked:
         return here
+    form = options_form(request, context.job)
     if "again" in request.POST:
         before = Options.from_json(context.job.options)
         options = replace(before, good_lines_only=before.good_lines_only or request.POST["again"] == "good")
     elif form.validate():
         options = form.chosen
     else:
-        return form.invalid(request, **{**page, "options": form, "form": None})
+        return form.invalid(request, **{**page_of(context, request), "options": form, "form": None})
     claim = context.jobs.spool.claim(context.key, *READY)
     if claim is not None:
         who = identity_of(request)
