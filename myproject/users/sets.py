@@ -22,11 +22,12 @@ def lock_users(dbsession: Session) -> None:
     """Keep all others from writing users until the transaction ends, so that none of them makes it fail.
 
     Call it as early as possible, where it can be before `announce`: what others have written between the transaction's
-    first query and the lock does make it fail on PostgreSQL, and it is tried again. On SQLite, a transaction that may
-    write is the only one anyway.
+    first query and the lock does make it fail on PostgreSQL, and it is tried again. On SQLite, the connection of a
+    transaction that may write has the lock.
     """
-    if dbsession.get_bind().dialect.name == "postgresql":
-        dbsession.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
+    connection = dbsession.connection()
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def change_users(

@@ -2,8 +2,10 @@
 
 import datetime
 import gettext
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import babel.dates
 import babel.numbers
@@ -64,6 +66,17 @@ def switch_language(request: Request) -> HTTPSeeOther:
 def translate(request: Request, text: str) -> str:
     """Return `text`, a translation string, in the request's language; other text as it is."""
     return request.localizer.translate(text)
+
+
+def message_to_json(message: TranslationString) -> list[Any]:
+    """Return what JSON can write of a message, to show it later in whatever language is asked for then."""
+    return [str(message), dict(message.mapping or {})]
+
+
+def message_from_json(values: Sequence[Any]) -> TranslationString:
+    """Return the message from `message_to_json`."""
+    text, mapping = values
+    return _(text, mapping=mapping)
 
 
 def in_every_language(text: TranslationString) -> list[str]:

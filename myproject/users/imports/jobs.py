@@ -5,6 +5,7 @@ what a killed server has left is settled by the next process that shows the impo
 """
 
 import atexit
+import contextlib
 import errno
 import logging
 import secrets
@@ -26,7 +27,7 @@ from ...db import IDatabaseUnavailable, IOutcomeUnknown, get_tm_session, read_ro
 from ...db.retry import DEFAULT_ATTEMPTS, pause
 from ...web.busy import IMPORT, Announcement, announced
 from ...web.events import MOST_REPORTED, ThreadActReported, report_act_of_thread
-from ...web.i18n import _
+from ...web.i18n import _, message_to_json
 from ..models import User
 from ..sets import lock_users
 from .applying import Outdated, apply
@@ -49,7 +50,6 @@ from .spool import (
     Job,
     Progress,
     Spool,
-    stored,
 )
 from .staging import Cancelled, Options, stage
 
@@ -128,7 +128,7 @@ class Jobs:
             if claim.job.state == SAVING and self._is_saved(job):
                 claim.end(SAVED)
             else:
-                claim.end(FAILED, failure=stored(STOPPED))
+                claim.end(FAILED, failure=message_to_json(STOPPED))
                 claim.discard(STAGED)
         except Exception as error:
             if not IRetryableError.providedBy(error):
@@ -207,8 +207,6 @@ class Jobs:
         with tm:
             dbsession = get_tm_session(self.factory, tm)
             lock_users(dbsession)
-            # On SQLite, the connection has the lock.
-            dbsession.connection()
             # Only now: until the lock, somebody may take their role away.
             self._refuse_if_not_permitted(job)
             self.registry["announce"](tm, **origin)
@@ -253,7 +251,7 @@ class Jobs:
             else:
                 # First, because the disk may be full.
                 claim.discard(STAGED)
-                claim.end(FAILED, failure=stored(self._explain(error)))
+                claim.end(FAILED, failure=message_to_json(self._explain(error)))
         except OSError as failure:
             log.error("the state of an import cannot be written: %s", failure.strerror)
             self.spool.remove(claim)
@@ -285,10 +283,9 @@ class Jobs:
         try:
             dbsession = get_tm_session(self.factory, tm, wait_for_locks=False)
             dbsession.add(AppliedImport(id=job.key, user_id=job.user_id, added=0, changed=0))
-            dbsession.flush()
-        except IntegrityError:
-            # It is there already, or the person was deleted.
-            pass
+            # The row may be there already.
+            with contextlib.suppress(IntegrityError):
+                dbsession.flush()
         finally:
             tm.abort()
         return bool(read_rows(self.factory, select(AppliedImport.id).where(AppliedImport.id == job.key)))

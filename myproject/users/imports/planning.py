@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from ...db.stream import read_rows as read_records
 from ...web.csv import defuse, restore
-from ...web.i18n import _
+from ...web.i18n import _, message_from_json
 from ..administrators import CAN_ADMINISTER
 from ..fields import EMAIL_TAKEN, FIELDS, LAST_ADMINISTRATOR_STAYS
 from ..models import users
@@ -173,7 +173,7 @@ class Plan:
         with self._connection() as connection:
             rows = connection.execute(query, (limit, after)).fetchall()
         return [
-            Refusal(number, line, field, value, _as_message(message))
+            Refusal(number, line, field, value, message_from_json(json.loads(message)))
             for number, (field, line, value, message) in enumerate(rows, after + 1)
         ]
 
@@ -365,12 +365,7 @@ def _messages_by_line(connection: sqlite3.Connection) -> Iterator[tuple[int, lis
     """Yield each refused line, in order, with its messages."""
     rows = connection.execute("SELECT line, message FROM refusals ORDER BY line, id")
     for line, group in groupby(rows, key=itemgetter(0)):
-        yield line, [_as_message(message) for _line, message in group]
-
-
-def _as_message(stored: str) -> TranslationString:
-    message, mapping = json.loads(stored)
-    return _(message, mapping=mapping)
+        yield line, [message_from_json(json.loads(message)) for _line, message in group]
 
 
 def _as_values(values: Sequence[Any]) -> dict[str, Any]:

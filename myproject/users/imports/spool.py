@@ -31,7 +31,7 @@ from typing import Any, BinaryIO
 
 from pyramid.i18n import TranslationString
 
-from ...web.i18n import _
+from ...web.i18n import message_from_json
 from ...web.shared_files import PRIVATE_MODE, lock_file, make_private_folder, read_json, write_json
 
 LIFETIME_SECONDS = 24 * 60 * 60
@@ -75,12 +75,13 @@ class Job:
     # The first records that have moved since the check, and the number of all: see `Moved` in applying.py.
     moved: Sequence[Mapping[str, Any]] = ()
     moved_number: int = 0
+    # A message as JSON.
     failure: Sequence[Any] | None = None
 
     @property
     def message(self) -> TranslationString | None:
         """Why the import failed, or `None`."""
-        return None if self.failure is None else _(self.failure[0], mapping=self.failure[1])
+        return None if self.failure is None else message_from_json(self.failure)
 
     @property
     def created(self) -> datetime.datetime:
@@ -91,11 +92,6 @@ class Job:
     def is_working(self) -> bool:
         """Whether a thread works on it, unless it was interrupted."""
         return self.state in WORKING
-
-
-def stored(message: TranslationString) -> Sequence[Any]:
-    """Return a translation string as `Job.failure` stores it."""
-    return [str(message), dict(message.mapping or {})]
 
 
 @dataclass(frozen=True)

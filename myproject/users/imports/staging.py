@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from pyramid.i18n import TranslationString
 
 from ...web.csv import restore
-from ...web.i18n import _
+from ...web.i18n import _, message_to_json
 from ...web.rules import Invalid, Rule
 from ..fields import FIELDS
 from .columns import Unreadable, check_columns, rule_of
@@ -191,7 +191,7 @@ def refuse(connection: sqlite3.Connection, refusals: Sequence[Refused]) -> None:
     connection.executemany(
         INSERT_REFUSAL,
         [
-            (line, field, value[:SHOWN_CHARACTERS], json.dumps([message, message.mapping]))
+            (line, field, value[:SHOWN_CHARACTERS], json.dumps(message_to_json(message)))
             for line, field, value, message in refusals
         ],
     )

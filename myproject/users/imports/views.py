@@ -19,7 +19,7 @@ from ...security import SITE_ACL
 from ...web.busy import RECORDS_PER_SECOND, time_left
 from ...web.csv import BYTE_ORDER_MARK
 from ...web.flash import flash
-from ...web.i18n import _
+from ...web.i18n import _, message_to_json
 from ...web.identity import identity_of
 from ...web.keyed import keyed_digest
 from ...web.receipts import content_of
@@ -30,7 +30,7 @@ from .forms import CHECKED_AGAIN, SaveForm, UploadForm, options_form
 from .jobs import FULL, Jobs, is_full_disk
 from .planning import KINDS, Plan
 from .reading import next_header, read_rows, recognise
-from .spool import CANCELLED, CHECKED, CHECKING, FAILED, OUTDATED, SAVED, SAVING, UPLOAD, Claim, Job, Spool, stored
+from .spool import CANCELLED, CHECKED, CHECKING, FAILED, OUTDATED, SAVED, SAVING, UPLOAD, Claim, Job, Spool
 from .staging import SHOWN_CHARACTERS, Options
 
 SHOW = {"route_name": "users.import.show", "renderer": "users/import/show.jinja2", "permission": "add"}
@@ -204,7 +204,7 @@ def columns_of(claim: Claim, options: Options) -> dict[str, Any]:
     try:
         check_columns(columns, options.mode)
     except Unreadable as error:
-        return {**values, "state": FAILED, "failure": stored(error.message)}
+        return {**values, "state": FAILED, "failure": message_to_json(error.message)}
     return {**values, "state": CHECKING, "failure": None}
 
 
@@ -317,7 +317,7 @@ def check_or_ask(jobs: Jobs, claim: Claim, options: Options) -> None:
     try:
         values = columns_of(claim, options)
     except Unreadable as error:
-        values = {"state": FAILED, "failure": stored(error.message), "options": options.as_json()}
+        values = {"state": FAILED, "failure": message_to_json(error.message), "options": options.as_json()}
     except BaseException:
         claim.release()
         raise
