@@ -49,9 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         with explained(arguments.ini), report(arguments.ini, get_session_factory(engine), sent) as factory:
             zone, columns = settings["myproject.timezone"], COLUMNS[arguments.columns]
-            chunks = stream_cells(
-                factory, view, zone, columns, lambda ids, dbsession: read_last_sign_ins(dbsession, ids)
-            )
+            chunks = stream_cells(factory, view, zone, columns, read_last_sign_ins)
             mark = BYTE_ORDER_MARK if arguments.bom else ""
             with open_output(arguments.output) as file, progress_bar(factory, view, zone) as bar:
                 for lines in csv_lines(columns, chunks, sent, mark):

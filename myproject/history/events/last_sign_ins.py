@@ -18,10 +18,10 @@ def last_sign_ins(
 
     A stream, which is read after the request, gives a `dbsession` of its own.
     """
-    return read_last_sign_ins(dbsession or request.dbsession, user_ids)
+    return read_last_sign_ins(user_ids, dbsession or request.dbsession)
 
 
-def read_last_sign_ins(dbsession: Session, user_ids: Collection[int]) -> dict[int, datetime.datetime]:
+def read_last_sign_ins(user_ids: Collection[int], dbsession: Session) -> dict[int, datetime.datetime]:
     """Return the same from `dbsession`; the database seeks one entry of an index for each user."""
     last = (
         select(func.max(SecurityEvent.happened_at))

@@ -46,11 +46,7 @@ def add_late_event(dbsession: Session, event: SecurityEvent) -> None:
 
 def store_act_of_thread(act: ThreadActReported) -> None:
     """Add the act to the transaction of its thread."""
-    event = SecurityEvent(
-        kind=act.kind, user_id=act.facts.get("user", act.actor_id), actor_id=act.actor_id, request_id=act.request_id
-    )
-    event.keep_facts({name: value for name, value in act.facts.items() if name not in NOT_STORED})
-    act.dbsession.add(event)
+    act.dbsession.add(event_with(act.kind, act.facts, act.actor_id, request_id=act.request_id))
 
 
 def store_act_of_command(
@@ -63,15 +59,14 @@ def store_act_of_command(
 
 
 def make_event(request: Request, kind: str, facts: Mapping[str, Any]) -> SecurityEvent:
-    """Return the event, not yet stored. It is about the user that `facts` name, or else about the one signed in."""
-    actor = actor_of(request)
-    event = SecurityEvent(
-        kind=kind,
-        user_id=facts.get("user", actor),
-        actor_id=actor,
-        address=keep_printable(request.remote_addr or "")[:ADDRESS_LENGTH],
-        request_id=request.id,
-    )
+    """Return the event of the request, not yet stored."""
+    address = keep_printable(request.remote_addr or "")[:ADDRESS_LENGTH]
+    return event_with(kind, facts, actor_of(request), request_id=request.id, address=address)
+
+
+def event_with(kind: str, facts: Mapping[str, Any], actor_id: int | None, **values: str) -> SecurityEvent:
+    """Return an event, not yet stored. It is about the user that `facts` name, or else about the one who acts."""
+    event = SecurityEvent(kind=kind, user_id=facts.get("user", actor_id), actor_id=actor_id, **values)
     event.keep_facts({name: value for name, value in facts.items() if name not in NOT_STORED})
     return event
 
