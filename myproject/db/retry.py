@@ -11,6 +11,7 @@ from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import EXCVIEW
+from pyramid_retry import IRetryableError
 
 from .engine import read_number
 
@@ -76,6 +77,21 @@ def attempt_tween_factory(handler: Callable[[Request], Response], registry: Regi
             raise
 
     return attempt_tween
+
+
+def try_again(work: Callable[[int], object], attempts: int = DEFAULT_ATTEMPTS) -> None:
+    """Call `work(attempt)`, counted from 1, again while it loses its race for the database, up to `attempts` times.
+
+    For a thread or a script; pyramid_retry does it for a request.
+    """
+    for attempt in range(attempts):
+        try:
+            work(attempt + 1)
+            return
+        except Exception as error:
+            if attempt + 1 == attempts or not IRetryableError.providedBy(error):
+                raise
+        pause(attempt)
 
 
 def pause(attempt: int) -> None:

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import transaction
 from pyramid.i18n import TranslationString
-from pyramid_retry import IRetryableError
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 from tqdm import tqdm
 
 # Every model, since those of `users` and `posts` name each other.
 from .. import models  # noqa: F401
 from ..db import engine_from_config, get_session_factory, get_tm_session
+from ..db.retry import try_again
 from ..history.context import Origin, announce
 from ..history.events.storing import store_act_of_command
 from ..settings import read_settings
@@ -135,24 +134,23 @@ def options_for(arguments: argparse.Namespace) -> Options:
 def apply_in_transaction(factory: sessionmaker[Session], plan: Plan, bar: "Bar") -> None:
     """Apply the plan and commit; try again if the transaction loses to another one."""
     import_id = str(uuid.uuid4())
-    for attempts in range(1, TRIES + 1):
-        try:
-            with transaction.manager:
-                dbsession = get_tm_session(factory, transaction.manager)
-                lock_users(dbsession)
-                announce(transaction.manager, Origin(route="import_users", request_id=import_id, attempts=attempts))
-                apply(dbsession, plan, COMMAND, import_id, bar)
-                for change in plan.changed_accounts(MOST_REPORTED):
-                    facts = {"user_id": change.user_id, **change.facts}
-                    store_act_of_command(dbsession, "import_users", "account changed", **facts)
-            return
-        except Outdated:
-            raise SystemExit(
-                "Nothing was imported: users of the file were changed meanwhile. Run the command again."
-            ) from None
-        except DBAPIError as error:
-            if attempts == TRIES or not IRetryableError.providedBy(error):
-                raise
+
+    def apply_once(attempt: int) -> None:
+        with transaction.manager:
+            dbsession = get_tm_session(factory, transaction.manager)
+            lock_users(dbsession)
+            announce(transaction.manager, Origin(route="import_users", request_id=import_id, attempts=attempt))
+            apply(dbsession, plan, COMMAND, import_id, bar)
+            for change in plan.changed_accounts(MOST_REPORTED):
+                facts = {"user_id": change.user_id, **change.facts}
+                store_act_of_command(dbsession, "import_users", "account changed", **facts)
+
+    try:
+        try_again(apply_once, TRIES)
+    except Outdated:
+        raise SystemExit(
+            "Nothing was imported: users of the file were changed meanwhile. Run the command again."
+        ) from None
 
 
 def print_plan(plan: Plan, refused: Path | None) -> None:

@@ -20,6 +20,7 @@ from transaction.interfaces import TransientError
 from translationstring import TranslationString
 
 from myproject.db import get_session_factory, get_tm_session
+from myproject.db.retry import try_again
 from myproject.models import User
 from myproject.web.flash import flash
 
@@ -571,3 +572,24 @@ def reader(engine, impatient):
     connection.execute("SELECT * FROM users").fetchall()
     yield connection
     connection.close()
+
+
+@pytest.mark.parametrize(("error", "attempts"), [(RetryableException, [1, 2, 3]), (ValueError, [1])])
+def test_work_without_a_request_is_tried_again_after_a_lost_race_only(error, attempts, monkeypatch):
+    seen, pauses = [], []
+    monkeypatch.setattr("myproject.db.retry.pause", pauses.append)
+
+    def work(attempt):
+        seen.append(attempt)
+        raise error()
+
+    with pytest.raises(error):
+        try_again(work, 3)
+    assert (seen, len(pauses)) == (attempts, len(attempts) - 1)
+
+
+def test_work_that_has_won_its_race_is_done_once(monkeypatch):
+    seen = []
+    monkeypatch.setattr("myproject.db.retry.pause", seen.append)
+    try_again(lambda attempt: seen.append(f"attempt {attempt}"))
+    assert seen == ["attempt 1"]

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from transaction import TransactionManager
 
 from ...db import IDatabaseUnavailable, IOutcomeUnknown, get_tm_session, read_rows
-from ...db.retry import DEFAULT_ATTEMPTS, pause
+from ...db.retry import try_again
 from ...web.busy import IMPORT, Announcement, announced
 from ...web.events import MOST_REPORTED, ThreadActReported, report_act_of_thread
 from ...web.i18n import _, message_to_json
@@ -184,14 +184,7 @@ class Jobs:
         # Others wait for this one, and see how far it is.
         with announced(self.spool.folder, IMPORT, number, wait=lambda: reporter.advance(0)) as announcement:
             reporter.announcement = announcement
-            for attempt in range(DEFAULT_ATTEMPTS):
-                try:
-                    self._save_once(claim, reporter, attempt)
-                    break
-                except Exception as error:
-                    if attempt == DEFAULT_ATTEMPTS - 1 or not IRetryableError.providedBy(error):
-                        raise
-                pause(attempt)
+            try_again(lambda attempt: self._save_once(claim, reporter, attempt))
         try:
             # Without the upload, nobody can make the file of the refused lines.
             if not claim.job.numbers["refused"]:
@@ -203,7 +196,7 @@ class Jobs:
 
     def _save_once(self, claim: Claim, reporter: "Reporter", attempt: int) -> None:
         job, tm = claim.job, TransactionManager(explicit=True)
-        origin = {"actor_id": job.user_id, "route": ROUTE, "request_id": job.key, "attempts": attempt + 1}
+        origin = {"actor_id": job.user_id, "route": ROUTE, "request_id": job.key, "attempts": attempt}
         with tm:
             dbsession = get_tm_session(self.factory, tm)
             lock_users(dbsession)
