@@ -141,6 +141,15 @@ def config(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def short_waits(monkeypatch):
+    """Waits for a lock are short, also those after which a request is known to meet long work."""
+    monkeypatch.setattr("myproject.db.sqlite.LOCK_TIMEOUT_SECONDS", 0.2)
+    short = "SET timezone = 'UTC'; SET lock_timeout = '200ms'"
+    monkeypatch.setattr("myproject.db.postgresql.SESSION_SETTINGS", short)
+    monkeypatch.setattr("myproject.db.retry.LONG_WAIT_SECONDS", 0.1)
+
+
+@pytest.fixture
 def settings(database_url, tmp_path):
     """The settings of the application; a test may change them before it requests `wsgi` or `app`."""
     return {

@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from myproject.db import postgresql, retry, sqlite
 from myproject.models import Entry, User
 from myproject.web.busy import IMPORT, Announcement, time_left
 from tests.people import token_of
@@ -14,11 +13,8 @@ LOCKS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "LOCK TABLE users IN SHARE R
 
 
 @pytest.fixture
-def settings(settings, monkeypatch):
-    """Waits for a lock are short."""
-    monkeypatch.setattr(sqlite, "LOCK_TIMEOUT_SECONDS", 0.3)
-    monkeypatch.setattr(postgresql, "SESSION_SETTINGS", "SET timezone = 'UTC'; SET lock_timeout = '300ms'")
-    monkeypatch.setattr(retry, "LONG_WAIT_SECONDS", 0.1)
+def settings(settings, short_waits):
+    """The settings of an application whose requests wait for a lock for a moment only."""
     return settings
 
 

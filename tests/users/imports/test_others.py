@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from myproject.db import postgresql, retry, sqlite
 from myproject.models import Entry, User
 from myproject.users.imports import jobs
 from tests.signed_in import browser
@@ -17,11 +16,8 @@ EDITS = 100
 
 
 @pytest.fixture
-def settings(settings, monkeypatch):
-    """Waits for a lock are short."""
-    monkeypatch.setattr(sqlite, "LOCK_TIMEOUT_SECONDS", 0.2)
-    monkeypatch.setattr(postgresql, "SESSION_SETTINGS", "SET timezone = 'UTC'; SET lock_timeout = '200ms'")
-    monkeypatch.setattr(retry, "LONG_WAIT_SECONDS", 0.1)
+def settings(settings, short_waits):
+    """The settings of an application whose requests wait for a lock for a moment only."""
     return settings
 
 
