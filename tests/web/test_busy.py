@@ -7,7 +7,7 @@ import pytest
 
 from myproject.models import Entry, User
 from myproject.web.busy import IMPORT, Announcement, time_left
-from tests.people import token_of
+from tests.people import add_person, browser_of, token_of
 
 LOCKS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"}
 
@@ -72,13 +72,15 @@ def test_a_password_is_asked_for_again_and_not_kept(app, announce, make_user, lo
     assert "named" in page.forms["record"].fields
 
 
-def test_a_form_of_another_site_cannot_be_sent_again(app, announce, make_user, lock):
+def test_a_form_of_another_site_cannot_be_sent_again(app, wsgi, outside, announce, make_user, lock):
     user = make_user("Ada", email="ada@example.com")
+    mallory = browser_of(wsgi, outside, add_person(outside, "Mallory", "editor"))
     announce()
-    token = token_of(app)
+    tokens = [None, token_of(app), mallory.get("/users/new").forms["record"]["csrf_token"].value]
     lock()
-    fields = {"csrf_token": token.partition(".")[0], "name": "Mallory"}
-    for sent in ({"name": "Mallory"}, fields, {**fields, "csrf_token": "0." + token.partition(".")[2]}):
+    # Without a token, without the mark of a person, and with the token and the mark of somebody else.
+    for token in tokens:
+        sent = {"name": "Mallory", **({"csrf_token": token} if token else {})}
         # PostgreSQL looks at the token before anything is locked.
         page = app.post(f"/users/{user.id}/edit", sent, status="*")
         assert page.status_int in (400, 503)
