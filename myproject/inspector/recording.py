@@ -55,7 +55,8 @@ def record(handler: Handler) -> Handler:
             ending.error = error
             raise
         finally:
-            ending.result, ending.is_doomed = synchronizer.result, synchronizer.is_doomed
+            ending.result, ending.has_begun = synchronizer.result, synchronizer.has_begun
+            ending.is_doomed = synchronizer.is_doomed
             _end_attempt(request, made, ending)
             stack.callback(_diagnose, request, made, ending)
             request.add_finished_callback(lambda _request: stack.close())
@@ -89,7 +90,8 @@ def _diagnose(request: Request, made: Record, ending: Ending) -> None:
 
 def _outcome_of(request: Request, ending: Ending) -> Outcome | None:
     outcome = getattr(request, "outcome", None)
-    if isinstance(outcome, Outcome) and (outcome.kind != NOT_BEGUN or not ending.result):
+    # Without its tween, it notes nothing of a transaction that has begun.
+    if isinstance(outcome, Outcome) and (outcome.kind != NOT_BEGUN or not ending.has_begun):
         return outcome
     return None
 

@@ -28,6 +28,7 @@ class Ending:
     error: BaseException | None = None
     # What the transaction manager says: "committed", "aborted", "the commit failed"; empty without one.
     result: str = ""
+    has_begun: bool = False
     is_doomed: bool = False
 
 

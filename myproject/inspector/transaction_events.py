@@ -17,23 +17,22 @@ class Synchronizer:
     def __init__(self, record: Record) -> None:
         """Take the record. The transaction manager has only a weak reference to its synchronizers."""
         self.record = record
-        # How the last transaction of the request has ended, and whether it was doomed.
+        # How the transaction of the request has ended, and whether it was doomed.
         self.result = ""
-        self.is_doomed = False
-        self.is_ending = False
+        self.has_begun = self.is_doomed = False
 
     def newTransaction(self, transaction: Any) -> None:
         """Note that a transaction has begun."""
+        self.has_begun = True
         self.record.add(Event(events.BEGUN))
 
     def beforeCompletion(self, transaction: Any) -> None:
         """Note that the transaction is about to end: the data managers vote next."""
-        self.is_doomed, self.is_ending = transaction.isDoomed(), True
+        self.is_doomed = transaction.isDoomed()
         self.record.add(Event(events.VOTE))
 
     def afterCompletion(self, transaction: Any) -> None:
         """Note how the transaction has ended, and which hooks it calls now."""
-        self.is_ending = False
         self.result = RESULTS.get(transaction.status, "aborted")
         self.record.add(Event(events.ENDED, self.result))
         if self.result == "committed":

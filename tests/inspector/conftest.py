@@ -16,11 +16,15 @@ def inspected(settings):
 
 @pytest.fixture
 def record(inspected, probe, wsgi):
-    """Call `record(view, method="POST")`: run `view(request)` as a page, and return the Record of the request."""
+    """Call `record(view, method="POST")`: run `view(request)` as a page, and return the Record of the request.
+
+    If an error leaves the application, `record.last()` returns it.
+    """
 
     def run(view, method="POST", **options):
         wsgi.registry["records"].clear()
         probe(view, method, **{"status": "*", "expect_errors": True, **options})
         return wsgi.registry["records"][-1]
 
+    run.last = lambda: wsgi.registry["records"][-1]
     return run
