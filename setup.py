@@ -23,6 +23,8 @@ setup(
         "MarkupSafe",
         "openpyxl",
         "plaster_pastedeploy",
+        # The format of /metrics.
+        "prometheus_client",
         "pyramid >= 2.1",
         "pyramid_jinja2",
         "pyramid_retry",

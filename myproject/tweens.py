@@ -13,6 +13,7 @@ ORDER = [
     # The exception views, which make error pages. The transaction is inside, so it has ended by then.
     EXCVIEW,
     "myproject.web.limits.refuse_other_hosts",
+    "myproject.db.outcome.outcome_tween_factory",
     "myproject.db.retry.attempt_tween_factory",
     "pyramid_tm.tm_tween_factory",
     "myproject.web.flash.flash_tween_factory",

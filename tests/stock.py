@@ -8,6 +8,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, sessionmaker
 from transaction import TransactionManager
 
+from myproject.db.outcome import outcome
+
 # pyramid_tm adds itself around the exception views.
 TWEENS = [
     "myproject.web.errors.refuse_undecodable_path",
@@ -30,6 +32,8 @@ def includeme(config: Configurator) -> None:
     config.include("myproject.db.after_transaction")
     config.include("myproject.db.after_answer")
     config.include("myproject.db.constraints")
+    # For the log: of the stock wiring's transactions it knows nothing.
+    config.add_request_method(outcome, property=True)
     factory = sessionmaker(create_engine(settings["sqlalchemy.url"]))
     config.registry["dbsession_factory"] = factory
 

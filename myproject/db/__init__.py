@@ -9,11 +9,12 @@ A request meets the files in this order:
     retry.py              tries a request again after the database has rolled it back in favour of another one
     after_transaction.py  work after the transaction: `request.after_commit`, `request.in_own_transaction`
     after_answer.py       writes after the answer was sent: `request.after_answer`
+    outcome.py            what has become of all that: `request.outcome`
 
 Beside these: stream.py reads rows for answers of any length, lookup.py loads the row that a URL names, base.py has
 `Base` for the models and the type of a moment in time, folding.py folds text for searches, constraints.py tells which
 constraint a write has violated, triggers.py creates triggers with a table, version.py lets the database count the
-changes of a record.
+changes of a record, changes.py tells what a Session has written.
 """
 
 from pyramid.config import Configurator
@@ -47,7 +48,7 @@ __all__ = [
 
 
 def includeme(config: Configurator) -> None:
-    """Add to each request `tm`, `dbsession`, `after_commit`, `in_own_transaction` and `after_answer`.
+    """Add to each request `tm`, `dbsession`, `after_commit`, `in_own_transaction`, `after_answer` and `outcome`.
 
     Settings: `sqlalchemy.url`, the database; `sqlalchemy.pool_size` and other options of the engine, see engine.py;
     `reading.longest_seconds`, the time limit of a safe request's statements; `database.longest_silence`, how long to
@@ -55,6 +56,7 @@ def includeme(config: Configurator) -> None:
     `registry["before_connecting"]` may be set before: a function that is called before each new connection.
     """
     config.include(".retry")
+    config.include(".outcome")
     config.include(".transaction")
     config.include(".session")
     config.include(".after_transaction")

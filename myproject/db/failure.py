@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Callable
 
 from pyramid.interfaces import IException
-from pyramid_retry import mark_error_retryable
+from pyramid_retry import IRetryableError, mark_error_retryable
 from sqlalchemy import Connection, Engine, ExceptionContext, event
-from sqlalchemy.exc import DBAPIError, NotSupportedError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, NotSupportedError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from zope.interface import alsoProvides, classImplements
 
@@ -16,6 +16,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 READ_ONLY_SERVER = "25006"
 NOT_SUPPORTED = "0A000"
 QUERY_CANCELED = "57014"
+DEADLOCK_DETECTED = "40P01"
 SHUTDOWN_STATES = ("57P01", "57P02")
 # No connection; no disk, memory or connection left; the server stops or starts; a failure of its files.
 UNAVAILABLE_CLASSES = ("08", "53", "57P", "58")
@@ -46,6 +47,17 @@ class IReadingTookTooLong(IException):
     """A read-only request was stopped after its time limit: see `reading_seconds` of `get_engine`."""
 
 
+class CommitRefused(InvalidRequestError):
+    """A COMMIT was refused because it would have lost what the view believed to be saved; `what` says in short why."""
+
+    what: str
+
+    def __init__(self, message: str, what: str) -> None:
+        """Take the message, which says what to do instead, and the short reason."""
+        super().__init__(message)
+        self.what = what
+
+
 # Every connection of the pool was in use for too long.
 classImplements(PoolTimeoutError, IDatabaseUnavailable)
 
@@ -56,6 +68,21 @@ def describe_failure(error: BaseException) -> str:
     The message of another error may quote a value of the request.
     """
     return message_of(error) if IDatabaseUnavailable.providedBy(error) else type(error).__qualname__
+
+
+def name_lost_race(error: BaseException) -> str:
+    """Return by what an attempt that may be made again has failed: "serialization failure"; empty for other errors."""
+    if not IRetryableError.providedBy(error):
+        return ""
+    if not isinstance(error, DBAPIError):
+        return "lost race"
+    cause = error.orig
+    state = _sqlstate(cause)
+    if isinstance(cause, sqlite3.Error) or state == LOCK_NOT_AVAILABLE:
+        return "lock that was not free in time"
+    if state == DEADLOCK_DETECTED:
+        return "deadlock"
+    return "serialization failure" if state.startswith(TRANSACTION_ROLLBACK_CLASS) else "broken connection"
 
 
 def message_of(error: BaseException) -> str:
@@ -158,5 +185,5 @@ def _primary_code(cause: sqlite3.Error) -> int:
     return getattr(cause, "sqlite_errorcode", 0) & 0xFF
 
 
-def _sqlstate(cause: BaseException) -> str:
+def _sqlstate(cause: BaseException | None) -> str:
     return getattr(cause, "sqlstate", None) or ""

@@ -6,8 +6,8 @@ from typing import Any
 from psycopg import IsolationLevel
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import InvalidRequestError
 
+from .failure import CommitRefused
 from .postgresql_connection import BoundedConnection, connect
 from .postgresql_hosts import LastHostFirst
 
@@ -98,9 +98,10 @@ def _refuse_commit_after_error(connection: Connection) -> None:
     # After an error that the view swallowed, the server answers COMMIT by a ROLLBACK, and reports no error.
     driver: Any = connection.connection.dbapi_connection
     if driver.info.transaction_status == TransactionStatus.INERROR:
-        raise InvalidRequestError(
+        raise CommitRefused(
             "A statement of this transaction has failed, so nothing of it can be committed. "
-            "Put a statement that may fail into begin_nested()."
+            "Put a statement that may fail into begin_nested().",
+            "a COMMIT after a swallowed error",
         )
 
 

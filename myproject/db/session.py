@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from transaction import TransactionManager
 from zope.sqlalchemy.datamanager import STATUS_CHANGED, STATUS_READONLY, SessionDataManager, SessionSavepoint
 
+from .changes import note_flush
 from .engine import engine_from_config, read_number
+from .failure import CommitRefused
 from .transaction import is_of_script
 
 # Data managers vote in the order of their keys; this is the last character of Unicode.
@@ -83,6 +85,7 @@ def get_session_factory(engine: Engine) -> sessionmaker[Session]:
     event.listen(factory, "after_transaction_create", _refuse_begin)
     event.listen(factory, "before_attach", lambda session, _: _refuse_other_threads(session))
     event.listen(factory, "before_flush", lambda session, *_: _refuse_other_threads(session))
+    event.listen(factory, "after_flush", note_flush)
     event.listen(factory, "do_orm_execute", lambda state: _refuse_other_threads(state.session))
     # A view can give the Session's connection to another thread, and commit it: the Session's events do not see that.
     event.listen(engine, "before_cursor_execute", _refuse_connection_of_other_threads)
@@ -173,9 +176,10 @@ class LastVoter(SessionDataManager):
         try:
             super().tpc_vote(trans)
         except ResourceClosedError as error:
-            raise InvalidRequestError(
+            raise CommitRefused(
                 "This Session was rolled back, committed or closed before its transaction ended. "
-                "Put what may fail into begin_nested(); to save nothing, raise an exception or answer 4xx."
+                "Put what may fail into begin_nested(); to save nothing, raise an exception or answer 4xx.",
+                "a COMMIT of a Session that had ended before",
             ) from error
         finally:
             owner.may_commit = False

@@ -37,6 +37,7 @@ class RequestTransactionManager(TransactionManager):
         # Nobody waits for the answer to a script's request: the script itself says when to commit.
         self.may_commit = is_of_script(request)
         self.is_completed = False
+        self.is_committed = False
         self.failed_rollback: Exception | None = None
         # Its own synchronizer, to learn when the transaction completes.
         self.registerSynch(self)
@@ -47,6 +48,7 @@ class RequestTransactionManager(TransactionManager):
             raise InvalidRequestError("Leave the commit to the request: it comes after the answer, and depends on it.")
         try:
             super().commit()
+            self.is_committed = True
         except BaseException:
             # A hook that fails before the commit itself leaves the transaction open, and its connection taken. After
             # a failed commit, pyramid_tm still asks the transaction whether the error can be retried.

@@ -17,6 +17,8 @@ from transaction import TransactionManager
 from webob.multidict import MultiDict
 from wtforms import Field
 
+from ..db.outcome import Outcome
+
 if TYPE_CHECKING:
     from ..signin.identity import Identity
     from ..signin.models import PasswordLink
@@ -33,6 +35,7 @@ class Request(pyramid.request.Request):
     after_commit: Callable[..., None]
     in_own_transaction: Callable[[Callable[[Session], Any]], None]
     after_answer: Callable[[Callable[[Session], Any]], None]
+    outcome: Outcome
     # Set by myproject.web: flash.py, receipts.py, typed.py, lost.py.
     message: str | None = None
     earlier_location: str | None = None

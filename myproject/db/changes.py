@@ -1,0 +1,55 @@
+"""What a Session has written through the ORM, in words: "1 user changed, 2 posts deleted"."""
+
+import re
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import inspect
+from sqlalchemy.orm import Session
+
+CHANGES_KEY = "myproject.changes"
+ADDED, CHANGED, DELETED = "added", "changed", "deleted"
+BEGINNING_OF_WORD = re.compile("(?<=[a-z])(?=[A-Z])")
+
+
+def note_flush(session: Session, _context: Any) -> None:
+    """Remember what a flush has written: a listener for "after_flush", where the objects are still known as changed."""
+    noted = session.info.setdefault(CHANGES_KEY, {})
+    for record in session.new:
+        noted[_identity(record)] = ADDED
+    for record in session.dirty:
+        if session.is_modified(record):
+            noted.setdefault(_identity(record), CHANGED)
+    for record in session.deleted:
+        if noted.get(_identity(record)) == ADDED:
+            del noted[_identity(record)]
+        else:
+            noted[_identity(record)] = DELETED
+
+
+def describe_changes(session: Session) -> str:
+    """Return what the flushes of `session` have written, each record once; empty if nothing.
+
+    Only what the ORM has written: statements, and what the database changes by itself, are not known to a Session.
+    """
+    counts = Counter((noun, change) for (noun, _key), change in session.info.get(CHANGES_KEY, {}).items())
+    return ", ".join(
+        f"{count} {noun if count == 1 else plural(noun)} {change}" for (noun, change), count in counts.items()
+    )
+
+
+def noun_of(model: type) -> str:
+    """Return the name of a model's class in words: "saved view" for `SavedView`."""
+    return BEGINNING_OF_WORD.sub(" ", model.__name__).lower()
+
+
+def plural(noun: str) -> str:
+    """Return the plural of a noun of `noun_of`, by the usual rules of English."""
+    if re.search("[^aeiou]y$", noun):
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("s", "x", "z", "ch", "sh")) else f"{noun}s"
+
+
+def _identity(record: object) -> tuple[str, Any]:
+    # A new record has got its key from the database in this flush.
+    return noun_of(type(record)), tuple(inspect(record, raiseerr=True).mapper.primary_key_from_instance(record))
