@@ -32,6 +32,7 @@ PREFIXES = (
     "argon2.",
     "database.",
     "reading.",
+    "requests.",
     "retry.",
     "events.",
     "spool.",
@@ -77,6 +78,7 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
         "spool.folder": _spool_folder,
         "spool.max_megabytes": _whole_number("spool.max_megabytes", 2000, 1_000_000),
         "imports.max_megabytes": _whole_number("imports.max_megabytes", 100, 1000),
+        "requests.slow_seconds": _whole_number("requests.slow_seconds", 1, 600),
         "retry.attempts": _whole_number("retry.attempts", DEFAULT_ATTEMPTS, 100),
         "retry.longest_wait": _whole_number("retry.longest_wait", DEFAULT_LONGEST_WAIT_SECONDS, 600),
     }
