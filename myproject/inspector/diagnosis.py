@@ -36,7 +36,8 @@ def _find_lost_writes(record: Record, ending: Ending) -> Iterator[Diagnosis]:
     reason = name_loss(record, ending)
     if reason:
         yield Diagnosis(f"rolled back {answer}: {reason}", ADVICE[reason])
-    for event in _events_of(record, DROPPED) if ending.result == "committed" else []:
+    is_success = ending.result == "committed" and ending.status is not None and ending.status < 400
+    for event in _events_of(record, DROPPED) if is_success else []:
         yield Diagnosis(
             f"lost {answer}: {event.text}" + _place(event),
             "Leave close(), expunge() and rollback() of the Session to the transaction manager.",
