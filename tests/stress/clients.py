@@ -153,7 +153,7 @@ class Person:
         self.browser = Browser(ports, cookies, self.rng)
 
     def work(self, stop):
-        """Write until `stop`, an event, is set."""
+        """Write until `stop`, an event, is set; import one more file then, however few a short storm has imported."""
         # Gives the browser its CSRF token.
         self.browser.form("/users/new")
         while not stop.is_set():
@@ -164,6 +164,7 @@ class Person:
             user = self.rng.choice(self.ledger.users[-30:]) if self.ledger.users and kind != ADD else None
             if kind == ADD or user is not None:
                 self.write(kind, user)
+        import_users(self.browser, self.ledger, self.rng)
 
     def write(self, kind, user):
         """Fill in the form of a page and send it again until an answer tells whether it was done."""
