@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .events import FLUSH, STATEMENT, Attempt, Change, Connection, Event, Statement
+from myproject.db.changes import ADDED, CHANGED, describe_counts
+
+from .events import ATTEMPT, FLUSH, STATEMENT, Attempt, Change, Connection, Event, Statement
 from .suspects import Suspect, find_suspects
 from .timeline import describe
 from .transactions import DatabaseTransaction, split_transactions
@@ -38,8 +40,6 @@ class Record:
     attempts: list[Attempt] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
-    # All changes of the last attempt, also those that `changes` has no room for: ("user", "added") -> 1.
-    change_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     # All statements, also those that `events` has no room for.
     statement_count: int = 0
     # Events that were counted, but not kept.
@@ -67,15 +67,14 @@ class Record:
     def add_change(self, change: Change) -> None:
         """Keep what a flush has written, up to a limit."""
         change.attempt = self.attempt.number
-        self.change_counts[change.model, change.kind] += 1
         if len(self.changes) < MOST_CHANGES:
             self.changes.append(change)
 
     def begin_attempt(self, number: int, most: int) -> None:
-        """Note that the next attempt begins; what the one before has changed is rolled back."""
+        """Note that the next attempt begins."""
         self.attempts.append(Attempt(number, most, self.elapsed_ms))
-        self.change_counts.clear()
         self.depth = 0
+        self.add(Event(ATTEMPT, f"{number} of {most}"))
 
     @property
     def attempt(self) -> Attempt:
@@ -116,6 +115,22 @@ class Record:
     def transactions(self) -> list[DatabaseTransaction]:
         """What happened between each BEGIN and its COMMIT or ROLLBACK."""
         return split_transactions(self.events)
+
+    @property
+    def last_transactions(self) -> list[DatabaseTransaction]:
+        """Those of the last attempt."""
+        return [transaction for transaction in self.transactions if transaction.attempt == self.attempt.number]
+
+    @property
+    def written(self) -> str:
+        """What the flushes of the last attempt have written, in words: "1 user changed"."""
+        kinds: dict[tuple[str, str], str] = {}
+        for change in self.changes:
+            if change.attempt == self.attempt.number:
+                before = kinds.get((change.model, change.key))
+                # A new object that is changed later is still a new one.
+                kinds[change.model, change.key] = ADDED if (before, change.kind) == (ADDED, CHANGED) else change.kind
+        return describe_counts(Counter((model, kind) for (model, _key), kind in kinds.items()))
 
     @property
     def commits(self) -> int:

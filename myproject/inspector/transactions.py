@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .events import BEGIN, COMMIT, RETURNED, ROLLBACK, STATEMENT, Event, Statement
+from .events import BEGIN, COMMIT, RETURNED, ROLLBACK, Event, Statement
 
 
 @dataclass
@@ -47,21 +47,15 @@ class DatabaseTransaction:
 def split_transactions(events: Iterable[Event]) -> list[DatabaseTransaction]:
     """Return the transactions of the database among `events`, in the order of their beginning."""
     found: list[DatabaseTransaction] = []
-    open_by_connection: dict[int | None, DatabaseTransaction] = {}
+    last: dict[int | None, DatabaseTransaction] = {}
     for event in events:
-        if event.kind in (COMMIT, ROLLBACK, RETURNED):
-            if event.connection in open_by_connection:
-                open_by_connection.pop(event.connection).end = event
-        elif event.kind == BEGIN or isinstance(event, Statement):
-            if event.connection not in open_by_connection:
-                # A statement without BEGIN belongs to a transaction that was begun before the record.
-                open_by_connection[event.connection] = DatabaseTransaction(event.connection, event.attempt)
-                found.append(open_by_connection[event.connection])
-            if isinstance(event, Statement):
-                open_by_connection[event.connection].statements.append(event)
+        # A statement without BEGIN belongs to a transaction that was begun before the record.
+        if event.kind == BEGIN or (isinstance(event, Statement) and event.connection not in last):
+            last[event.connection] = DatabaseTransaction(event.connection, event.attempt)
+            found.append(last[event.connection])
+        if isinstance(event, Statement):
+            # Also after its COMMIT: a listener may send something before the COMMIT itself.
+            last[event.connection].statements.append(event)
+        elif event.kind in (COMMIT, ROLLBACK, RETURNED) and event.connection in last:
+            last[event.connection].end = last[event.connection].end or event
     return found
-
-
-def count_statements(statements: Iterable[Statement]) -> int:
-    """Return how many of `statements` are about rows."""
-    return sum(statement.kind == STATEMENT for statement in statements)
