@@ -28,7 +28,7 @@ class TransactionPanel(DebugPanel):
     name = "transaction"
     title = nav_title = "Transaction"
     has_content = True
-    template = "myproject.inspector:panel.dbtmako"
+    template = f"{__package__}:panel.dbtmako"
 
     def __init__(self, request: Request) -> None:
         """Take the request. The toolbar makes a panel for each attempt."""

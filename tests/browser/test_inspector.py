@@ -292,7 +292,7 @@ def test_the_documentation_has_the_sentences_that_the_panel_shows():
 
 def test_the_pictures_of_the_documentation_are_those_of_the_tests():
     text = (ROOT / "docs/inspector.md").read_text(encoding="utf-8")
-    code = (ROOT / "tests/browser/test_inspector.py").read_text(encoding="utf-8")
-    for name in re.findall(r"\(inspector-([a-z-]+)\.png\)", text):
-        assert (ROOT / f"docs/inspector-{name}.png").exists()
-        assert f'"{name}"' in code
+    taken = {"committed", "stock", *(path.rpartition("/")[2] for _, path in OUTCOMES)}
+    names = re.findall(r"\(inspector-([a-z-]+)\.png\)", text)
+    assert set(names) <= taken
+    assert {path.stem for path in (ROOT / "docs").glob("inspector-*.png")} == {f"inspector-{name}" for name in names}
