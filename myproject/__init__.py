@@ -29,6 +29,7 @@ def main(global_config: dict[str, str], **settings: str) -> Router:
         config.include(".web.csrf")
         config.include(".web.typed")
         config.include(".web.lost")
+        config.include(".health")
         config.include(".signin")
         config.include(".users")
         config.include(".posts")

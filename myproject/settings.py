@@ -1,6 +1,7 @@
 """Checked settings, from the ini file and the environment. A wrong setting stops the start with one sentence."""
 
 import difflib
+import ipaddress
 import os
 import re
 import stat
@@ -34,6 +35,7 @@ PREFIXES = (
     "events.",
     "spool.",
     "imports.",
+    "monitoring.",
 )
 SIMILARITY = 0.85
 # Those that are not read here: pyramid_retry's, and the engine's.
@@ -41,6 +43,7 @@ OTHER_NAMES = ("retry.activate_hook", *(f"sqlalchemy.{option}" for option in OPT
 
 Settings = Mapping[str, Any]
 Environ = Mapping[str, str]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class SettingsError(SystemExit):
@@ -75,6 +78,7 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
         "spool.folder": _spool_folder,
         "spool.max_megabytes": _whole_number("spool.max_megabytes", 2000, 1_000_000),
         "imports.max_megabytes": _whole_number("imports.max_megabytes", 100, 1000),
+        "monitoring.addresses": _networks,
         "retry.attempts": _whole_number("retry.attempts", DEFAULT_ATTEMPTS, 100),
         "retry.longest_wait": _whole_number("retry.longest_wait", DEFAULT_LONGEST_WAIT_SECONDS, 600),
     }
@@ -176,6 +180,17 @@ def _hosts(settings: Settings, environ: Environ) -> frozenset[str]:
             " separated by spaces, without https://, port, comma or *"
         )
     return hosts
+
+
+def _networks(settings: Settings, _environ: Environ) -> tuple[Network, ...]:
+    text = settings.get("monitoring.addresses", "127.0.0.1 ::1")
+    try:
+        return tuple(ipaddress.ip_network(word) for word in text.split())
+    except ValueError:
+        raise SettingsError(
+            f"monitoring.addresses is {text!r}, and should be addresses like 127.0.0.1 and networks like 10.0.0.0/8,"
+            " separated by spaces"
+        ) from None
 
 
 def _refuse_misspelt(settings: Settings, known: set[str]) -> None:
