@@ -36,4 +36,6 @@ def main(global_config: dict[str, str], **settings: str) -> Router:
         config.include(".overview")
         # Before the ledger, whose URLs have an id where this has "events".
         config.include(".history")
+        # It hears of what all of them publish.
+        config.include(".metrics")
         return config.make_wsgi_app()

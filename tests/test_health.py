@@ -13,7 +13,7 @@ from tests import sqlite_only
 
 from .monitoring import probe_of
 
-PATHS = ["/healthz", "/readyz"]
+PATHS = ["/healthz", "/readyz", "/metrics"]
 
 
 @pytest.fixture
