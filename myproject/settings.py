@@ -51,6 +51,7 @@ class SettingsError(SystemExit):
 
     def __init__(self, sentence: str) -> None:
         """Take the sentence, without its full stop."""
+        self.sentence = sentence
         super().__init__(f"myproject does not start: {sentence}.")
 
 
@@ -59,7 +60,31 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
 
     Some variables of the environment override the ini file. Raises `SettingsError`.
     """
-    checks = {
+    checks = _checks()
+    _refuse_misspelt(settings, {*checks, *OTHER_NAMES})
+    _refuse_wrong_options(settings)
+    return {**settings, **{name: check(settings, environ) for name, check in checks.items()}}
+
+
+def find_wrong_settings(settings: Settings, environ: Environ = os.environ) -> list[str]:
+    """Return for each setting that `read_settings` refuses one sentence, without its full stop."""
+    checks, sentences = _checks(), []
+    others = [
+        lambda *_: _refuse_misspelt(settings, {*checks, *OTHER_NAMES}),
+        lambda *_: _refuse_wrong_options(settings),
+    ]
+    for check in (*others, *checks.values()):
+        try:
+            check(settings, environ)
+        except SettingsError as error:
+            sentences.append(error.sentence)
+    # What several settings need is missing once.
+    return list(dict.fromkeys(sentences))
+
+
+def _checks() -> dict[str, Callable[[Settings, Environ], Any]]:
+    """Return for each setting the function that returns its value, or raises `SettingsError`."""
+    return {
         "sqlalchemy.url": database_url,
         "myproject.secret": _secret,
         "myproject.development": _boolean("myproject.development"),
@@ -82,12 +107,13 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
         "retry.attempts": _whole_number("retry.attempts", DEFAULT_ATTEMPTS, 100),
         "retry.longest_wait": _whole_number("retry.longest_wait", DEFAULT_LONGEST_WAIT_SECONDS, 600),
     }
-    _refuse_misspelt(settings, {*checks, *OTHER_NAMES})
+
+
+def _refuse_wrong_options(settings: Settings) -> None:
     try:
         read_options(settings)
     except ConfigurationError as error:
         raise SettingsError(str(error)) from None
-    return {**settings, **{name: check(settings, environ) for name, check in checks.items()}}
 
 
 def database_url(settings: Settings, environ: Environ = os.environ) -> str:
