@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.postgresql import binaries, running_server
 
+from .rolling import run_rolling
 from .storm import run
 
 MAX_VIOLATIONS_SHOWN = 20
@@ -21,6 +22,7 @@ def main(argv=None):
     parser.add_argument("--kills", type=int, default=50, help="server processes killed (%(default)s)")
     parser.add_argument("--crashes", type=int, default=3, help="times that PostgreSQL is crashed (%(default)s)")
     parser.add_argument("--restarts", type=int, default=20, help="graceful restarts afterwards (%(default)s)")
+    parser.add_argument("--rolling", type=int, default=20, help="graceful restarts behind nginx (%(default)s)")
     parser.add_argument("--clients", type=int, default=8, help="clients at once (%(default)s)")
     parser.add_argument("--seconds", type=float, default=120, help="seconds for each database (%(default)s)")
     parser.add_argument("--seed", type=int, help="seed of the random choices; threads still make runs differ")
@@ -30,13 +32,17 @@ def main(argv=None):
     for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
         os.environ.pop(variable, None)
     storm = {name: getattr(options, name) for name in ("kills", "restarts", "clients", "seconds", "seed", "stock")}
+    rolling = {"restarts": options.rolling, "clients": options.clients, "seed": options.seed}
     outcomes = {}
     if options.database != "postgresql":
         with tempfile.TemporaryDirectory(prefix="myproject-stress-") as folder:
             outcomes["SQLite"] = run(f"sqlite:///{Path(folder, 'stress.sqlite')}", **storm)
+            outcomes["SQLite, behind nginx"] = run_rolling(f"sqlite:///{Path(folder, 'rolling.sqlite')}", **rolling)
     if options.database != "sqlite" and binaries():
         with running_server() as server:
             outcomes["PostgreSQL"] = run(server.url(), crash=crash(server), crashes=options.crashes, **storm)
+            server.execute("CREATE DATABASE rolling")
+            outcomes["PostgreSQL, behind nginx"] = run_rolling(server.url("rolling"), **rolling)
     elif options.database != "sqlite":
         print("PostgreSQL's server binaries were not found.\n")
     report(outcomes)
@@ -60,6 +66,7 @@ def report(outcomes):
     kept = {kind: outcome.counts for kind, outcome in outcomes.items()}
     for what in next(iter(kept.values()), ()):
         row(what, *(f"{counts[what]:,}" for counts in kept.values()))
+    row("longest wait for an answer, s", *(f"{outcome.longest:.1f}" for outcome in outcomes.values()))
     row("seconds", *(f"{outcome.seconds:.0f}" for outcome in outcomes.values()))
     row("forms each second", *(f"{len(outcome.writes) / outcome.seconds:.0f}" for outcome in outcomes.values()))
     for what in ("acknowledged", "refused", "no answer, sent again"):
