@@ -4,6 +4,8 @@ from pyramid.config import Configurator
 from pyramid.tweens import EXCVIEW, INGRESS, MAIN
 
 ORDER = [
+    # Measures all the others.
+    "myproject.web.access.access_tween_factory",
     "myproject.web.errors.refuse_undecodable_path",
     # Adds itself, in development. Its own pages would not work with the headers of the next tween.
     "pyramid_debugtoolbar.toolbar_tween_factory",

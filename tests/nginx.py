@@ -33,9 +33,14 @@ http {{
 """
 
 
+def is_installed():
+    """Return whether there is an nginx on this machine."""
+    return shutil.which("nginx", path=PATH) is not None
+
+
 def require_nginx():
     """Skip the test if there is no nginx on this machine; fail in CI."""
-    if shutil.which("nginx", path=PATH) is None:
+    if not is_installed():
         (pytest.fail if os.environ.get("CI") else pytest.skip)("nginx was not found (Debian: nginx-light)")
 
 

@@ -12,6 +12,7 @@ from myproject.db.outcome import outcome
 
 # pyramid_tm adds itself around the exception views.
 TWEENS = [
+    "myproject.web.access.access_tween_factory",
     "myproject.web.errors.refuse_undecodable_path",
     "myproject.web.headers.headers_tween_factory",
     "pyramid_tm.tm_tween_factory",

@@ -7,10 +7,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.nginx import is_installed
 from tests.postgresql import binaries, running_server
 
 from .rolling import run_rolling
 from .storm import run
+from .takeover import report_times, run_takeovers
 
 MAX_VIOLATIONS_SHOWN = 20
 
@@ -23,6 +25,7 @@ def main(argv=None):
     parser.add_argument("--crashes", type=int, default=3, help="times that PostgreSQL is crashed (%(default)s)")
     parser.add_argument("--restarts", type=int, default=20, help="graceful restarts afterwards (%(default)s)")
     parser.add_argument("--rolling", type=int, default=20, help="graceful restarts behind nginx (%(default)s)")
+    parser.add_argument("--takeovers", type=int, default=3, help="times that a standby takes over (%(default)s)")
     parser.add_argument("--clients", type=int, default=8, help="clients at once (%(default)s)")
     parser.add_argument("--seconds", type=float, default=120, help="seconds for each database (%(default)s)")
     parser.add_argument("--seed", type=int, help="seed of the random choices; threads still make runs differ")
@@ -33,19 +36,27 @@ def main(argv=None):
         os.environ.pop(variable, None)
     storm = {name: getattr(options, name) for name in ("kills", "restarts", "clients", "seconds", "seed", "stock")}
     rolling = {"restarts": options.rolling, "clients": options.clients, "seed": options.seed}
-    outcomes = {}
+    outcomes, times = {}, []
     if options.database != "postgresql":
         with tempfile.TemporaryDirectory(prefix="myproject-stress-") as folder:
             outcomes["SQLite"] = run(f"sqlite:///{Path(folder, 'stress.sqlite')}", **storm)
-            outcomes["SQLite, behind nginx"] = run_rolling(f"sqlite:///{Path(folder, 'rolling.sqlite')}", **rolling)
+            if is_installed():
+                outcomes["SQLite, behind nginx"] = run_rolling(f"sqlite:///{Path(folder, 'rolling.sqlite')}", **rolling)
     if options.database != "sqlite" and binaries():
         with running_server() as server:
             outcomes["PostgreSQL"] = run(server.url(), crash=crash(server), crashes=options.crashes, **storm)
             server.execute("CREATE DATABASE rolling")
-            outcomes["PostgreSQL, behind nginx"] = run_rolling(server.url("rolling"), **rolling)
+            if is_installed():
+                outcomes["PostgreSQL, behind nginx"] = run_rolling(server.url("rolling"), **rolling)
+        # The servers live: only the database is killed.
+        alone = {**storm, "kills": 0, "restarts": 0}
+        outcomes["PostgreSQL and its standby"], times = run_takeovers(options.takeovers, **alone)
     elif options.database != "sqlite":
         print("PostgreSQL's server binaries were not found.\n")
+    if not is_installed():
+        print("nginx was not found.\n")
     report(outcomes)
+    report_times(times)
     return int(not outcomes or any(outcome.violations for outcome in outcomes.values()))
 
 

@@ -161,7 +161,7 @@ class Person:
         self.browser = new_browser(cookies, self.rng)
 
     def work(self, stop):
-        """Write until `stop`, an event, is set."""
+        """Write until `stop`, an event, is set; import one more file then, however few a short storm has imported."""
         # Gives the browser its CSRF token.
         self.browser.form("/users/new")
         while not stop.is_set():
@@ -172,6 +172,7 @@ class Person:
             user = self.rng.choice(self.ledger.users[-30:]) if self.ledger.users and kind != ADD else None
             if kind == ADD or user is not None:
                 self.write(kind, user)
+        import_users(self.browser, self.ledger, self.rng)
 
     def write(self, kind, user):
         """Fill in the form of a page and send it again until an answer tells whether it was done."""
@@ -219,7 +220,7 @@ class Person:
             time.sleep(0.05)
 
     def _acknowledged(self, write, location):
-        write.answer = ACKNOWLEDGED
+        write.answer, write.answered_at = ACKNOWLEDGED, time.monotonic()
         if write.kind == ADD:
             write.user = int(re.search(r"/users/(\d+)", location)[1])
             self.ledger.users.append(write.user)

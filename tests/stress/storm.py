@@ -55,6 +55,11 @@ class Outcome:
     errors: list  # of the clients, such as one that never got an answer
 
     @property
+    def failures(self):
+        """The number of answers that say that the site could not do what it was asked to."""
+        return sum(count for status, count in self.statuses.items() if status == 429 or status >= 500)
+
+    @property
     def violations(self):
         """A sentence for each contradiction between the ledger and the database."""
         cut_off = [f"{self.cut_off} requests were cut off by graceful restarts"] if self.cut_off else []
@@ -78,14 +83,10 @@ class Outcome:
             "servers restarted gracefully": self.restarts,
             "… requests cut off by that": self.cut_off,
             "requests answered": self.statuses.total(),
-            "… of them by 429 or 5xx": sum(self.statuses[status] for status in self.statuses if is_failure(status)),
+            "… of them by 503": self.statuses[HTTPStatus.SERVICE_UNAVAILABLE],
+            "… by 429 or another 5xx": self.failures - self.statuses[HTTPStatus.SERVICE_UNAVAILABLE],
         }
         return {**blows, **counts(self.writes), **stored}
-
-
-def is_failure(status):
-    """Return whether a status says that the site could not do what it was asked to."""
-    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 @contextlib.contextmanager
