@@ -76,7 +76,7 @@ class Record:
 
     def begin_attempt(self, number: int, most: int) -> None:
         """Note that the next attempt begins."""
-        self.attempts.append(Attempt(number, most, self.elapsed_ms))
+        self.attempts.append(Attempt(number, most))
         self.depth = 0
         self.add(Event(ATTEMPT, f"{number} of {most}"))
 

@@ -6,11 +6,11 @@ import sys
 import threading
 from pathlib import Path
 
-from sqlalchemy import event
-
 import myproject
 from myproject.inspector import listeners
 from myproject.inspector.testing import recording
+
+from . import registered_listeners
 
 PACKAGE = Path(myproject.__file__).parent
 FRESH = """
@@ -24,22 +24,18 @@ assert not [name for target, name, function in LISTENERS if event.contains(targe
 """
 
 
-def registered():
-    return [name for target, name, function in listeners.LISTENERS if event.contains(target, name, function)]
-
-
-def test_without_the_inspector_nothing_of_it_is_loaded_or_registered():
+def test_without_the_inspector_nothing_of_it_is_loaded_or_registered_listeners():
     subprocess.run([sys.executable, "-c", FRESH], check=True)
 
 
 def test_the_listeners_are_removed_after_the_last_user():
-    before = registered()
+    before = registered_listeners()
     listeners.listen("one")
     listeners.listen("other")
     listeners.stop("one")
-    assert len(registered()) == len(listeners.LISTENERS)
+    assert len(registered_listeners()) == len(listeners.LISTENERS)
     listeners.stop("other")
-    assert registered() == before
+    assert registered_listeners() == before
 
 
 def test_a_listener_is_registered_once(outside):

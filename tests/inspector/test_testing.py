@@ -1,5 +1,6 @@
 """The fixture `recorded`, in the tests of this and of any other application."""
 
+import inspect
 import os
 import re
 import subprocess
@@ -9,11 +10,12 @@ import urllib.request
 import pytest
 from sqlalchemy import insert, select
 
+from myproject.inspector import stock
 from myproject.models import User
+from tests.browser import ROOT
 
 JANE = insert(User.__table__).values(name="Jane Doe")
 
-# As docs/inspector.md shows it.
 OTHER_TESTS = """
 import pytest
 from sqlalchemy import create_engine, text
@@ -86,10 +88,32 @@ def test_the_summary(work, summary, outside, recorded):
     assert record.summary == summary
 
 
-def test_a_request_of_a_test(app, recorded):
+def test_a_new_user_costs_few_statements(app, recorded):
+    form = app.get("/users/new").forms["record"]
+    form["name"] = "Jane Doe"
     with recorded() as record:
-        app.get("/users/new")
-    assert record.summary == "1 statement, read-only"
+        form.submit(status=303)
+    assert record.summary.endswith(" statements, committed")
+    assert record.statement_count < 10
+    assert record.suspects == []
+
+
+def test_the_documentation_shows_that_test():
+    documented = (ROOT / "docs/inspector.md").read_text(encoding="utf-8")
+    assert inspect.getsource(test_a_new_user_costs_few_statements) in documented
+
+
+def test_the_documentation_shows_every_diagnosis():
+    source = "".join(
+        (ROOT / f"myproject/inspector/{name}.py").read_text(encoding="utf-8") for name in ("stock", "diagnosis")
+    )
+    documented = (ROOT / "docs/inspector.md").read_text(encoding="utf-8")
+    for constant in stock.NEVER_MARKED, stock.NOBODY_COMMITTED, stock.AFTER_AN_ERROR:
+        assert f"| rolled back although the view answered 200: {constant} |" in documented
+    sentences = re.findall(r'Diagnosis\(\s*f?"([\w ,]{15,})', source)
+    assert len(sentences) >= 6
+    for sentence in sentences:
+        assert f"| {sentence.strip()}" in documented
 
 
 def test_a_server_in_another_thread_is_recorded(port, recorded):
