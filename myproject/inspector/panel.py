@@ -19,6 +19,9 @@ from .sql import shorten_sql
 # The sign of an outcome, beside its colour, and the sign of all others.
 SIGNS = {COMMITTED: "✓", READ_ONLY: "R", ROLLED_BACK: "↩", REFUSED: "✕", UNKNOWN: "?"}
 NO_SIGN = "–"
+# Whether what the Session held was saved.
+SAVED = {COMMITTED: "", UNKNOWN: ", perhaps saved"}
+NOT_SAVED = ", not saved"
 Handler = Callable[[Request], Response]
 
 
@@ -80,6 +83,7 @@ class TransactionPanel(DebugPanel):
                 (request.route_url("debugtoolbar.request", request_id=number), panel.record)
                 for number, panel in self.find_redirects(history)
             ],
+            "saved": SAVED.get(record.kind, NOT_SAVED),
             # Those of an attempt before were rolled back.
             "changes": [change for change in record.changes if change.attempt == record.attempt.number],
             "database_ms": sum(statement.took_ms or 0 for statement in record.statements),

@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 import sqlalchemy
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 
 from myproject.models import User
 from tests import signed_in
@@ -153,6 +154,13 @@ def take_picture(panel, name):
         panel.screenshot(path=PICTURES / f"inspector-{name}{f'-{width}' if width < 1280 else ''}.png")
 
 
+def check_accessibility(page):
+    """Let axe look at the panel."""
+    page.evaluate(AXE_SCRIPT)
+    found = AxeResults(page.evaluate("axe.run('.tx', {resultTypes: ['violations']})"))
+    assert found.violations_count == 0, found.generate_report()
+
+
 OUTCOMES = {
     ("GET", "/outcome/unused"): "no transaction: the database was not used",
     ("GET", "/outcome/read"): "read-only",
@@ -212,6 +220,7 @@ def test_the_post_before_a_page_and_its_entry_are_one_click_away(window, on_sqli
     panel = open_panel(window, on_sqlite, number)
     assert sentence(panel) == "read-only"
     take_picture(panel, "redirected")
+    check_accessibility(panel.page)
     # The page that is loaded again was not led here by the form.
     window.goto(page_of_user)
     assert open_panel(window, on_sqlite).locator(".tx-links").count() == 0
@@ -249,6 +258,7 @@ def test_a_loop_that_queries_for_each_row_is_named(inspect, on_sqlite):
     assert "The same statement 5 times" in suspect.inner_text()
     assert "selectinload(User.posts)" in suspect.inner_text()
     take_picture(panel, "one-by-one")
+    check_accessibility(panel.page)
 
 
 def test_the_time_line_has_savepoints_and_the_work_after_the_commit(inspect, on_sqlite):
@@ -277,6 +287,7 @@ def test_the_time_line_has_savepoints_and_the_work_after_the_commit(inspect, on_
 def test_the_stock_wiring_s_mistake_is_named(inspect, wiki):
     panel = inspect(wiki, "/Home/shout-and-show", "POST")
     take_picture(panel, "stock")
+    check_accessibility(panel.page)
     assert sentence(panel) == STOCK
     assert "mark_changed(request.dbsession, request.tm)" in panel.locator(".tx-diagnosis").inner_text()
     panel.page.goto(f"{wiki.url}/Home")
