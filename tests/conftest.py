@@ -15,6 +15,7 @@ from webtest import TestApp
 import myproject.db
 from myproject import main
 from myproject.db import get_engine, get_session_factory
+from myproject.inspector.testing import recorded  # noqa: F401
 from myproject.models import Post, SavedView, SignIn, User
 from myproject.scripts import initialize_db
 from myproject.signin.setup import SETUP_LOGGED
