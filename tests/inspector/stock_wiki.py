@@ -17,7 +17,8 @@ def main(global_config, **settings):
     """Return the WSGI application of the wiki."""
     with Configurator(settings=settings) as config:
         config.include(wire)
-        config.add_route("shout", "/{name}/shout")
+        config.add_route("old", "/Old")
+        config.add_route("moved", "/Old/moved")
         config.add_route("shout_and_show", "/{name}/shout-and-show")
         config.add_route("page", "/{name}")
         config.scan("tests.db.wiki.views")
@@ -42,22 +43,21 @@ def wire(config):
     config.add_request_method(dbsession, reify=True)
 
 
-@view_config(route_name="shout", request_method="POST")
-def shout(request):
-    """Write a page in capitals by a Core statement, and show the page."""
-    write_in_capitals(request)
-    return HTTPSeeOther(request.route_path("page", **request.matchdict))
+@view_config(route_name="moved", request_method="POST")
+def move(request):
+    """Lead to the old address of the first page."""
+    return HTTPSeeOther(request.route_path("old"))
+
+
+@view_config(route_name="old", request_method="GET")
+def show_old(request):
+    """Lead to the first page."""
+    return HTTPSeeOther(request.route_path("page", name="Home"))
 
 
 @view_config(route_name="shout_and_show", request_method="POST")
 def shout_and_show(request):
-    """Write a page in capitals by a Core statement, and say so."""
-    write_in_capitals(request)
-    return Response(PAGE.format("It is in capitals now."))
-
-
-def write_in_capitals(request):
-    """Change the text of the page in the URL; the Session's listeners see no object that changes."""
+    """Write a page in capitals by a Core statement, of which the Session's listeners notice nothing, and say so."""
     table = Page.__table__
-    capitals = update(table).where(table.c.name == request.matchdict["name"]).values(text="HELLO")
-    request.dbsession.execute(capitals)
+    request.dbsession.execute(update(table).where(table.c.name == request.matchdict["name"]).values(text="WELCOME"))
+    return Response(PAGE.format("It is in capitals now."))

@@ -2,6 +2,7 @@
 
 import pytest
 import sqlalchemy
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from webtest import TestApp
 
@@ -9,6 +10,7 @@ from myproject.inspector import PANEL, listeners
 from myproject.inspector.chart import Chart
 from myproject.inspector.events import COMMIT, RETURNED, STATEMENT, TAKEN, Event, Statement
 from myproject.inspector.record import Record
+from tests.browser import ROOT
 from tests.db.wiki.models import Page, User
 from tests.db.wiki.models.meta import Base
 
@@ -101,6 +103,31 @@ def test_another_browser_s_redirect_is_not_linked(make_wiki):
     panel_of_last(wiki).mustcontain(no="Redirected from")
 
 
+def test_a_redirect_before_a_redirect_is_linked_too(make_wiki):
+    wiki = make_wiki(INSPECTOR)
+    wiki.post("/Old/moved", status=303).follow(status=303).follow()
+    links = panel_of_last(wiki).html.select(".tx-links a")
+    assert [link.text for link in links] == ["GET /Old", "POST /Old/moved"]
+
+
+@pytest.mark.parametrize("path", ["/history/7", None])
+def test_the_entry_that_the_application_names_is_linked(path, make_wiki):
+    wiki = make_wiki(INSPECTOR)
+    wiki.app.registry["entry_path_of"] = lambda request: path
+    wiki.post("/Home", {"text": "Hello"})
+    assert [link["href"] for link in panel_of_last(wiki).html.select(".tx-links a")] == [path] * (path is not None)
+
+
+def test_the_panel_needs_no_database(make_wiki):
+    def fail(request):
+        raise OperationalError("SELECT", {}, Exception("the server is away"))
+
+    wiki = make_wiki(INSPECTOR)
+    wiki.app.registry["entry_path_of"] = fail
+    wiki.post("/Home", {"text": "Hello"})
+    panel_of_last(wiki).mustcontain("committed: 1 page changed", no="Ledger entry")
+
+
 def test_texts_of_the_application_are_no_markup(make_wiki):
     wiki = make_wiki(INSPECTOR)
     wiki.post("/Home", {"text": "<script>alert(1)</script>"})
@@ -138,3 +165,9 @@ def test_a_connection_and_a_commit_take_until_the_connection_is_returned():
     chart = Chart(Record(first_events=[taken, commit, Event(RETURNED, connection=1, at_ms=10)]))
     assert (chart.took_ms(taken), chart.took_ms(commit)) == (8, 4)
     assert Chart(Record()).took_ms(taken) is None
+
+
+def test_production_does_not_include_it():
+    text = (ROOT / "production.ini").read_text(encoding="utf-8")
+    assert INSPECTOR not in text
+    assert "debugtoolbar" not in text
