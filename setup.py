@@ -66,11 +66,13 @@ setup(
         "paste.app_factory": ["main = myproject:main"],
         "paste.server_factory": ["main = myproject.server:make_server"],
         "console_scripts": [
+            "backup_db = myproject.scripts.backup_db:main",
             "create_admin = myproject.scripts.create_admin:main",
             "export_users = myproject.scripts.export_users:main",
             "import_users = myproject.scripts.import_users:main",
             "initialize_db = myproject.scripts.initialize_db:main",
             "prune_history = myproject.scripts.prune_history:main",
+            "restore_db = myproject.scripts.restore_db:main",
         ],
     },
 )

@@ -1,21 +1,60 @@
-"""How `production.ini` formats its log: without what people have submitted."""
+"""How the ini files format the log: with the id of the request; in production without what people have submitted."""
 
+import datetime
+import json
 import logging
 import re
 import traceback
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
 from .db import IDatabaseUnavailable
+from .db.failure import message_of
 
-# waitress names the path, which may contain the token of a link.
-PATH_IN_MESSAGE = re.compile(r"(?<=while serving ).*", re.DOTALL)
+# The id of the request that this thread works for, or has worked for last; empty outside of requests.
+current_request: ContextVar[str] = ContextVar("current_request", default="")
+
+# Characters that end a line or direct a terminal, and those that turn the text around them around; not line feed and
+# tab.
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+INDENT = "    "
+
+# What messages of others quote of a request, by the name of their logger, and what is written instead.
+QUOTED_BY = {
+    # The path, which may contain the token of a link; headers; the message of an exception.
+    "waitress": [
+        (re.compile(r"(?<=while serving ).*", re.DOTALL), "a request"),
+        (re.compile(r"(Malformed proxy header|Unknown Forwarded token).*", re.DOTALL), r"\1"),
+        (
+            re.compile(r"(uncaptured python exception|exception in trigger thunk).*?(<class '[\w.]+'>).*", re.DOTALL),
+            r"\1 \2",
+        ),
+    ],
+    # The text of a warning, which may quote a value, after its file, line and class.
+    "py.warnings": [(re.compile(r"^(.*?:\d+: \w+):.*", re.DOTALL), r"\1")],
+}
 
 
-class Formatter(logging.Formatter):
-    """Formats tracebacks without the messages of exceptions, and waitress' messages without the path.
+class LineFormatter(logging.Formatter):
+    """Formats records as text for people; `%(request)s` is "request ID: " within a request, else nothing.
+
+    Each record begins at the beginning of a line, and its further lines are indented, so that no text in a record can
+    look like another record.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of `record`."""
+        request_id = current_request.get()
+        record.request = f"request {request_id}: " if request_id else ""
+        text = CONTROLS.sub(lambda match: ascii(match[0])[1:-1], super().format(record))
+        return text.replace("\n", f"\n{INDENT}")
+
+
+class Formatter(LineFormatter):
+    """Formats tracebacks without the messages of exceptions, and messages of others without what they quote.
 
     A message may quote a value: “invalid literal for int(): …”, or PostgreSQL's “Failing row contains …”. Only those of
     an unavailable database are kept, which say nothing about the request.
@@ -24,18 +63,60 @@ class Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of `record`, not the traceback that another formatter has left in it."""
         record.exc_text = None
-        return super().format(record)
+        return super().format(_readable(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line of `record`."""
-        if record.name == "waitress":
-            record.message = PATH_IN_MESSAGE.sub("a request", record.message)
+        record.message = without_quotes(record)
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:
         """Return where the exception of `ei` was raised, and its causes, the first cause first."""
         chain = reversed([*_chain_of(ei[1])])
         return "\n\n".join("".join([*traceback.format_tb(error.__traceback__), _describe(error)]) for error in chain)
+
+
+class JsonFormatter(Formatter):
+    """Formats a record as one line of JSON in ASCII, with the keys of `extra={"fields": …}` beside its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of `record`; only `time`, `level`, `logger`, `message` and `request` are always there."""
+        record = _readable(record)
+        moment = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
+        fields = getattr(record, "fields", {})
+        line = {
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            # The message of an event is JSON itself, for the plain format; its fields are all of it.
+            "message": fields.get("event") or without_quotes(record),
+            "request": current_request.get() or None,
+            **fields,
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def without_quotes(record: logging.LogRecord) -> str:
+    """Return the message of `record`; that of a library or of Python, without what it quotes of a request."""
+    message = record.getMessage()
+    for pattern, replacement in QUOTED_BY.get(record.name, ()):
+        message = pattern.sub(replacement, message)
+    return message
+
+
+def _readable(record: logging.LogRecord) -> logging.LogRecord:
+    """Return `record`, or one that names its place if its arguments do not fit.
+
+    The package `logging` would print the message, the arguments and a traceback itself.
+    """
+    try:
+        record.getMessage()
+    except Exception:
+        text = f"a message of {record.pathname}:{record.lineno} that cannot be formatted"
+        return logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, text, None, None)
+    return record
 
 
 def _chain_of(error: BaseException | None) -> Iterator[BaseException]:
@@ -48,6 +129,7 @@ def _chain_of(error: BaseException | None) -> Iterator[BaseException]:
 def _describe(error: BaseException) -> str:
     name = f"{type(error).__module__}.{type(error).__qualname__}"
     if IDatabaseUnavailable.providedBy(error):
-        return f"{name}: {error}"
+        # Not its further lines: a COPY that breaks off has the row in its context.
+        name += f": {message_of(error)}"
     # The text of the statement; its parameters are elsewhere.
     return f"{name} in {error.statement}" if isinstance(error, DBAPIError) else name

@@ -20,6 +20,8 @@ from .db.session import DEFAULT_READING_SECONDS, DEFAULT_SILENCE_SECONDS
 
 # The drivers that myproject.db supports.
 DRIVERS = {"pysqlite", "psycopg"}
+# What `target_session_attrs` of a URL may ask of a server, https://www.postgresql.org/docs/current/libpq-connect.html
+WRITABLE_SERVERS = {"read-write", "primary"}
 SHORTEST_SECRET = 32
 HOST_NAME = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]")
 # Every setting that begins so is the application's. One that begins otherwise may belong to an add-on of Pyramid: it is
@@ -31,6 +33,7 @@ PREFIXES = (
     "argon2.",
     "database.",
     "reading.",
+    "requests.",
     "retry.",
     "events.",
     "spool.",
@@ -104,6 +107,7 @@ def _checks() -> dict[str, Callable[[Settings, Environ], Any]]:
         "spool.max_megabytes": _whole_number("spool.max_megabytes", 2000, 1_000_000),
         "imports.max_megabytes": _whole_number("imports.max_megabytes", 100, 1000),
         "monitoring.addresses": _networks,
+        "requests.slow_seconds": _whole_number("requests.slow_seconds", 1, 600),
         "retry.attempts": _whole_number("retry.attempts", DEFAULT_ATTEMPTS, 100),
         "retry.longest_wait": _whole_number("retry.longest_wait", DEFAULT_LONGEST_WAIT_SECONDS, 600),
     }
@@ -129,6 +133,7 @@ def database_url(settings: Settings, environ: Environ = os.environ) -> str:
     if driver not in DRIVERS:
         # Without the URL: it may contain a password, and this sentence may get into a log.
         raise SettingsError("sqlalchemy.url (DATABASE_URL) is not a URL like sqlite:///… or postgresql+psycopg://…")
+    _refuse_wrong_hosts(sqlalchemy.make_url(url))
     path = file_of(url)
     if path and not os.path.isdir(path.parent):
         raise SettingsError(f"sqlalchemy.url (DATABASE_URL) names a file in {path.parent}, which is not a folder")
@@ -146,6 +151,21 @@ def _refuse_ambiguous(url: str) -> None:
     elif rest.count("@") > 1:
         # The rest of the password would be taken for the host, and told to name servers and the log.
         raise SettingsError("sqlalchemy.url (DATABASE_URL) contains more than one @; write %40 for one in a password")
+
+
+def _refuse_wrong_hosts(url: sqlalchemy.URL) -> None:
+    """Raise `SettingsError` for a URL of several servers that does not say which one of them is meant."""
+    if "host" not in url.query:
+        return
+    try:
+        arguments = url.get_dialect()().create_connect_args(url)[1]
+    except sqlalchemy.exc.ArgumentError:
+        raise SettingsError("sqlalchemy.url (DATABASE_URL) needs hosts like ?host=db1:5432&host=db2:5432") from None
+    if "," in arguments.get("host", "") and arguments.get("target_session_attrs") not in WRITABLE_SERVERS:
+        # The first server that answers could be a standby, and nobody could save.
+        raise SettingsError(
+            "sqlalchemy.url (DATABASE_URL) names several hosts, and needs target_session_attrs=read-write as well"
+        )
 
 
 def file_of(url: str | sqlalchemy.URL) -> Path | None:

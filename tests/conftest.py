@@ -71,6 +71,12 @@ def postgresql():
         yield server
 
 
+@pytest.fixture
+def programs(monkeypatch):
+    """PostgreSQL's programs, such as pg_dump, in PATH: those of the server under test."""
+    monkeypatch.setenv("PATH", f"{binaries() or ''}{os.pathsep}{os.environ['PATH']}")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request, tmp_path):
     """The URL of a migrated database that only this test uses; its only user is the administrator of the tests.

@@ -12,14 +12,18 @@ from pathlib import Path
 import psycopg
 
 NOBODY = 65534
+# What a standby calls itself, for `synchronous_standby_names` of its primary.
+STANDBY = "standby"
 # A cluster of a few dozen MB; in memory, making and removing its databases takes a third of the time.
 MEMORY = "/dev/shm"
 
 
 def binaries():
-    """Return the folder of `initdb` and `postgres`, from PATH or Debian's place, or `None`."""
+    """Return the folder of `initdb`, `postgres` and the others, from PATH or Debian's place, or `None`."""
     found = shutil.which("initdb")
-    places = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    places = (
+        [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    )
     return next((place for place in places if (place / "postgres").exists()), None)
 
 
@@ -33,10 +37,11 @@ def free_port():
 class Server:
     """A cluster in a folder of its own; `start` and `stop` as often as a test likes, then `remove`.
 
-    One in a `folder` that is given outlives it, and is taken up again where it stands there already.
+    One in a `folder` that is given outlives it, and is taken up again where it stands there already. One with a
+    `primary`, a running Server, is a standby of it, which calls itself `name`.
     """
 
-    def __init__(self, folder=None):
+    def __init__(self, folder=None, primary=None, name=STANDBY):
         self.bin = binaries()
         self.port = free_port()
         self.is_kept = folder is not None
@@ -47,7 +52,10 @@ class Server:
         self.user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
         if self.user:
             os.chown(self.folder, NOBODY, NOBODY)
-        if not (self.folder / "data").exists():
+        self.name = name
+        if primary is not None:
+            self.copy(primary)
+        elif not (self.folder / "data").exists():
             self._run("initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
 
     def _run(self, program, *arguments):
@@ -64,8 +72,22 @@ class Server:
 
     def stop(self, mode="immediate"):
         """Stop the server: `immediate` as a crash does, `fast` by ending its sessions."""
-        with contextlib.suppress(subprocess.CalledProcessError):
-            self._run("pg_ctl", "-D", "data", "-w", "-m", mode, "stop")
+        # Without the file it does not run, and pg_ctl would complain.
+        if (self.folder / "data" / "postmaster.pid").exists():
+            with contextlib.suppress(subprocess.CalledProcessError):
+                self._run("pg_ctl", "-D", "data", "-w", "-m", mode, "stop")
+
+    def copy(self, primary):
+        """Copy the cluster of `primary`, in place of what is here, with the settings by which the copy follows it."""
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        source = f"host=127.0.0.1 port={primary.port} user=postgres application_name={self.name}"
+        self._run(
+            "pg_basebackup", "-D", "data", "-d", source, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"
+        )
+
+    def promote(self):
+        """Make a primary of a standby, and return when it takes writes."""
+        self._run("pg_ctl", "-D", "data", "-w", "promote")
 
     def processes(self):
         """Return the ids of the server's processes, its own first."""
@@ -85,10 +107,12 @@ class Server:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process, signal.SIGCONT)
 
-    def execute(self, statement):
-        """Run `statement`, one that wants no transaction, as the owner of everything."""
+    def execute(self, *statements):
+        """Run `statements`, which want no transaction, as the owner of everything; return the last one's first row."""
         with psycopg.connect(host="127.0.0.1", port=self.port, user="postgres", autocommit=True) as connection:
-            connection.execute(statement)
+            for statement in statements:
+                cursor = connection.execute(statement)
+            return cursor.fetchone() if cursor.description else None
 
     def remove(self):
         """Stop the server and remove its folder, if it is its own."""

@@ -78,6 +78,30 @@ def test_two_slashes_before_a_file_are_explained():
     assert "needs three slashes" in refusal(**{"sqlalchemy.url": "sqlite://users.sqlite"})
 
 
+TWO_HOSTS = "postgresql+psycopg://user:hunter2@/users?host=db1:5432&host=db2:5432"
+
+
+@pytest.mark.parametrize("wanted", ["read-write", "primary"])
+def test_several_hosts_are_accepted_if_one_that_takes_writes_is_asked_for(wanted):
+    url = f"{TWO_HOSTS}&target_session_attrs={wanted}"
+    assert read_settings({**GOOD, "sqlalchemy.url": url}, {})["sqlalchemy.url"] == url
+
+
+@pytest.mark.parametrize(
+    "url", [TWO_HOSTS, f"{TWO_HOSTS}&target_session_attrs=any", f"{TWO_HOSTS}&target_session_attrs=standby"]
+)
+def test_several_hosts_are_refused_if_the_first_one_that_answers_would_be_taken(url):
+    sentence = refusal(**{"sqlalchemy.url": url})
+    assert "needs target_session_attrs=read-write" in sentence
+    assert "hunter2" not in sentence
+
+
+@pytest.mark.parametrize("query", ["host=db1:x&host=db2:5432", "host=db1,db2&port=1,2,3"])
+def test_malformed_hosts_are_refused(query):
+    sentence = refusal(**{"sqlalchemy.url": f"postgresql+psycopg://user:hunter2@/users?{query}"})
+    assert "needs hosts like ?host=db1:5432&host=db2:5432" in sentence
+
+
 @pytest.mark.parametrize(
     "hosts",
     [

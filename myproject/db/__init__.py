@@ -4,7 +4,7 @@ A request meets the files in this order:
 
     transaction.py        begins the request's transaction, and commits or aborts it by the answer
     session.py            makes `request.dbsession`, joined to that transaction
-    engine.py             connects to the database; sqlite.py and postgresql.py hold what each one needs
+    engine.py             connects to the database; sqlite.py and postgresql*.py hold what each one needs
     failure.py            what a failed statement means: try again, come back later, or a defect
     retry.py              tries a request again after the database has rolled it back in favour of another one
     after_transaction.py  work after the transaction: `request.after_commit`, `request.in_own_transaction`

@@ -1,5 +1,6 @@
 """Work that waits for the end of the request's transaction: after its commit, or however it ends."""
 
+import contextvars
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -44,7 +45,12 @@ def after_commit(request: Request, function: Callable[..., Any], *args: Any, **k
     sent, so it delays the answer, and it may still change `request.session`. The request's Session is closed by then:
     write through `request.in_own_transaction`. An error in it is logged; it cannot undo the commit.
     """
-    request.tm.get().addAfterCommitHook(lambda committed: function(*args, **kwargs) if committed else None)
+    request.tm.get().addAfterCommitHook(_call_if_committed, [function, *args], kwargs)
+
+
+def _call_if_committed(committed: bool, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+    if committed:
+        function(*args, **kwargs)
 
 
 def in_own_transaction(request: Request, write: Write) -> None:
@@ -108,7 +114,9 @@ class OwnTransactions:
             if not self.free.acquire(blocking=False):
                 log.error("a write in its own transaction was dropped: %s others are waiting", self.longest_queue)
                 continue
-            future = self.thread.submit(_write_in_own_transaction, factory, write)
+            # In the context of the request, by which others know whose write it is.
+            context = contextvars.copy_context()
+            future = self.thread.submit(context.run, _write_in_own_transaction, factory, write)
             future.add_done_callback(lambda _: self.free.release())
             futures.append(future)
         wait(futures, LONGEST_ANSWER_DELAY_SECONDS)

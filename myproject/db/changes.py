@@ -32,7 +32,11 @@ def describe_changes(session: Session) -> str:
 
     Only what the ORM has written: statements, and what the database changes by itself, are not known to a Session.
     """
-    counts = Counter((noun, change) for (noun, _key), change in session.info.get(CHANGES_KEY, {}).items())
+    return describe_counts(Counter((noun, change) for (noun, _), change in session.info.get(CHANGES_KEY, {}).items()))
+
+
+def describe_counts(counts: Counter[tuple[str, str]]) -> str:
+    """Return how many records of each noun have been added, changed or deleted: "1 user changed"."""
     return ", ".join(
         f"{count} {noun if count == 1 else plural(noun)} {change}" for (noun, change), count in counts.items()
     )

@@ -21,6 +21,9 @@ SHUTDOWN_STATES = ("57P01", "57P02")
 # No connection; no disk, memory or connection left; the server stops or starts; a failure of its files.
 UNAVAILABLE_CLASSES = ("08", "53", "57P", "58")
 
+# A line of psycopg's message after several servers were tried; what each of them said follows it.
+SEVERAL_TRIED = "Multiple connection attempts failed. All failures were:"
+
 # https://www.sqlite.org/rescode.html
 LOCKED_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 UNUSABLE_FILE_CODES = {
@@ -83,8 +86,14 @@ def name_lost_race(error: BaseException) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """Return the first line of the driver's message, without its full stop; SQLAlchemy's has the statement, too."""
-    return str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0].rstrip(".")
+    """Return the first line of the driver's message, without its full stop; SQLAlchemy's has the statement, too.
+
+    If several servers were tried, return what each of them said.
+    """
+    first, *others = str(error.orig if isinstance(error, DBAPIError) else error).split("\n")
+    if SEVERAL_TRIED not in others:
+        return first.rstrip(".")
+    return "; ".join(line.removeprefix("- ") for line in others if line.startswith("- host: "))
 
 
 def mark_failures(engine: Engine) -> None:
@@ -108,9 +117,7 @@ def _mark(context: ExceptionContext) -> None:
     error, cause = context.sqlalchemy_exception, context.original_exception
     if error is None:
         return
-    if _sqlstate(cause).startswith(SHUTDOWN_STATES):
-        # The server has announced its end; the driver may not have noticed yet that the connection is closed.
-        context.is_disconnect = True
+    context.is_disconnect = context.is_disconnect or _is_of_no_more_use(context)
     if context.is_disconnect and _is_committing_writes(context.connection):
         alsoProvides(error, IOutcomeUnknown)
     elif context.is_disconnect or _is_lost_race(cause):
@@ -120,6 +127,19 @@ def _mark(context: ExceptionContext) -> None:
         alsoProvides(error, IReadingTookTooLong)
     elif _is_unavailable(context):
         alsoProvides(error, IDatabaseUnavailable)
+
+
+def _is_of_no_more_use(context: ExceptionContext) -> bool:
+    if _sqlstate(context.original_exception).startswith(SHUTDOWN_STATES):
+        # The server has announced its end; the driver may not have noticed yet that the connection is closed.
+        return True
+    # The server takes no writes any more, and the URL asks for one that does: a new connection looks for it.
+    engine = context.engine
+    return _is_read_only_server(context) and engine is not None and "target_session_attrs" in engine.url.query
+
+
+def _is_read_only_server(context: ExceptionContext) -> bool:
+    return _sqlstate(context.original_exception) == READ_ONLY_SERVER and not _is_read_only(context.connection)
 
 
 def _is_committing_writes(connection: Connection | None) -> bool:
@@ -158,7 +178,7 @@ def _is_unavailable(context: ExceptionContext) -> bool:
     if state == NOT_SUPPORTED:
         # A standby cannot do SERIALIZABLE. Anything else that is not supported is a defect of the code.
         return "standby" in str(cause).lower()
-    return state.startswith(UNAVAILABLE_CLASSES) or (state == READ_ONLY_SERVER and not is_read_only)
+    return state.startswith(UNAVAILABLE_CLASSES) or _is_read_only_server(context)
 
 
 def _primary_code(cause: sqlite3.Error) -> int:

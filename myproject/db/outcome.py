@@ -26,7 +26,7 @@ REFUSED = "refused"  # a COMMIT that would have lost what the view believed to b
 UNKNOWN = "unknown"  # the connection broke during COMMIT
 
 # Why nothing was committed.
-BY_STATUS, BY_HEADER, BY_EXCEPTION = "status", "X-Tm", "exception"
+BY_STATUS, BY_HEADER, BY_EXCEPTION, DOOMED = "status", "X-Tm", "exception", "doomed"
 LOST_RACE, UNAVAILABLE, TOO_SLOW = "lost race", "unavailable", "too slow"
 
 
@@ -109,12 +109,18 @@ def end_by_answer(request: Request, response: Response) -> None:
     # Tests may bring a manager of their own, as those of Pyramid's starter do.
     is_committed = getattr(request.tm, "is_committed", True)
     if not is_committed:
-        is_by_header = "X-Tm" in response.headers
-        outcome.reason = BY_HEADER if is_by_header else BY_STATUS
-        outcome.detail = "the answer has an X-Tm header" if is_by_header else f"the view answered {response.status_int}"
+        outcome.reason, outcome.detail = _reason_of_abort(request, response)
     outcome.kind = _kind_of(request, is_committed)
     if outcome.kind == COMMITTED:
         outcome.changes = describe_changes(request.dbsession)
+
+
+def _reason_of_abort(request: Request, response: Response) -> tuple[str, str]:
+    if request.tm.is_doomed:
+        return DOOMED, "the transaction was doomed"
+    if "X-Tm" in response.headers:
+        return BY_HEADER, "the answer has an X-Tm header"
+    return BY_STATUS, f"the view answered {response.status_int}"
 
 
 def end_by_error(request: Request, error: BaseException) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, event
 
 from .failure import CommitRefused
 from .postgresql_connection import BoundedConnection, connect
+from .postgresql_hosts import LastHostFirst
 
 CONNECT_TIMEOUT_SECONDS = 5
 # In UTC, so that every connection computes the same month for a moment. A statement that waits longer for a lock fails,
@@ -40,7 +41,11 @@ def set_up(engine: Engine, reading_seconds: float | None = None, silence_seconds
         # The limit is set for the whole connection, so that reading costs no further statement; `_begin` lifts it for
         # transactions that may write.
         settings += f"; SET statement_timeout = '{reading_seconds}s'"
-    event.listen(engine, "do_connect", partial(_connect, settings=settings, silence_seconds=silence_seconds))
+    event.listen(
+        engine,
+        "do_connect",
+        partial(_connect, settings=settings, silence_seconds=silence_seconds, hosts=LastHostFirst()),
+    )
     event.listen(engine, "begin", partial(_limit_silence, reading_seconds=reading_seconds, seconds=silence_seconds))
     event.listen(engine, "begin", partial(_begin, is_limited=reading_seconds is not None))
     event.listen(engine, "commit", _refuse_commit_after_error)
@@ -48,9 +53,17 @@ def set_up(engine: Engine, reading_seconds: float | None = None, silence_seconds
 
 
 def _connect(
-    _dialect: Any, _record: Any, args: list[Any], kwargs: dict[str, Any], settings: str, silence_seconds: float | None
+    _dialect: Any,
+    _record: Any,
+    args: list[Any],
+    kwargs: dict[str, Any],
+    settings: str,
+    silence_seconds: float | None,
+    hosts: LastHostFirst,
 ) -> BoundedConnection:
-    return connect(silence_seconds, settings, *args, **kwargs)
+    connection = connect(silence_seconds, settings, *args, **hosts.order(kwargs))
+    hosts.remember(connection)
+    return connection
 
 
 def _limit_silence(connection: Connection, reading_seconds: float | None, seconds: float | None) -> None:

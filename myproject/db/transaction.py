@@ -38,6 +38,7 @@ class RequestTransactionManager(TransactionManager):
         self.may_commit = is_of_script(request)
         self.is_completed = False
         self.is_committed = False
+        self.is_doomed = False
         self.failed_rollback: Exception | None = None
         # Its own synchronizer, to learn when the transaction completes.
         self.registerSynch(self)
@@ -73,7 +74,8 @@ class RequestTransactionManager(TransactionManager):
         self.is_completed = False
 
     def beforeCompletion(self, transaction: Any) -> None:
-        """Do nothing: the transaction is still open."""
+        """Remember whether the view has doomed the transaction, which is still open."""
+        self.is_doomed = transaction.isDoomed()
 
     def afterCompletion(self, transaction: Any) -> None:
         """Remember that the transaction has committed, aborted or failed to commit."""

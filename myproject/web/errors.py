@@ -133,7 +133,7 @@ def database_unavailable(error: Exception, request: Request) -> dict[str, Any]:
     A form that was sent can be sent again from the page. If long work keeps others from saving, the page says so.
     """
     reason = describe_failure(error)
-    log.error("request %s: %s: the database is unavailable: %s", request.id, name_page(request), reason)
+    log.error("%s: the database is unavailable: %s", name_page(request), reason)
     again = kept_fields(request)
     # The work may have come to its end since.
     work = find_long_work(request.registry) if IRetryableError.providedBy(error) else None
@@ -163,7 +163,7 @@ def kept_fields(request: Request) -> dict[str, str] | None:
 @exception_view_config(IReadingTookTooLong, renderer="errors/error.jinja2")
 def reading_took_too_long(error: Exception, request: Request) -> dict[str, Any]:
     """Answer 503 when a query reached its deadline, with the advice of the page, if it has any."""
-    log.warning("request %s: %s took too long to read", request.id, name_page(request), exc_info=error)
+    log.warning("%s took too long to read", name_page(request), exc_info=error)
     return error_page(request, 503, request.slow_advice, _("This took too long"))
 
 
@@ -173,7 +173,7 @@ def server_error(error: Exception, request: Request) -> dict[str, Any]:
     """Log a bug in full and show a page without its details."""
     if IRetryableError.providedBy(error):
         return database_unavailable(error, request)
-    log.error("request %s: %s failed", request.id, name_page(request), exc_info=error)
+    log.error("%s failed", name_page(request), exc_info=error)
     return error_page(request, 500)
 
 

@@ -91,9 +91,8 @@ def report_late_act(request: Request, kind: str) -> Callable[..., None]:
 def report_act_of_thread(registry: Registry, tm: TransactionManager, act: ThreadActReported) -> None:
     """Publish an act of a thread in the current transaction of `tm`, and log it after the commit."""
     line = {"event": act.kind, "by": act.actor_id, "request": act.request_id, **act.facts}
-    text = json.dumps(line, ensure_ascii=True)
     registry.notify(act)
-    tm.get().addAfterCommitHook(lambda committed: log.info("%s", text) if committed else None)
+    tm.get().addAfterCommitHook(lambda committed: _write(line) if committed else None)
 
 
 def report_refusal(request: Request, kind: str, *, email: str | None = None, **facts: Any) -> None:
@@ -104,7 +103,7 @@ def report_refusal(request: Request, kind: str, *, email: str | None = None, **f
 
 def log_act_of_command(command: str, kind: str, **facts: Any) -> None:
     """Log an act of a command in a shell, where nobody is signed in, as `report_act` does."""
-    log.info("%s", json.dumps({"event": kind, "by": None, "command": command, **facts}, ensure_ascii=True))
+    _write({"event": kind, "by": None, "command": command, **facts})
 
 
 def actor_of(request: Request) -> int | None:
@@ -119,7 +118,11 @@ def _log(request: Request, kind: str, facts: Mapping[str, Any]) -> None:
 def _logger(request: Request, kind: str) -> Callable[[Mapping[str, Any]], None]:
     """Return a function that logs the event with its facts, also when the request has forgotten the person."""
     line = {"event": kind, "by": actor_of(request), "address": request.remote_addr, "request": request.id}
-    return lambda facts: log.info("%s", json.dumps({**line, **facts}, ensure_ascii=True))
+    return lambda facts: _write({**line, **facts})
+
+
+def _write(line: Mapping[str, Any]) -> None:
+    log.info("%s", json.dumps(line, ensure_ascii=True), extra={"fields": line})
 
 
 def name_page(request: Request) -> str:
@@ -127,9 +130,19 @@ def name_page(request: Request) -> str:
 
     Never the path or the query: a link's token or an email that somebody searched for would be in the log.
     """
-    method = request.method if request.method in HTTPMethod.__members__ else "unknown method"
-    if request.matched_route is None:
+    method, pattern = name_method(request), pattern_of(request)
+    if pattern is None:
         return f"{method}, no page"
     record_id = to_id(request.matchdict.get("id"))
-    pattern = "/" + request.matched_route.pattern.removeprefix("/")
     return f"{method} {pattern if record_id is None else pattern.replace('{id}', str(record_id))}"
+
+
+def name_method(request: Request) -> str:
+    """Return the method of `request`, for the log: a client may send any text as one."""
+    return request.method if request.method in HTTPMethod.__members__ else "unknown method"
+
+
+def pattern_of(request: Request) -> str | None:
+    """Return the pattern of the route that the request has matched, `/users/{id}/edit`, or `None`."""
+    route = request.matched_route
+    return None if route is None else "/" + route.pattern.removeprefix("/")

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 from pyramid.config import Configurator
+from pyramid.events import NewResponse
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.static import QueryStringConstantCacheBuster
 
@@ -19,6 +21,8 @@ from .request import Request
 from .rules import DIRECTION_CONTROLS
 
 STATIC_FOLDER = Path(__file__).parents[1] / "static"
+# The name that Pyramid gives to the route of the static files, and the parameter of their addresses.
+STATIC_ROUTE, FINGERPRINT = "__static/", "x"
 
 
 def includeme(config: Configurator) -> None:
@@ -50,8 +54,24 @@ def includeme(config: Configurator) -> None:
     )
     config.include("pyramid_jinja2")
     for_all = {"permission": NO_PERMISSION_REQUIRED, "request_method": ("GET", "HEAD")}
+    files = fingerprint(STATIC_FOLDER)
     config.add_static_view("static", "myproject:static", cache_max_age=YEAR_SECONDS, **for_all)
-    config.add_cache_buster("myproject:static", QueryStringConstantCacheBuster(fingerprint(STATIC_FOLDER)))
+    config.add_cache_buster("myproject:static", QueryStringConstantCacheBuster(files, FINGERPRINT))
+    config.add_subscriber(partial(cache_only_own_files, files=files), NewResponse)
+
+
+def cache_only_own_files(event: NewResponse, files: str) -> None:
+    """Let browsers ask again for a static file whose address has another fingerprint than `files`.
+
+    While several servers are upgraded, the page of a new one may get its style from an old one. A browser would keep
+    that for a year under the address of the new style.
+    """
+    request, response = event.request, event.response
+    route = getattr(request, "matched_route", None)
+    is_cached = route and route.name == STATIC_ROUTE and "Expires" in response.headers
+    if is_cached and request.query_string != f"{FINGERPRINT}={files}":
+        del response.headers["Expires"]
+        response.headers["Cache-Control"] = "no-cache"
 
 
 def localized(function: Callable[[Request, Any], str]) -> Callable[[Context, Any], str]:

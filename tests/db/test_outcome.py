@@ -88,6 +88,14 @@ def test_a_header_rolls_back(sentence):
     assert sentence(view) == "rolled back: the answer has an X-Tm header"
 
 
+def test_a_doomed_transaction_rolls_back(sentence):
+    def view(request):
+        add(request)
+        request.tm.doom()
+
+    assert sentence(view) == "rolled back: the transaction was doomed"
+
+
 @pytest.mark.parametrize("error", [KeyError("a value"), HTTPNotFound("a value")])
 def test_an_exception_rolls_back_and_is_named_without_its_message(error, sentence):
     def view(request):

@@ -17,8 +17,9 @@ def connected(url):
     url = sqlalchemy.make_url(url)
     if url.get_backend_name() == "sqlite":
         return contextlib.closing(sqlite3.connect(url.database))
-    conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg.connect(conninfo, options="-c timezone=UTC")
+    # It knows how a URL names several hosts, which the driver does not.
+    _, arguments = url.get_dialect()().create_connect_args(url)
+    return psycopg.connect(**arguments, options="-c timezone=UTC")
 
 
 def recorded_rows(connection):

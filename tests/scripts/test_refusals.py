@@ -6,7 +6,7 @@ import time
 import pytest
 import sqlalchemy
 
-from myproject.scripts import create_admin, demo, import_users, initialize_db, prune_history
+from myproject.scripts import backup_db, create_admin, demo, import_users, initialize_db, prune_history
 from tests.conftest import INI
 from tests.postgresql import free_port
 from tests.signed_in import PASSWORD
@@ -15,6 +15,7 @@ COMMANDS = {
     "initialize_db": lambda: initialize_db.main([INI]),
     "create_admin": lambda: create_admin.main([INI, "ada@example.com", "--password-stdin"]),
     "prune_history": lambda: prune_history.main([INI]),
+    "backup_db": lambda: backup_db.main([INI, "a backup"]),
     "import_users": lambda: import_users.main([INI, INI]),
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.postgresql import binaries, running_server
 
 from .storm import run
+from .takeover import report_times, run_takeovers
 
 MAX_VIOLATIONS_SHOWN = 20
 
@@ -21,6 +22,7 @@ def main(argv=None):
     parser.add_argument("--kills", type=int, default=50, help="server processes killed (%(default)s)")
     parser.add_argument("--crashes", type=int, default=3, help="times that PostgreSQL is crashed (%(default)s)")
     parser.add_argument("--restarts", type=int, default=20, help="graceful restarts afterwards (%(default)s)")
+    parser.add_argument("--takeovers", type=int, default=3, help="times that a standby takes over (%(default)s)")
     parser.add_argument("--clients", type=int, default=8, help="clients at once (%(default)s)")
     parser.add_argument("--seconds", type=float, default=120, help="seconds for each database (%(default)s)")
     parser.add_argument("--seed", type=int, help="seed of the random choices; threads still make runs differ")
@@ -30,16 +32,20 @@ def main(argv=None):
     for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
         os.environ.pop(variable, None)
     storm = {name: getattr(options, name) for name in ("kills", "restarts", "clients", "seconds", "seed", "stock")}
-    outcomes = {}
+    outcomes, times = {}, []
     if options.database != "postgresql":
         with tempfile.TemporaryDirectory(prefix="myproject-stress-") as folder:
             outcomes["SQLite"] = run(f"sqlite:///{Path(folder, 'stress.sqlite')}", **storm)
     if options.database != "sqlite" and binaries():
         with running_server() as server:
             outcomes["PostgreSQL"] = run(server.url(), crash=crash(server), crashes=options.crashes, **storm)
+        # The servers live: only the database is killed.
+        alone = {**storm, "kills": 0, "restarts": 0}
+        outcomes["PostgreSQL and its standby"], times = run_takeovers(options.takeovers, **alone)
     elif options.database != "sqlite":
         print("PostgreSQL's server binaries were not found.\n")
     report(outcomes)
+    report_times(times)
     return int(not outcomes or any(outcome.violations for outcome in outcomes.values()))
 
 

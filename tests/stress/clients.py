@@ -35,6 +35,7 @@ class Browser:
         self.ports, self.rng = ports, rng
         self.cookies, self.connection = dict(cookies), None
         self.cut_off = 0  # number of requests without an answer, although the person waited for it
+        self.unavailable = 0  # number of requests answered by 503
 
     def get(self, path):
         """Return the status and the text of a page; repeat the request until the status is below 500."""
@@ -90,6 +91,7 @@ class Browser:
             raise Broken from error
         if response.headers["Connection"] == "close":
             self.close()
+        self.unavailable += response.status == 503
         return response.status, response.headers["Location"], text
 
     @property
@@ -209,7 +211,7 @@ class Person:
             time.sleep(0.05)
 
     def _acknowledged(self, write, location):
-        write.answer = ACKNOWLEDGED
+        write.answer, write.answered_at = ACKNOWLEDGED, time.monotonic()
         if write.kind == ADD:
             write.user = int(re.search(r"/users/(\d+)", location)[1])
             self.ledger.users.append(write.user)

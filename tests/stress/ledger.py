@@ -32,6 +32,7 @@ class Write:
     user: int | None = None
     version: int | None = None  # in the form
     answer: str = UNSETTLED
+    answered_at: float = 0  # time.monotonic() of the acknowledgement
     unknown: int = 0  # number of attempts without an answer that tells
     already: bool = False  # whether a repeated form was answered with "This was saved already"
 

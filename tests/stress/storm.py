@@ -42,6 +42,7 @@ class Outcome:
     crashes: int
     restarts: int
     cut_off: int  # requests that lost their answer to a graceful restart
+    unavailable: int  # requests answered by 503
     writes: list
     imports: list
     rows: list
@@ -72,6 +73,7 @@ class Outcome:
             "databases crashed": self.crashes,
             "servers restarted gracefully": self.restarts,
             "… requests cut off by that": self.cut_off,
+            "requests answered by 503": self.unavailable,
         }
         return {**blows, **counts(self.writes), **stored}
 
@@ -110,7 +112,8 @@ def run(url, *, kills, seconds, clients, restarts=0, crash=None, crashes=0, stoc
     killed = len(struck) - crashed
     errors += _contradicting_replay(replay)
     stored = _stored(url, replay.last_id)
-    return Outcome(seconds, killed, crashed, restarts, cut_off, ledger.writes, ledger.imports, *stored, errors)
+    blown = (killed, crashed, restarts, cut_off, sum(browser.unavailable for browser in browsers))
+    return Outcome(seconds, *blown, ledger.writes, ledger.imports, *stored, errors)
 
 
 @contextlib.contextmanager

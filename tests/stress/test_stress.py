@@ -11,6 +11,7 @@ from .history import contradicting_history
 from .imports import Import, contradicting_imports
 from .ledger import ACKNOWLEDGED, ADD, DELETE, EDIT, REFUSED, UNSETTLED, Ledger, done_of, values_of, violations
 from .storm import run
+from .takeover import longest_gap, run_takeovers
 
 ADDED, EDITED = f"{1:032x}", f"{2:032x}"
 
@@ -55,6 +56,20 @@ def test_two_graceful_restarts_cut_off_no_request(database_url):
     outcome = run(database_url, kills=0, restarts=2, seconds=1, clients=4)
     assert outcome.violations == []
     assert (outcome.restarts, outcome.cut_off) == (2, 0)
+
+
+@pytest.mark.usefixtures("postgresql")
+def test_two_takeovers_by_a_standby_lose_no_acknowledged_write():
+    outcome, times = run_takeovers(2, kills=0, seconds=10, clients=4)
+    assert outcome.violations == []
+    assert (outcome.crashes, len(times)) == (2, 2)
+    assert outcome.counts["acknowledged"] > 20
+
+
+def test_the_longest_gap_is_between_two_acknowledged_forms_after_the_kill():
+    answers = [(ACKNOWLEDGED, 99.5), (ACKNOWLEDGED, 100.1), (REFUSED, 0), (ACKNOWLEDGED, 102.1), (ACKNOWLEDGED, 103)]
+    writes = [SimpleNamespace(answer=answer, answered_at=moment) for answer, moment in answers]
+    assert longest_gap(100, writes) == pytest.approx(2)
 
 
 @pytest.mark.usefixtures("nobody")

@@ -40,3 +40,13 @@ def test_values_in_texts_with_a_plural_are_escaped(probe, number, text):
         return environment.from_string(source).render(count=number, name="<b>Ann & {{ 100 %")
 
     assert probe(view).text == escape(text)
+
+
+@pytest.mark.parametrize("query", ["", "?x=0123456789ab"])
+def test_a_file_is_cached_for_a_year_only_under_its_own_fingerprint(query, app):
+    own = app.get("/").follow().html.find("link", rel="stylesheet")["href"]
+    assert app.get(own).headers["Cache-Control"] == "max-age=31536000"
+    other = app.get(own.partition("?")[0] + query)
+    assert (other.headers["Cache-Control"], "Expires" in other.headers) == ("no-cache", False)
+    # The browser still learns that its own copy is the newest.
+    app.get(own.partition("?")[0], headers={"If-Modified-Since": other.headers["Last-Modified"]}, status=304)
