@@ -106,8 +106,8 @@ def _checks() -> dict[str, Callable[[Settings, Environ], Any]]:
         "spool.folder": _spool_folder,
         "spool.max_megabytes": _whole_number("spool.max_megabytes", 2000, 1_000_000),
         "imports.max_megabytes": _whole_number("imports.max_megabytes", 100, 1000),
-        "monitoring.addresses": _networks,
         "requests.slow_seconds": _whole_number("requests.slow_seconds", 1, 600),
+        "monitoring.addresses": _networks,
         "retry.attempts": _whole_number("retry.attempts", DEFAULT_ATTEMPTS, 100),
         "retry.longest_wait": _whole_number("retry.longest_wait", DEFAULT_LONGEST_WAIT_SECONDS, 600),
     }

@@ -48,14 +48,14 @@ ERROR_TEXTS = {
     503: (_("The database is not available"), _("Nothing was saved. Try again in a moment.")),
     500: (
         _("Something went wrong"),
-        _("Nothing was saved. Try again. If the problem persists, tell an administrator when it happened."),
+        _("Nothing was saved. Try again. If the problem persists, tell an administrator the request number below."),
     ),
 }
 # The advice for a page that was only read. It may show what a form has just saved, and nobody should send that again.
 READING_ADVICE = {
     413: _("Shorten the text and try again."),
     503: _("Try again in a moment."),
-    500: _("Try again. If the problem persists, tell an administrator when it happened."),
+    500: _("Try again. If the problem persists, tell an administrator the request number below."),
 }
 
 

@@ -233,6 +233,19 @@ def test_the_setup_page_has_no_defect_in_any_window(browse, complaints, outside,
     in_every_window(browse, complaints, outside, name, FIRST_PAGES[name])
 
 
+@pytest.fixture
+def unknown_role(people, outside):
+    """User 2 has a role that no page can show."""
+    with outside.begin() as connection:
+        connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+        connection.exec_driver_sql("UPDATE users SET role = 'unknown' WHERE id = 2")
+
+
+@pytest.mark.usefixtures("unknown_role")
+def test_the_error_page_with_the_number_of_its_request_has_no_defect_in_any_window(browse, complaints, outside):
+    in_every_window(browse, complaints, outside, "error-500", Visit("/users/2", status=500))
+
+
 def test_long_text_fits_into_a_narrow_window(browse, make_user, make_post, make_view, outside):
     author = make_user(name="W" * 200, email=f"{'w' * 60}@{'w' * 60}.example")
     make_post(title="W" * 200, body="https://example.com/" + "w" * 500, author=author)

@@ -2,8 +2,10 @@
 
 import pytest
 from pyramid import httpexceptions
+from pyramid_retry import RetryableException
 from webtest import TestRequest
 
+from myproject.logs import LineFormatter
 from myproject.models import User
 from tests import sqlite_only
 
@@ -43,6 +45,28 @@ def test_a_page_that_is_read_says_nothing_about_saving(probe, status):
     assert "saved" not in page.html.select_one("main .lead").text
     said = probe(view, "POST", status=status).html.select_one("main .lead").text
     assert said.startswith("Nothing was saved. ") == (status >= 500 or status == 413)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_page_of_a_defect_shows_the_number_under_which_it_is_logged(probe, method, caplog):
+    caplog.handler.setFormatter(LineFormatter("%(request)s%(message)s"))
+    page = probe(lambda request: 1 / 0, method, status=500)
+    number = page.html.select_one("main .request-number code").text
+    assert number == page.headers["X-Request-Id"]
+    assert f"request {number}: {method} /probe failed" in caplog.text.splitlines()
+    assert "tell an administrator the request number below" in page.html.select_one("main .lead").text
+
+
+def test_the_page_of_an_unavailable_database_shows_the_number_of_its_request(probe):
+    def view(request):
+        raise RetryableException
+
+    page = probe(view, status=503)
+    assert page.html.select_one("main .request-number code").text == page.headers["X-Request-Id"]
+
+
+def test_a_page_that_people_can_explain_themselves_shows_no_number(app):
+    assert app.get("/nowhere", status=404).html.select_one(".request-number") is None
 
 
 def test_an_unknown_path_has_an_error_page(app):

@@ -26,6 +26,7 @@ from transaction import TransactionManager
 
 from ...db import IDatabaseUnavailable, IOutcomeUnknown, get_tm_session, read_rows
 from ...db.retry import try_again
+from ...logs import current_request
 from ...web.busy import IMPORT, Announcement, announced
 from ...web.events import MOST_REPORTED, ThreadActReported, report_act_of_thread
 from ...web.i18n import _, message_to_json
@@ -66,7 +67,8 @@ FULL = _("There is no space left for imports on this server. Nothing was importe
 STOPPED = _("The server was stopped during the import. Nothing was imported. Check the file again.")
 UNAVAILABLE = _("The database is not available. Nothing was imported. Check the file again later.")
 BROKEN = _(
-    "Something went wrong. Nothing was imported. If the problem persists, tell an administrator when it happened."
+    "Something went wrong. Nothing was imported. If the problem persists, tell an administrator the number of this"
+    " import: ${key}"
 )
 NOT_PERMITTED = _("Your account has changed since you checked the file. Nothing was imported. Check the file again.")
 
@@ -166,6 +168,8 @@ class Jobs:
         thread.start()
 
     def _run(self, work: Callable[[Claim, "Reporter"], None], claim: Claim) -> None:
+        # The history names the import by its key, too.
+        current_request.set(claim.job.key)
         reporter = Reporter(self.spool, claim, self.stopping)
         try:
             reporter.start("waiting", None)
@@ -257,12 +261,12 @@ class Jobs:
             else:
                 # First, because the disk may be full.
                 claim.discard(STAGED)
-                claim.end(FAILED, failure=message_to_json(self._explain(error)))
+                claim.end(FAILED, failure=message_to_json(self._explain(error, claim.job.key)))
         except OSError as failure:
             log.error("the state of an import cannot be written: %s", failure.strerror)
             self.spool.remove(claim)
 
-    def _explain(self, error: Exception) -> TranslationString:
+    def _explain(self, error: Exception, key: str) -> TranslationString:
         if isinstance(error, Unreadable):
             return error.message
         if isinstance(error, Cancelled):
@@ -276,7 +280,7 @@ class Jobs:
             log.error("an import has failed: the database is unavailable")
             return UNAVAILABLE
         log.error("an import has failed", exc_info=error)
-        return BROKEN
+        return _(BROKEN, mapping={"key": key})
 
     def _is_saved(self, job: Job) -> bool:
         """Return whether the transaction of an interrupted import has committed.
