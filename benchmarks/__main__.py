@@ -9,7 +9,22 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import bulk, edits, exports, history, imports, lists, memory, monitoring, posts, requests, sessions, tables, undo
+from . import (
+    bulk,
+    edits,
+    exports,
+    history,
+    imports,
+    lists,
+    memory,
+    monitoring,
+    posts,
+    requests,
+    sessions,
+    standby,
+    tables,
+    undo,
+)
 from .databases import SMALL_ROWS, binaries, databases
 
 PARTS = (
@@ -25,6 +40,7 @@ PARTS = (
     "edits",
     "history",
     "imports",
+    "standby",
 )
 # Rounds of the undo, of the bulk change and of the import, each of which takes minutes.
 UNDO_ROUNDS = 3
@@ -46,10 +62,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         measure_requests(parts, options)
     if not {"lists", "exports", "posts"}.isdisjoint(parts):
         measure_lists(parts, options)
-    if "history" in parts:
-        tables.print_history(history.measure(options.changes, options.rounds, options.cache))
-    if "edits" in parts and options.before:
-        tables.print_edits(edits.measure(options.before, options.rounds, options.batch))
+    if not {"history", "edits", "standby"}.isdisjoint(parts):
+        measure_in_own_databases(parts, options)
     if not {"undo", "bulk", "imports"}.isdisjoint(parts):
         measure_changes_of_many(parts, options)
 
@@ -76,6 +90,16 @@ def measure_lists(parts: Sequence[str], options: argparse.Namespace) -> None:
     if "exports" in parts:
         rounds = min(options.rounds, EXPORT_ROUNDS)
         tables.print_exports(exports.measure(options.rows, rounds, options.cache), options.rows)
+
+
+def measure_in_own_databases(parts: Sequence[str], options: argparse.Namespace) -> None:
+    """Measure the parts that make databases of their own, and print their tables."""
+    if "history" in parts:
+        tables.print_history(history.measure(options.changes, options.rounds, options.cache))
+    if "edits" in parts and options.before:
+        tables.print_edits(edits.measure(options.before, options.rounds, options.batch))
+    if "standby" in parts and binaries():
+        tables.print_standby(standby.measure(options.rounds, options.batch))
 
 
 def measure_changes_of_many(parts: Sequence[str], options: argparse.Namespace) -> None:

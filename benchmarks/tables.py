@@ -7,6 +7,7 @@ from .memory import EARLY_REQUESTS
 from .monitoring import LINES, NEITHER, WIRINGS
 from .posts import Figures as FiguresOfPosts
 from .requests import PAGES
+from .standby import Figures as FiguresOfStandby
 
 # Upper limits, as ratios of times.
 LIMITS = {
@@ -29,6 +30,7 @@ EXPORT_MEMORY_LIMIT_MB = 50  # above an idle server
 POSTS_MEMORY_LIMIT_MB = 50  # above an idle server
 UNDO_LIMIT = 2  # in multiples of the change
 IMPORT_LIMIT = 2.5  # in multiples of the bare driver: 40 % of its rows per second
+PLACES = ("server", "primary", "standby")
 DRY_RUN_LIMIT = 1.0  # in multiples of the apply after it
 DJANGO_LIMIT = 0.33  # in multiples of django-import-export
 
@@ -158,6 +160,13 @@ def print_bulk(seconds: dict[tuple[str, str], float], users: int) -> None:
     for (step, kind), time in seconds.items():
         ratio = round(time / seconds[BARE, kind], 2)
         row(f"{step}, {kind}", f"{time:.2f}", f"{ratio:.2f}", verdict(ratio, BULK_LIMIT if step == CHANGED else None))
+
+
+def print_standby(figures: dict[str, FiguresOfStandby]) -> None:
+    """Print what the list costs, by where it is read from."""
+    head("The list, read from a standby, milliseconds", "", "answer", *(f"processor of the {name}" for name in PLACES))
+    for where, times in figures.items():
+        row(where, *(f"{1000 * seconds:.2f}" for seconds in times))
 
 
 def print_imports(seconds: dict[tuple[str, str], float], rows: int) -> None:
