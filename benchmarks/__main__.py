@@ -9,11 +9,27 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import bulk, edits, exports, history, imports, lists, memory, posts, requests, sessions, standby, tables, undo
+from . import (
+    bulk,
+    edits,
+    exports,
+    history,
+    imports,
+    lists,
+    memory,
+    monitoring,
+    posts,
+    requests,
+    sessions,
+    standby,
+    tables,
+    undo,
+)
 from .databases import SMALL_ROWS, binaries, databases
 
 PARTS = (
     "requests",
+    "monitoring",
     "sessions",
     "memory",
     "lists",
@@ -42,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parts = options.only or PARTS
     if not binaries():
         print("PostgreSQL's server binaries were not found: only SQLite is measured.\n")
-    if not {"requests", "sessions", "memory"}.isdisjoint(parts):
+    if not {"requests", "monitoring", "sessions", "memory"}.isdisjoint(parts):
         measure_requests(parts, options)
     if not {"lists", "exports", "posts"}.isdisjoint(parts):
         measure_lists(parts, options)
@@ -57,6 +73,8 @@ def measure_requests(parts: Sequence[str], options: argparse.Namespace) -> None:
     with databases(options.journal) as makers:
         if "requests" in parts:
             tables.print_requests(requests.measure(makers, options.rounds, options.batch))
+        if "monitoring" in parts:
+            tables.print_monitoring(monitoring.measure(makers, options.rounds, options.batch))
         if "sessions" in parts:
             tables.print_sessions(sessions.measure(makers, options.rounds, options.batch))
         if "memory" in parts:

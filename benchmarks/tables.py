@@ -4,6 +4,7 @@ from .bulk import BARE, CHANGED
 from .exports import Figures
 from .lists import FIRST_PAGE, OVERVIEW
 from .memory import EARLY_REQUESTS
+from .monitoring import LINES, NEITHER, WIRINGS
 from .posts import Figures as FiguresOfPosts
 from .requests import PAGES
 from .standby import Figures as FiguresOfStandby
@@ -16,6 +17,7 @@ LIMITS = {
     ("POST", "SQLite", "stock"): 1.0,
     ("POST", "PostgreSQL", "stock"): 1.0,
 }
+MONITORING_LIMIT = 1.1  # in multiples of a request without metrics and log
 GROWTH_LIMIT = 1.5  # from few users to many
 GROWTH_LIMITS = {"search for several words": 3}
 OVERVIEW_LIMIT = 1.5  # in multiples of the first page of the list
@@ -60,6 +62,16 @@ def print_requests(seconds: dict[tuple[str, str, str], float]) -> None:
             f"{to_stock:.2f}",
             verdict(to_stock, LIMITS.get((method, kind, "stock"))),
         )
+
+
+def print_monitoring(seconds: dict[tuple[str, str, str], float]) -> None:
+    """Print the cost of metrics and of access lines, from `{(method, kind of database, wiring): seconds}`."""
+    head("Requests per second", "", *WIRINGS, "metrics and log / neither, time", "target")
+    for method, kind in _places(seconds):
+        of_wirings = [seconds[method, kind, wiring] for wiring in WIRINGS]
+        ratio = round(seconds[method, kind, LINES] / seconds[method, kind, NEITHER], 2)
+        figures = (f"{1 / value:,.0f}" for value in of_wirings)
+        row(f"{PAGES[method]}, {kind}", *figures, f"{ratio:.2f}", verdict(ratio, MONITORING_LIMIT))
 
 
 def print_sessions(seconds: dict[tuple[str, str, str], float]) -> None:

@@ -9,7 +9,9 @@ from sqlalchemy.pool import NullPool
 
 from myproject.db import replication
 from myproject.db.standby import PAUSE_SECONDS
+from myproject.readiness import examine, probing_engine
 from tests import signed_in
+from tests.monitoring import probe_of, samples_of
 
 from ..conftest import DATABASE_NUMBERS, checked_by_ledger, configured, finish_imports, migrate
 from ..standby import attached, running_pair, set_synchronous, wait_until
@@ -334,3 +336,45 @@ def test_after_a_takeover_pages_are_read_from_the_new_primary(settings, pair, re
     assert int(signed_in.browser(application).get("/probe").text) == pair.standby.port
     for engine in (application.registry["standby"].engine, application.registry["dbsession_factory"].kw["bind"]):
         engine.dispose()
+
+
+# What monitoring is told
+
+
+def samples_and_checks(wsgi):
+    """Return the samples of `/metrics`, and the answer of `/readyz` with its checks by name."""
+    client = probe_of(wsgi)
+    answer = client.get("/readyz", status=200).json
+    checks = {check["about"]: (check["level"], check["sentence"]) for check in answer["checks"]}
+    return samples_of(client.get("/metrics").text), answer["database"], checks
+
+
+def test_monitoring_is_told_of_both_servers(wsgi, standby, pair):
+    samples, database, checks = samples_and_checks(wsgi)
+    server = f"127.0.0.1:{pair.primary.port}"
+    assert database["server"] == server
+    assert database["role"] == "primary"
+    assert database["synchronous_standbys"] == 0
+    assert database["reading_standby_lag_seconds"] < 5
+    assert checks["standby"][0] == "ok"
+    assert samples["myproject_database_info", ("role", "primary"), ("server", server)] == 1
+    assert samples["myproject_synchronous_standbys",] == 0
+    assert samples["myproject_standby_lag_seconds",] < 5
+
+
+def test_a_standby_that_is_away_leaves_a_process_ready(wsgi, standby, pair):
+    pair.standby.stop()
+    samples, database, checks = samples_and_checks(wsgi)
+    assert database["reading_standby_lag_seconds"] is None
+    assert checks["standby"][0] == "warning"
+    assert "pages read from the primary" in checks["standby"][1]
+    assert samples["myproject_ready",] == samples["myproject_check", ("about", "standby")] == 1
+    assert ("myproject_standby_lag_seconds",) not in samples
+
+
+def test_a_standby_is_not_ready_for_pages_that_write(pair, wsgi, database_url):
+    url = database_url.replace(str(pair.primary.port), str(pair.standby.port))
+    report = examine(probing_engine(url), {**wsgi.registry.settings, "ini": "INI"})
+    [finding] = [finding for finding in report.findings if finding.about == "writable"]
+    assert (finding.level, finding.sentence) == ("wrong", "the server is a standby")
+    assert report.database["role"] == "standby"
