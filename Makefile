@@ -35,7 +35,7 @@ check: .venv/testing.stamp ## Run what CI runs: format, lint, types, complexity,
 fuzz: .venv/testing.stamp ## Send random malformed requests, about 5 minutes (FUZZ=2000 sends fewer)
 	@FUZZ=$(or $(FUZZ),20000) $(BIN)/pytest tests/fuzz $(ARGS)
 
-stress: .venv/testing.stamp ## Kill servers while clients write, about 5 minutes (ARGS="--kills 10 --seconds 30")
+stress: .venv/testing.stamp ## Kill and restart servers while clients write, about 10 minutes (ARGS="--kills 10 --seconds 30")
 	@$(BIN)/python -m tests.stress $(ARGS)
 
 scan: .venv/testing.stamp .venv/scan/stamp ## Attack the signed-in site with a security scanner, about a minute (ARGS="--seconds 600")

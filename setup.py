@@ -67,6 +67,7 @@ setup(
         "paste.server_factory": ["main = myproject.server:make_server"],
         "console_scripts": [
             "backup_db = myproject.scripts.backup_db:main",
+            "check = myproject.scripts.check:main",
             "create_admin = myproject.scripts.create_admin:main",
             "export_users = myproject.scripts.export_users:main",
             "import_users = myproject.scripts.import_users:main",

@@ -29,10 +29,13 @@ def main(global_config: dict[str, str], **settings: str) -> Router:
         config.include(".web.csrf")
         config.include(".web.typed")
         config.include(".web.lost")
+        config.include(".health")
         config.include(".signin")
         config.include(".users")
         config.include(".posts")
         config.include(".overview")
         # Before the ledger, whose URLs have an id where this has "events".
         config.include(".history")
+        # It hears of what all of them publish.
+        config.include(".metrics")
         return config.make_wsgi_app()

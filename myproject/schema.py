@@ -1,5 +1,6 @@
 """Whether the database has every migration: the server refuses an older one, whose pages would answer 500."""
 
+import functools
 import logging
 import os
 from collections.abc import Mapping
@@ -90,7 +91,7 @@ def require_file(url: str | URL, ini: str) -> None:
         raise SchemaError(f"there is no file {path}; run `initialize_db {ini}` first, which creates it")
 
 
-def explain(error: BaseException, url: str) -> str:
+def explain(error: BaseException, url: str | URL) -> str:
     """Return in one line why the database of `url` cannot be used, beginning with the path of a file."""
     path, reason = file_of(url), message_of(error)
     return f"{path}: {reason}" if path else reason
@@ -114,6 +115,7 @@ def is_newer(revision: str | None) -> bool:
     return revision is not None and revision not in known_revisions()
 
 
+@functools.cache
 def known_revisions() -> list[str]:
     """Return the migrations of this version, the newest first."""
     return [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]

@@ -19,6 +19,7 @@ from typing import Any
 import waitress
 from waitress import wasyncore
 
+from .probes import Application, Dispatcher, tell_state
 from .settings import SettingsError, read_whole_number
 
 STOP_SETTING = "stop_within_seconds"
@@ -38,8 +39,6 @@ DROP_SYN = struct.pack("HBBI" * 4, 0x30, 0, 0, 13, 0x45, 0, 1, 2, 0x06, 0, 0, 0,
 SO_ATTACH_FILTER = 26
 # How often the connections are looked at while the server stops.
 STOPPING_LOOP_SECONDS = 0.1
-
-Application = Callable[..., Any]
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +65,7 @@ def make_server(global_config: dict[str, str], **settings: str) -> Callable[[App
         wasyncore.close_all(sockets)
         raise SettingsError(_explain(error, settings)) from error
     stopping = _listen_for_sigterm(sockets)
+    _serve_probes(server, sockets, stopping)
 
     def serve(application: Application) -> None:
         applications.append(application)
@@ -79,6 +79,14 @@ def make_server(global_config: dict[str, str], **settings: str) -> Callable[[App
         log.info("stopped")
 
     return serve
+
+
+def _serve_probes(server: Any, sockets: dict[int, Any], stopping: list[int]) -> None:
+    """Answer `/healthz` and the like even if all threads are busy, and tell the application what it cannot know."""
+    server.task_dispatcher = dispatcher = Dispatcher(server.task_dispatcher)
+    for listener in [each for each in sockets.values() if each.accepting]:
+        listener.task_dispatcher = dispatcher
+        listener.application = tell_state(listener, dispatcher, stopping)
 
 
 def _addresses(sockets: dict[int, Any]) -> list[str]:

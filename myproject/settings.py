@@ -1,6 +1,7 @@
 """Checked settings, from the ini file and the environment. A wrong setting stops the start with one sentence."""
 
 import difflib
+import ipaddress
 import os
 import re
 import stat
@@ -37,6 +38,7 @@ PREFIXES = (
     "events.",
     "spool.",
     "imports.",
+    "monitoring.",
 )
 SIMILARITY = 0.85
 # Those that are not read here: pyramid_retry's, and the engine's.
@@ -44,6 +46,7 @@ OTHER_NAMES = ("retry.activate_hook", *(f"sqlalchemy.{option}" for option in OPT
 
 Settings = Mapping[str, Any]
 Environ = Mapping[str, str]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class SettingsError(SystemExit):
@@ -51,6 +54,7 @@ class SettingsError(SystemExit):
 
     def __init__(self, sentence: str) -> None:
         """Take the sentence, without its full stop."""
+        self.sentence = sentence
         super().__init__(f"myproject does not start: {sentence}.")
 
 
@@ -59,7 +63,31 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
 
     Some variables of the environment override the ini file. Raises `SettingsError`.
     """
-    checks = {
+    checks = _checks()
+    _refuse_misspelt(settings, {*checks, *OTHER_NAMES})
+    _refuse_wrong_options(settings)
+    return {**settings, **{name: check(settings, environ) for name, check in checks.items()}}
+
+
+def find_wrong_settings(settings: Settings, environ: Environ = os.environ) -> list[str]:
+    """Return for each setting that `read_settings` refuses one sentence, without its full stop."""
+    checks, sentences = _checks(), []
+    others = [
+        lambda *_: _refuse_misspelt(settings, {*checks, *OTHER_NAMES}),
+        lambda *_: _refuse_wrong_options(settings),
+    ]
+    for check in (*others, *checks.values()):
+        try:
+            check(settings, environ)
+        except SettingsError as error:
+            sentences.append(error.sentence)
+    # What several settings need is missing once.
+    return list(dict.fromkeys(sentences))
+
+
+def _checks() -> dict[str, Callable[[Settings, Environ], Any]]:
+    """Return for each setting the function that returns its value, or raises `SettingsError`."""
+    return {
         "sqlalchemy.url": database_url,
         "myproject.secret": _secret,
         "myproject.development": _boolean("myproject.development"),
@@ -79,15 +107,17 @@ def read_settings(settings: Settings, environ: Environ = os.environ) -> dict[str
         "spool.max_megabytes": _whole_number("spool.max_megabytes", 2000, 1_000_000),
         "imports.max_megabytes": _whole_number("imports.max_megabytes", 100, 1000),
         "requests.slow_seconds": _whole_number("requests.slow_seconds", 1, 600),
+        "monitoring.addresses": _networks,
         "retry.attempts": _whole_number("retry.attempts", DEFAULT_ATTEMPTS, 100),
         "retry.longest_wait": _whole_number("retry.longest_wait", DEFAULT_LONGEST_WAIT_SECONDS, 600),
     }
-    _refuse_misspelt(settings, {*checks, *OTHER_NAMES})
+
+
+def _refuse_wrong_options(settings: Settings) -> None:
     try:
         read_options(settings)
     except ConfigurationError as error:
         raise SettingsError(str(error)) from None
-    return {**settings, **{name: check(settings, environ) for name, check in checks.items()}}
 
 
 def database_url(settings: Settings, environ: Environ = os.environ) -> str:
@@ -196,6 +226,17 @@ def _hosts(settings: Settings, environ: Environ) -> frozenset[str]:
             " separated by spaces, without https://, port, comma or *"
         )
     return hosts
+
+
+def _networks(settings: Settings, _environ: Environ) -> tuple[Network, ...]:
+    text = settings.get("monitoring.addresses", "127.0.0.1 ::1")
+    try:
+        return tuple(ipaddress.ip_network(word) for word in text.split())
+    except ValueError:
+        raise SettingsError(
+            f"monitoring.addresses is {text!r}, and should be addresses like 127.0.0.1 and networks like 10.0.0.0/8,"
+            " separated by spaces"
+        ) from None
 
 
 def _refuse_misspelt(settings: Settings, known: set[str]) -> None:

@@ -3,6 +3,7 @@
 import socket
 import time
 
+from myproject.probes import SERVER_KEY
 from myproject.server import SO_ATTACH_FILTER
 
 LARGE = b"x" * 4_000_000
@@ -10,6 +11,8 @@ LARGE = b"x" * 4_000_000
 
 def main(global_config, **settings):
     """Return the application: `/0.5` answers after half a second, `/large` with 4 MB, `/` at once.
+
+    `/readyz` answers with what the server knows of itself: `is_stopping threads waiting_requests is_address_of_proxy`.
 
     With `filters=forbidden`, no filter can be attached to a socket, as in some containers.
     """
@@ -19,6 +22,12 @@ def main(global_config, **settings):
 
     def application(environ, start_response):
         path = environ["PATH_INFO"].strip("/")
+        if path == "readyz":
+            state = environ[SERVER_KEY]
+            start_response("200 OK", [])
+            return [
+                f"{state.is_stopping} {state.threads} {state.waiting_requests} {state.is_address_of_proxy}".encode()
+            ]
         body = LARGE if path == "large" else settings["answer"].encode()
         if path not in ("", "large"):
             time.sleep(float(path))

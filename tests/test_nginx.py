@@ -1,147 +1,62 @@
-"""A real nginx with the lines of docs/running.md: TLS on a port other than 443, plain http, and two processes."""
+"""A real nginx with the block of docs/running.md: TLS on a port other than 443, limits, compression, two processes."""
 
 import configparser
 import contextlib
 import http.client
 import http.server
-import os
 import re
 import shutil
 import ssl
-import subprocess
 import threading
 import urllib.parse
 
 import pytest
 
 from tests import signed_in
-from tests.browser import ROOT, SECRET, free_port, served, wait_for
+from tests.browser import ADMINISTRATOR, ROOT, SECRET, free_port, served
+from tests.docs import recipes
+from tests.nginx import BLOCK, documented_block, make_certificate, require_nginx, running_nginx
 
-INI = f"""
-[DEFAULT]
-port = 6543
-
-[app:main]
-use = config:{ROOT / "production.ini"}
-
-[server:main]
-use = egg:myproject
-host = 127.0.0.1
-get port = port
-trusted_proxy = 127.0.0.1
-trusted_proxy_headers = x-forwarded-for x-forwarded-proto
-clear_untrusted_proxy_headers = true
-"""
-CONFIGURATION = """
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log {folder}/errors;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    ssl_certificate {folder}/certificate;
-    ssl_certificate_key {folder}/key;
-    {documented}
-    {servers}
-}}
-"""
-KEPT_AND_LOST = """
-    server {{
-        listen 127.0.0.1:{kept} ssl;
-        listen 127.0.0.1:{plain};
-        location / {{ {documented} }}
-    }}
-    server {{
-        listen 127.0.0.1:{lost} ssl;
-        location / {{ {without_port} }}
-    }}
-"""
-TWO_PROCESSES = """
-    {upstream}
-    server {{
-        listen 127.0.0.1:{kept} ssl;
-        location / {{ {documented} }}
-    }}
-"""
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture(scope="module")
 def folder(migrated_sqlite, tmp_path_factory):
-    """A folder with a database, an ini file for `pserve`, and a certificate."""
-    if shutil.which("nginx", path=os.defpath + ":/usr/sbin") is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("nginx was not found (Debian: nginx-light)")
+    """A folder with a database, the documented ini file for `pserve`, and the documented certificate."""
+    require_nginx()
     folder = tmp_path_factory.mktemp("nginx")
     shutil.copy(migrated_sqlite, folder / "test.sqlite")
-    (folder / "test.ini").write_text(INI)
+    (folder / "test.ini").write_text(recipes.production_ini().replace("/var/lib/myproject", str(folder)))
     make_certificate(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def nginx(folder):
-    """The ports of nginx before `pserve`: `kept` and `lost`, by what becomes of the port in `Host`, and `plain`."""
-    ports = {name: free_port() for name in ("kept", "lost", "plain")}
-    with process(folder) as server:
-        lines = documented("proxy_pass").replace(":6543", f":{port_of(server)}")
-        without_port = lines.replace("$http_host", "$host")
-        servers = KEPT_AND_LOST.format(documented=lines, without_port=without_port, **ports)
-        with running_nginx(folder, servers, ports["kept"]):
+    """The ports of nginx before `pserve`: `kept` and `lost`, by what becomes of the port in `Host`, `http` and `plain`.
+
+    `http` is the documented one that redirects; `plain` is what the guide warns of, the site without TLS.
+    """
+    ports = {name: free_port() for name in ("kept", "lost", "http", "plain")}
+    environ = {"MYPROJECT_SECRET": SECRET, "PYTHONWARNINGS": "ignore"}
+    with served(folder / "test.ini", f"sqlite:///{folder}/test.sqlite", folder / "printed", **environ) as server:
+        port = int(server.url.rpartition(":")[2])
+        block = documented_block(folder, https=ports["kept"], http=ports["http"], processes=[port, port])
+        # The server with TLS once more, with $host in place of $http_host.
+        lost = block[block.rindex("\nserver {") :].replace("$http_host", "$host")
+        lost = lost.replace(f"listen 127.0.0.1:{ports['kept']} ssl", f"listen 127.0.0.1:{ports['lost']} ssl")
+        block = block.replace(" ssl;", f" ssl; listen 127.0.0.1:{ports['plain']};")
+        with running_nginx(folder, block + lost, ports["kept"]):
             yield ports
 
 
-def process(folder):
-    """Run `pserve` with the ini file of the folder while the block runs; yield its Server."""
-    environ = {"MYPROJECT_SECRET": SECRET, "PYTHONWARNINGS": "ignore"}
-    return served(folder / "test.ini", f"sqlite:///{folder}/test.sqlite", folder / "printed", **environ)
-
-
-def port_of(server):
-    return server.url.rpartition(":")[2]
-
-
-@contextlib.contextmanager
-def running_nginx(folder, servers, port):
-    """Run nginx with the documented lines of its `http` block, and with `servers`, one of which listens on `port`."""
-    configuration = folder / "nginx.conf"
-    text = CONFIGURATION.format(folder=folder, documented=documented("limit_conn_zone"), servers=servers)
-    configuration.write_text(text)
-    command = ["nginx", "-c", configuration, "-p", folder, "-e", folder / "errors"]
-    environ = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"}
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environ) as process:
-        try:
-            wait_for(process, port, folder / "errors")
-            yield
-        finally:
-            process.terminate()
-
-
-def make_certificate(folder):
-    """Write a certificate that nobody else has signed, and its key, into `folder`."""
-    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost"]
-    files = ["-keyout", folder / "key", "-out", folder / "certificate"]
-    subprocess.run(["openssl", "req", "-x509", *kind, *files], check=True, capture_output=True)
-
-
-def documented(beginning):
-    """Return the lines of docs/running.md for nginx that begin with `beginning`, up to the end of their block."""
-    text = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
-    [block] = re.findall(rf"^    {beginning} .*\n(?:    .*\n)*", text, re.MULTILINE)
-    return block
-
-
-def connect(port, scheme):
+def connect(port, scheme, address="127.0.0.1"):
     if scheme == "http":
         return http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    source = (address, 0)
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=context)
+    return http.client.HTTPSConnection("127.0.0.1", port, timeout=20, source_address=source, context=context)
 
 
 def sign_in(port, headers, scheme="https"):
@@ -187,8 +102,60 @@ def test_plain_http_says_that_it_needs_https(nginx):
     assert (status, "This site needs HTTPS" in page) == (400, True)
 
 
+def get(port, path, scheme="https", **headers):
+    """Return the response to a GET of the administrator, its body read, and the body."""
+    with contextlib.closing(connect(port, scheme)) as client:
+        headers = {"Host": f"localhost:{port}", "Cookie": f"__Host-session={ADMINISTRATOR}", **headers}
+        client.request("GET", path, headers=headers)
+        response = client.getresponse()
+        return response, response.read()
+
+
+def test_http_leads_to_https_on_the_same_port_as_the_site(nginx):
+    response, _body = get(nginx["http"], "/users?q=Kim", "http")
+    expected = (301, f"https://users.example.com:{nginx['kept']}/users?q=Kim")
+    assert (response.status, response.headers["Location"]) == expected
+
+
+def test_style_and_exports_are_compressed_and_nothing_else(nginx):
+    def encoding(path, status=200):
+        response, _body = get(nginx["kept"], path, **{"Accept-Encoding": "gzip"})
+        assert response.status == status
+        return response.headers["Content-Encoding"]
+
+    style = re.search('href="(/static/[^"]+)"', get(nginx["kept"], "/users")[1].decode())[1]
+    assert [encoding(path) for path in (style, "/users/export.csv", "/posts/export.csv")] == ["gzip"] * 3
+    assert [encoding(path) for path in ("/users", "/users/new", "/history")] == [None] * 3
+    assert encoding("/users/export.csv?q=role:boss&sort=" + "x" * 3000, 400) is None
+
+
+def test_the_log_has_neither_searches_nor_links_that_set_passwords(nginx, folder):
+    for path in ("/users?q=Kim", "/set-password/secret", "/users/export.csv?q=Kim"):
+        get(nginx["kept"], path, Referer="https://localhost/set-password/secret")
+    lines = (folder / "myproject.log").read_text()
+    assert '200 "GET /users/export.csv"' in lines
+    assert ("Kim" in lines, "secret" in lines) == (False, False)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_what_a_process_says_of_itself_is_for_this_machine(nginx, path):
+    assert get(nginx["kept"], path)[0].status == 404
+
+
+def test_a_client_that_asks_too_much_is_told_so(nginx):
+    [burst] = re.findall(r"burst=(\d+)", BLOCK)
+    with contextlib.closing(connect(nginx["kept"], "https", "127.1.1.1")) as client:
+        found = set()
+        for _ in range(2 * int(burst)):
+            client.request("GET", "/static/icon.svg")
+            response = client.getresponse()
+            response.read()
+            found.add(response.status)
+    assert found == {200, 429}
+
+
 def test_uploads_of_any_size_that_the_server_takes_come_through(nginx):
-    [megabytes] = re.findall(r"client_max_body_size (\d+)m;", documented("limit_conn_zone"))
+    [megabytes] = re.findall(r"client_max_body_size (\d+)m;", BLOCK)
     parser = configparser.RawConfigParser()
     parser.read(ROOT / "production.ini")
     assert int(parser["server:main"]["max_request_body_size"]) == int(megabytes) * 2**20
@@ -234,10 +201,8 @@ def statuses(port, requests=6):
 
 def test_two_processes_are_restarted_one_after_the_other_without_a_gap(folder):
     port, first, second = free_port(), free_port(), free_port()
-    upstream = documented("upstream").replace(":6543", f":{first}").replace(":6544", f":{second}")
-    lines = documented("proxy_pass").replace("127.0.0.1:6543", "myproject")
-    servers = TWO_PROCESSES.format(upstream=upstream, documented=lines, kept=port)
-    with running_nginx(folder, servers, port):
+    block = documented_block(folder, https=port, http=free_port(), processes=[first, second])
+    with running_nginx(folder, block, port):
         for running in [first, second], [second], [first, second], [first], [first, second]:
             with contextlib.ExitStack() as stack:
                 for each in running:

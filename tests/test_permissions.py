@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from webtest import TestApp
 
 from myproject.models import Change, Entry, PasswordLink, Post, User
+from myproject.probes import PROBES
 from myproject.signin.models import digest
 from tests.people import add_person, browser_of, everything_stored, select_for, token_of
 from tests.signed_in import PASSWORD
@@ -217,7 +218,7 @@ def test_permitted_forms_write(pages, stage):
             wrote |= {page} if everything_stored(here.engine) != before else set()
     taking = {page for page, method in table() if method == "POST"}
     assert wrote - IN_SPOOL == taking - {
-        "/setup", "/language", "/users/display", "/signin", "/static/*subpath", *IN_SPOOL,
+        "/setup", "/language", "/users/display", "/signin", "/static/*subpath", *IN_SPOOL, *PROBES,
     }  # fmt: skip
 
 

@@ -32,10 +32,10 @@ stop_within_seconds = {seconds}
 class Server:
     """A pserve process on a port of its own."""
 
-    def __init__(self, folder, *arguments, seconds=20):
+    def __init__(self, folder, *arguments, seconds=20, settings=""):
         self.port, self.connections = free_port(), []
         self.ini = folder / "server.ini"
-        self.ini.write_text(INI.format(port=self.port, seconds=seconds))
+        self.ini.write_text(INI.format(port=self.port, seconds=seconds) + settings)
         self.process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "pyramid.scripts.pserve", str(self.ini), *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

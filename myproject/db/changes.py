@@ -2,29 +2,38 @@
 
 import re
 from collections import Counter
+from collections.abc import Hashable, Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import inspect
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 CHANGES_KEY = "myproject.changes"
+SAVEPOINTS_KEY = "myproject.savepoints"
 ADDED, CHANGED, DELETED = "added", "changed", "deleted"
 BEGINNING_OF_WORD = re.compile("(?<=[a-z])(?=[A-Z])")
 
 
 def note_flush(session: Session, _context: Any) -> None:
     """Remember what a flush has written: a listener for "after_flush", where the objects are still known as changed."""
-    noted = session.info.setdefault(CHANGES_KEY, {})
-    for record in session.new:
-        noted[_identity(record)] = ADDED
-    for record in session.dirty:
-        if session.is_modified(record):
-            noted.setdefault(_identity(record), CHANGED)
-    for record in session.deleted:
-        if noted.get(_identity(record)) == ADDED:
-            del noted[_identity(record)]
-        else:
-            noted[_identity(record)] = DELETED
+    noted = session.info.setdefault(CHANGES_KEY, [])
+    noted.extend((_identity(record), ADDED) for record in session.new)
+    noted.extend((_identity(record), CHANGED) for record in session.dirty if session.is_modified(record))
+    noted.extend((_identity(record), DELETED) for record in session.deleted)
+
+
+def note_savepoint(session: Session, transaction: SessionTransaction) -> None:
+    """Remember what was written before a savepoint: a listener for "after_transaction_create"."""
+    if transaction.nested:
+        marks = session.info.setdefault(SAVEPOINTS_KEY, WeakKeyDictionary())
+        marks[transaction] = len(session.info.get(CHANGES_KEY, []))
+
+
+def forget_savepoint(session: Session, transaction: SessionTransaction) -> None:
+    """Forget what was written since a savepoint: a listener for "after_soft_rollback"."""
+    if transaction.nested:
+        del session.info.get(CHANGES_KEY, [])[session.info[SAVEPOINTS_KEY][transaction] :]
 
 
 def describe_changes(session: Session) -> str:
@@ -32,7 +41,19 @@ def describe_changes(session: Session) -> str:
 
     Only what the ORM has written: statements, and what the database changes by itself, are not known to a Session.
     """
-    return describe_counts(Counter((noun, change) for (noun, _), change in session.info.get(CHANGES_KEY, {}).items()))
+    return describe_counts(combine(session.info.get(CHANGES_KEY, [])))
+
+
+def combine(changes: Iterable[tuple[tuple[str, Hashable], str]]) -> Counter[tuple[str, str]]:
+    """Return how many records of each noun have been added, changed or deleted, by `changes` in their order."""
+    last: dict[tuple[str, Hashable], str] = {}
+    for identity, change in changes:
+        before = last.get(identity)
+        if (before, change) == (ADDED, DELETED):
+            del last[identity]
+        elif (before, change) != (ADDED, CHANGED):
+            last[identity] = change
+    return Counter((noun, change) for (noun, _key), change in last.items())
 
 
 def describe_counts(counts: Counter[tuple[str, str]]) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from transaction import TransactionManager
 from zope.sqlalchemy.datamanager import STATUS_CHANGED, STATUS_READONLY, SessionDataManager, SessionSavepoint
 
-from .changes import note_flush
+from .changes import forget_savepoint, note_flush, note_savepoint
 from .engine import engine_from_config, read_number
 from .failure import CommitRefused
 from .transaction import is_of_script
@@ -86,6 +86,8 @@ def get_session_factory(engine: Engine) -> sessionmaker[Session]:
     event.listen(factory, "before_attach", lambda session, _: _refuse_other_threads(session))
     event.listen(factory, "before_flush", lambda session, *_: _refuse_other_threads(session))
     event.listen(factory, "after_flush", note_flush)
+    event.listen(factory, "after_transaction_create", note_savepoint)
+    event.listen(factory, "after_soft_rollback", forget_savepoint)
     event.listen(factory, "do_orm_execute", lambda state: _refuse_other_threads(state.session))
     # A view can give the Session's connection to another thread, and commit it: the Session's events do not see that.
     event.listen(engine, "before_cursor_execute", _refuse_connection_of_other_threads)

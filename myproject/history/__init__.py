@@ -24,6 +24,7 @@ def includeme(config: Configurator) -> None:
     """Tell the database, before each view that may write, from whom the changes come; add the pages of the history."""
     config.include(".context")
     config.add_request_method(last_saved_by)
+    config.include(".entry_of_request")
     config.add_route("history.list", "/history")
     config.add_route("history.deleted", "/history/deleted")
     config.include(".events")

@@ -7,11 +7,12 @@ from myproject.db.session import SAFE_METHODS
 
 from .events import BEGUN, DROPPED, ENDED, TAKEN, VOTE, Event
 from .record import Diagnosis, Record
-from .stock import AFTER_AN_ERROR, NEVER_MARKED, Ending, kind_of, name_loss, race_of
+from .stock import AFTER_AN_ERROR, NEVER_MARKED, NOBODY_COMMITTED, Ending, kind_of, name_loss, race_of
 from .transactions import DatabaseTransaction
 
 ADVICE = {
     AFTER_AN_ERROR: "Put a statement that may fail into a savepoint: with request.dbsession.begin_nested().",
+    NOBODY_COMMITTED: "Include pyramid_tm, and register the Session with zope.sqlalchemy: the answer then commits.",
     NEVER_MARKED: (
         "zope.sqlalchemy notices only what the ORM writes. After a write by Core, SQL text or a bulk method, call "
         'mark_changed(request.dbsession, request.tm), or register the Session with initial_state="changed".'
@@ -31,14 +32,14 @@ def diagnose(record: Record, ending: Ending) -> list[Diagnosis]:
 
 
 def _find_lost_writes(record: Record, ending: Ending) -> Iterator[Diagnosis]:
-    if ending.result != "committed":
-        return
-    if any(transaction.is_lost for transaction in record.last_transactions):
-        reason = name_loss(record)
-        yield Diagnosis(f"rolled back although the view answered {ending.status}: {reason}", ADVICE[reason])
-    for event in _events_of(record, DROPPED):
+    answer = f"although the view answered {ending.status}"
+    reason = name_loss(record, ending)
+    if reason:
+        yield Diagnosis(f"rolled back {answer}: {reason}", ADVICE[reason])
+    is_success = ending.result == "committed" and ending.status is not None and ending.status < 400
+    for event in _events_of(record, DROPPED) if is_success else []:
         yield Diagnosis(
-            f"lost although the view answered {ending.status}: {event.text}" + _place(event),
+            f"lost {answer}: {event.text}" + _place(event),
             "Leave close(), expunge() and rollback() of the Session to the transaction manager.",
         )
 

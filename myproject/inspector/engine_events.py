@@ -43,10 +43,10 @@ def note_taken(connection: EngineConnection) -> None:
         record.connections.append(taken)
         record.pending[id(connection.connection.record_info)] = taken
         asked = record.pending.pop(("asked", threading.get_ident()), None)
-        waited = "" if asked is None else f", waited at most {(time.perf_counter() - asked) * 1000:.1f} ms"
-        in_use = f", {engine.pool.checkedout()} in use" if isinstance(engine.pool, QueuePool) else ""
-        text = f"from the pool of {taken.database}{waited}{in_use}"
-        record.add(Event(events.TAKEN, text, taken.number, taken.place))
+        facts = [] if asked is None else [f"after {(time.perf_counter() - asked) * 1000:.1f} ms"]
+        if isinstance(engine.pool, QueuePool):
+            facts.append(f"{engine.pool.checkedout()} of the pool in use")
+        record.add(Event(events.TAKEN, ", ".join(facts), taken.number, taken.place))
 
 
 def note_returned(_driver: Any, entry: Any) -> None:
@@ -127,31 +127,30 @@ def note_statement(
             lazy_load=context.execution_options.get(LAZY_LOAD, ""),
         )
         record.pending[context] = statement
-        record.add(statement)
+        _add_at_its_depth(record, statement)
+
+
+def _add_at_its_depth(record: Record, statement: Statement) -> None:
+    found = SAVEPOINT.match(statement.text)
+    if found and found[1].upper() != "SAVEPOINT":
+        record.depth = record.pending.pop(("savepoint", found[2]), 0)
+    record.add(statement)
+    if found and found[1].upper() == "SAVEPOINT":
+        record.pending["savepoint", found[2]] = record.depth
+        record.depth += 1
 
 
 def note_result(
-    _connection: EngineConnection, cursor: Any, sql: str, _parameters: Any, context: Any, _is_many: bool
+    connection: EngineConnection, cursor: Any, _sql: str, _parameters: Any, context: Any, _is_many: bool
 ) -> None:
     """Listen to "after_cursor_execute"."""
+    # SQLite counts the rows of a SELECT or of RETURNING only while they are fetched.
+    is_uncounted = cursor.rowcount < 0 or (connection.dialect.name == "sqlite" and cursor.description is not None)
     for record in current_records():
         statement = record.pending.pop(context, None)
         if statement is not None:
             statement.took_ms = record.elapsed_ms - statement.at_ms
-            statement.rows = cursor.rowcount if cursor.rowcount >= 0 else None
-            _follow_savepoint(record, sql)
-
-
-def _follow_savepoint(record: Record, sql: str) -> None:
-    found = SAVEPOINT.match(sql)
-    if found is None:
-        return
-    key = "savepoint", found[2]
-    if found[1].upper() == "SAVEPOINT":
-        record.pending[key] = record.depth
-        record.depth += 1
-    else:
-        record.depth = record.pending.pop(key, 0)
+            statement.rows = None if is_uncounted else cursor.rowcount
 
 
 def note_error(context: ExceptionContext) -> None:

@@ -25,6 +25,8 @@ LISTENERS: list[tuple[Any, str, Callable[..., Any]]] = [
     (Session, "do_orm_execute", session_events.note_execute),
     (Session, "before_flush", session_events.note_before_flush),
     (Session, "after_flush", session_events.note_after_flush),
+    (Session, "after_transaction_create", session_events.note_savepoint),
+    (Session, "after_soft_rollback", session_events.forget_savepoint),
     (Session, "pending_to_transient", session_events.note_unsaved),
     (Session, "persistent_to_detached", session_events.note_detached),
 ]

@@ -1,12 +1,13 @@
 """What is known of one client request, over all its attempts: what happened when, and what became of it."""
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from myproject.db.changes import ADDED, CHANGED, describe_counts
+from myproject.db.changes import combine, describe_counts
 
 from .events import ATTEMPT, FLUSH, STATEMENT, Attempt, Change, Connection, Event, Statement
 from .suspects import Suspect, find_suspects
@@ -46,11 +47,15 @@ class Record:
     left_out: int = 0
     most_events: int = MOST_EVENTS
     depth: int = 0
+    # Whether the transaction manager is ending its transaction.
+    is_ending: bool = False
     started: float = field(default_factory=time.perf_counter)
     first_events: list[Event] = field(default_factory=list)
     late_events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST_LATE_EVENTS))
     # What listeners have to remember between two events, by objects of SQLAlchemy.
     pending: dict[Any, Any] = field(default_factory=dict)
+    # How many changes there were before each savepoint.
+    savepoints: WeakKeyDictionary[Any, int] = field(default_factory=WeakKeyDictionary)
 
     def add(self, event: Event) -> None:
         """Keep `event`, which happens now; of too many, keep the first ones, and the last that are no statements."""
@@ -124,13 +129,8 @@ class Record:
     @property
     def written(self) -> str:
         """What the flushes of the last attempt have written, in words: "1 user changed"."""
-        kinds: dict[tuple[str, str], str] = {}
-        for change in self.changes:
-            if change.attempt == self.attempt.number:
-                before = kinds.get((change.model, change.key))
-                # A new object that is changed later is still a new one.
-                kinds[change.model, change.key] = ADDED if (before, change.kind) == (ADDED, CHANGED) else change.kind
-        return describe_counts(Counter((model, kind) for (model, _key), kind in kinds.items()))
+        changes = [change for change in self.changes if change.attempt == self.attempt.number]
+        return describe_counts(combine(((change.model, change.key), change.kind) for change in changes))
 
     @property
     def commits(self) -> int:

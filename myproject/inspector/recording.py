@@ -86,6 +86,8 @@ def _end_attempt(request: Request, made: Record, ending: Ending) -> None:
 
 def _diagnose(request: Request, made: Record, ending: Ending) -> None:
     made.diagnoses = diagnose(made, ending) if _outcome_of(request, ending) is None else ()
+    # The debug toolbar keeps the records of many requests: they should keep no connection and no Session alive.
+    made.pending.clear()
 
 
 def _outcome_of(request: Request, ending: Ending) -> Outcome | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import inspect
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
 from myproject.db.changes import ADDED, CHANGED, DELETED, noun_of
 
@@ -78,17 +78,35 @@ def _describe(written: object, kind: str) -> dict[str, Any]:
     return {"kind": kind, "model": noun_of(type(written)), "key": key, "values": values}
 
 
-def note_unsaved(_session: Session, dropped: object) -> None:
-    """Listen to "pending_to_transient": a new object leaves the Session, which will not save it."""
+def note_savepoint(_session: Session, transaction: SessionTransaction) -> None:
+    """Listen to "after_transaction_create": a savepoint, perhaps."""
+    if transaction.nested:
+        for record in current_records():
+            record.savepoints[transaction] = len(record.changes)
+
+
+def forget_savepoint(_session: Session, transaction: SessionTransaction) -> None:
+    """Listen to "after_soft_rollback": what was written since a savepoint is rolled back."""
     for record in current_records():
-        record.add(Event(events.DROPPED, f"a new {noun_of(type(dropped))} that was never saved", place=find_place()))
+        if transaction in record.savepoints:
+            del record.changes[record.savepoints[transaction] :]
 
 
-def note_detached(_session: Session, dropped: object) -> None:
+def note_unsaved(session: Session, dropped: object) -> None:
+    """Listen to "pending_to_transient": a new object leaves the Session, which will not save it."""
+    _note_dropped(session, f"a new {noun_of(type(dropped))} that was never saved")
+
+
+def note_detached(session: Session, dropped: object) -> None:
     """Listen to "persistent_to_detached": an object leaves the Session, perhaps with changes that were never saved."""
     state = inspect(dropped, raiseerr=True)
-    if not state.modified or not any(attribute.history.has_changes() for attribute in state.attrs):
-        return
-    for record in current_records():
-        text = f"changes of a {noun_of(type(dropped))} that were never saved"
-        record.add(Event(events.DROPPED, text, place=find_place()))
+    if state.modified and any(attribute.history.has_changes() for attribute in state.attrs):
+        _note_dropped(session, f"changes of a {noun_of(type(dropped))} that were never saved")
+
+
+def _note_dropped(session: Session, text: str) -> None:
+    # A savepoint that is rolled back, and a transaction manager that aborts, drop objects as they should.
+    if not session.in_nested_transaction():
+        for record in current_records():
+            if not record.is_ending:
+                record.add(Event(events.DROPPED, text, place=find_place()))

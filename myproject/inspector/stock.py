@@ -13,6 +13,7 @@ from myproject.db.outcome import COMMITTED, READ_ONLY, ROLLED_BACK, UNUSED, Outc
 from .record import Record
 
 NEVER_MARKED = "the session was never marked as changed"
+NOBODY_COMMITTED = "nobody committed"
 AFTER_AN_ERROR = "a statement had failed, so the database answered COMMIT by a ROLLBACK"
 
 
@@ -42,7 +43,7 @@ def describe_outcome(record: Record, ending: Ending) -> tuple[str, str]:
     elif ending.error is not None:
         outcome.detail = race_of(ending.error) or f"an exception, {type(ending.error).__qualname__}"
     elif kind == ROLLED_BACK:
-        reason = name_loss(record) if ending.result == "committed" else ""
+        reason = name_loss(record, ending)
         outcome.detail = reason or _name_abort(ending)
         outcome.kind += f" although the view answered {ending.status}" if reason else ""
     return kind, outcome.sentence
@@ -63,10 +64,14 @@ def kind_of(record: Record) -> str:
     return READ_ONLY if any(transaction.statements for transaction in transactions) else UNUSED
 
 
-def name_loss(record: Record) -> str:
-    """Return why the database has rolled back what the transaction manager has committed."""
-    [lost, *_] = [transaction for transaction in record.last_transactions if transaction.is_lost]
-    return AFTER_AN_ERROR if lost.failed_statement is not None else NEVER_MARKED
+def name_loss(record: Record, ending: Ending) -> str:
+    """Return why the last attempt has lost what it has written although the view has answered; empty if it has not."""
+    lost = [transaction for transaction in record.last_transactions if transaction.is_lost]
+    if not lost or ending.error is not None or ending.result not in ("committed", ""):
+        return ""
+    if lost[0].failed_statement is not None:
+        return AFTER_AN_ERROR
+    return NEVER_MARKED if ending.result == "committed" else NOBODY_COMMITTED
 
 
 def _name_abort(ending: Ending) -> str:

@@ -28,11 +28,12 @@ class Synchronizer:
 
     def beforeCompletion(self, transaction: Any) -> None:
         """Note that the transaction is about to end: the data managers vote next."""
-        self.is_doomed = transaction.isDoomed()
+        self.is_doomed, self.record.is_ending = transaction.isDoomed(), True
         self.record.add(Event(events.VOTE))
 
     def afterCompletion(self, transaction: Any) -> None:
         """Note how the transaction has ended, and which hooks it calls now."""
+        self.record.is_ending = False
         self.result = RESULTS.get(transaction.status, "aborted")
         self.record.add(Event(events.ENDED, self.result))
         if self.result == "committed":

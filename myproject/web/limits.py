@@ -34,6 +34,9 @@ MAX_BODY_BYTES = 512 * 1024
 MAX_FIELDS = 100
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", re.IGNORECASE)
 
+# In the registry: paths that may be asked for by any host name.
+ANY_HOST = "paths_for_any_host"
+
 log = logging.getLogger(__name__)
 
 
@@ -60,6 +63,13 @@ def includeme(config: Configurator) -> None:
     # Pyramid reads here which options of a view are for this deriver.
     deriver.options = OPTIONS
     config.add_view_deriver(deriver, over="csrf_view", under="secured_view")
+    config.registry[ANY_HOST] = set()
+    config.add_directive("add_path_for_any_host", add_path_for_any_host)
+
+
+def add_path_for_any_host(config: Configurator, path: str) -> None:
+    """Answer requests for `path` whatever their `Host` header: its page makes no links of it."""
+    config.registry[ANY_HOST].add(path)
 
 
 def refuse_other_hosts(handler: Handler, registry: Registry) -> Handler:
@@ -68,6 +78,8 @@ def refuse_other_hosts(handler: Handler, registry: Registry) -> Handler:
 
     def hosts_tween(request: Request) -> Response:
         host = HOST.fullmatch(request.host)
+        if request.path_info in registry[ANY_HOST]:
+            return handler(request)
         if host is None or host[1].lower() not in hosts:
             # What is not a host name may be a secret in the wrong place.
             log.warning("refused the host %r: it is none of myproject.hosts", host and host[0])

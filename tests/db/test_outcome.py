@@ -59,6 +59,22 @@ def test_a_record_is_counted_once_by_what_has_become_of_it(sentence, make_post):
     assert sentence(view) == "committed: 2 users added, 1 user changed, 1 post deleted"
 
 
+def test_what_a_savepoint_has_rolled_back_is_not_counted(sentence, make_user):
+    john = make_user(age=30)
+
+    def view(request):
+        request.dbsession.get(User, john.id).age = 31
+        with contextlib.suppress(ValueError), request.dbsession.begin_nested():
+            request.dbsession.add(User(name="Jim Doe"))
+            with request.dbsession.begin_nested():
+                request.dbsession.add(User(name="June Doe"))
+            raise ValueError
+        with request.dbsession.begin_nested():
+            add(request)
+
+    assert sentence(view) == "committed: 1 user changed, 1 user added"
+
+
 def test_a_record_that_was_touched_but_not_changed_is_not_counted(sentence, make_user):
     john = make_user(age=30)
 

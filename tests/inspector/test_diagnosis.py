@@ -6,7 +6,7 @@ import pytest
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.response import Response
 from sqlalchemy import event, insert, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from myproject.models import User
@@ -115,6 +115,21 @@ def test_a_session_that_is_closed_loses_changes(record, make_user):
 
     [sentence] = sentences(record(view))
     assert sentence.startswith("lost although the view answered 200: changes of a user that were never saved, in ")
+
+
+@pytest.mark.parametrize("email", ["jane@example.com", "other@example.com"])
+@postgresql_only
+def test_a_savepoint_that_is_rolled_back_is_right(email, record, make_user):
+    make_user(email="jane@example.com")
+
+    def view(request):
+        with contextlib.suppress(IntegrityError), request.dbsession.begin_nested():
+            request.dbsession.add(User(name="Jim Doe", email=email))
+        add(request)
+
+    found = record(view)
+    assert sentences(found) == []
+    assert found.sentence == f"committed: {1 if email == 'jane@example.com' else 2} user{'s'[: email[0] == 'o']} added"
 
 
 @pytest.mark.parametrize("status", [400, 422, 500])

@@ -137,7 +137,7 @@ def test_a_savepoint_that_is_rolled_back_before_a_commit(record, make_user):
     assert (found.sentence, found.commits) == ("committed", 1)
     words = ("SAVEPOINT", "INSERT INTO users", "ROLLBACK TO")
     steps = [(e.text.split(" sa_")[0].split(" (")[0], e.depth) for e in found.events if e.text.startswith(words)]
-    assert steps == [("SAVEPOINT", 0), ("INSERT INTO users", 1), ("ROLLBACK TO SAVEPOINT", 1), ("INSERT INTO users", 0)]
+    assert steps == [("SAVEPOINT", 0), ("INSERT INTO users", 1), ("ROLLBACK TO SAVEPOINT", 0), ("INSERT INTO users", 0)]
 
 
 def test_a_doomed_transaction(record):

@@ -8,5 +8,6 @@ history.py    the comparison with the history
 clients.py    a minimal browser, and the person who uses it
 servers.py    pserve processes with one database
 storm.py      one run over one database
+rolling.py    one run behind nginx, whose servers are restarted one by one
 takeover.py   one run over a database server whose standby takes over
 """

@@ -7,8 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.nginx import is_installed
 from tests.postgresql import binaries, running_server
 
+from .rolling import run_rolling
 from .storm import run
 from .takeover import report_times, run_takeovers
 
@@ -22,6 +24,7 @@ def main(argv=None):
     parser.add_argument("--kills", type=int, default=50, help="server processes killed (%(default)s)")
     parser.add_argument("--crashes", type=int, default=3, help="times that PostgreSQL is crashed (%(default)s)")
     parser.add_argument("--restarts", type=int, default=20, help="graceful restarts afterwards (%(default)s)")
+    parser.add_argument("--rolling", type=int, default=20, help="graceful restarts behind nginx (%(default)s)")
     parser.add_argument("--takeovers", type=int, default=3, help="times that a standby takes over (%(default)s)")
     parser.add_argument("--clients", type=int, default=8, help="clients at once (%(default)s)")
     parser.add_argument("--seconds", type=float, default=120, help="seconds for each database (%(default)s)")
@@ -32,18 +35,26 @@ def main(argv=None):
     for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
         os.environ.pop(variable, None)
     storm = {name: getattr(options, name) for name in ("kills", "restarts", "clients", "seconds", "seed", "stock")}
+    rolling = {"restarts": options.rolling, "clients": options.clients, "seed": options.seed}
     outcomes, times = {}, []
     if options.database != "postgresql":
         with tempfile.TemporaryDirectory(prefix="myproject-stress-") as folder:
             outcomes["SQLite"] = run(f"sqlite:///{Path(folder, 'stress.sqlite')}", **storm)
+            if is_installed():
+                outcomes["SQLite, behind nginx"] = run_rolling(f"sqlite:///{Path(folder, 'rolling.sqlite')}", **rolling)
     if options.database != "sqlite" and binaries():
         with running_server() as server:
             outcomes["PostgreSQL"] = run(server.url(), crash=crash(server), crashes=options.crashes, **storm)
+            server.execute("CREATE DATABASE rolling")
+            if is_installed():
+                outcomes["PostgreSQL, behind nginx"] = run_rolling(server.url("rolling"), **rolling)
         # The servers live: only the database is killed.
         alone = {**storm, "kills": 0, "restarts": 0}
         outcomes["PostgreSQL and its standby"], times = run_takeovers(options.takeovers, **alone)
     elif options.database != "sqlite":
         print("PostgreSQL's server binaries were not found.\n")
+    if not is_installed():
+        print("nginx was not found.\n")
     report(outcomes)
     report_times(times)
     return int(not outcomes or any(outcome.violations for outcome in outcomes.values()))
@@ -66,6 +77,7 @@ def report(outcomes):
     kept = {kind: outcome.counts for kind, outcome in outcomes.items()}
     for what in next(iter(kept.values()), ()):
         row(what, *(f"{counts[what]:,}" for counts in kept.values()))
+    row("longest wait for an answer, s", *(f"{outcome.longest:.1f}" for outcome in outcomes.values()))
     row("seconds", *(f"{outcome.seconds:.0f}" for outcome in outcomes.values()))
     row("forms each second", *(f"{len(outcome.writes) / outcome.seconds:.0f}" for outcome in outcomes.values()))
     for what in ("acknowledged", "refused", "no answer, sent again"):

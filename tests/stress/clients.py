@@ -1,5 +1,6 @@
 """A minimal browser, and a person who uses it and records every write in the ledger."""
 
+import collections
 import html
 import http.client
 import random
@@ -7,6 +8,7 @@ import re
 import time
 import urllib.parse
 from http.cookies import SimpleCookie
+from typing import ClassVar
 
 from .imports import import_users
 from .ledger import ACKNOWLEDGED, ADD, DELETE, EDIT, REFUSED, new_token, values_of
@@ -31,11 +33,14 @@ class Broken(Exception):
 class Browser:
     """Keeps cookies and one open connection to a server; connects to another server if that one refuses."""
 
+    headers: ClassVar = {}  # further ones of each request
+
     def __init__(self, ports, cookies, rng):
         self.ports, self.rng = ports, rng
         self.cookies, self.connection = dict(cookies), None
+        self.statuses = collections.Counter()  # of all answers
+        self.longest = 0  # seconds until an answer
         self.cut_off = 0  # number of requests without an answer, although the person waited for it
-        self.unavailable = 0  # number of requests answered by 503
 
     def get(self, path):
         """Return the status and the text of a page; repeat the request until the status is below 500."""
@@ -76,7 +81,8 @@ class Browser:
         """Send a request; return status, location and text. Raises `Broken`."""
         self._connect()
         content_type, body = encoded(form or {})
-        headers = {"Cookie": self.cookie_header, "Content-Type": content_type, "Accept-Language": "en"}
+        started = time.monotonic()
+        headers = {"Cookie": self.cookie_header, "Content-Type": content_type, "Accept-Language": "en", **self.headers}
         try:
             self.connection.request(method, path, body if form else None, headers)
             if hang_up:
@@ -91,7 +97,8 @@ class Browser:
             raise Broken from error
         if response.headers["Connection"] == "close":
             self.close()
-        self.unavailable += response.status == 503
+        self.statuses[response.status] += 1
+        self.longest = max(self.longest, time.monotonic() - started)
         return response.status, response.headers["Location"], text
 
     @property
@@ -118,9 +125,7 @@ class Browser:
 
     def _connect(self):
         while self.connection is None:
-            connection = http.client.HTTPConnection(
-                "127.0.0.1", self.rng.choice(self.ports), timeout=ANSWER_TIMEOUT_SECONDS
-            )
+            connection = self._new_connection(self.rng.choice(self.ports))
             try:
                 connection.connect()
             except OSError:
@@ -128,6 +133,9 @@ class Browser:
                 time.sleep(0.02)
             else:
                 self.connection = connection
+
+    def _new_connection(self, port):
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_TIMEOUT_SECONDS)
 
 
 def encoded(form):
@@ -145,15 +153,15 @@ def encoded(form):
 class Person:
     """Adds, edits, deletes and imports users until told to stop, and then still finishes the open write.
 
-    `cookies` are those of a browser in which an administrator is signed in.
+    `new_browser(cookies, rng)` returns a Browser; `cookies` are those of an administrator who is signed in.
     """
 
-    def __init__(self, ports, ledger, cookies, seed):
+    def __init__(self, new_browser, ledger, cookies, seed):
         self.rng, self.ledger = random.Random(seed), ledger
-        self.browser = Browser(ports, cookies, self.rng)
+        self.browser = new_browser(cookies, self.rng)
 
     def work(self, stop):
-        """Write until `stop`, an event, is set."""
+        """Write until `stop`, an event, is set; import one more file then, however few a short storm has imported."""
         # Gives the browser its CSRF token.
         self.browser.form("/users/new")
         while not stop.is_set():
@@ -164,6 +172,7 @@ class Person:
             user = self.rng.choice(self.ledger.users[-30:]) if self.ledger.users and kind != ADD else None
             if kind == ADD or user is not None:
                 self.write(kind, user)
+        import_users(self.browser, self.ledger, self.rng)
 
     def write(self, kind, user):
         """Fill in the form of a page and send it again until an answer tells whether it was done."""

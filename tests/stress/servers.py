@@ -26,6 +26,8 @@ spool.folder = {folder}/spool
 use = egg:myproject
 listen = 127.0.0.1:{port}
 threads = 4
+trusted_proxy = 127.0.0.1
+trusted_proxy_headers = x-forwarded-for x-forwarded-proto
 """
 
 

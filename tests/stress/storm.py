@@ -1,5 +1,6 @@
 """One storm over one database: servers, clients, kills; then the comparison of the ledger with the database."""
 
+import collections
 import contextlib
 import dataclasses
 import io
@@ -9,6 +10,8 @@ import random
 import tempfile
 import threading
 import time
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from unittest import mock
 
@@ -20,7 +23,7 @@ from myproject.web.receipts import Receipt
 from tests import signed_in
 from tests.history.replay import Replay
 
-from .clients import Person
+from .clients import Browser, Person
 from .history import contradicting_history, read_changes
 from .imports import contradicting_imports, name_of, names_of
 from .ledger import ACKNOWLEDGED, Ledger, counts, done_of, violations
@@ -42,13 +45,19 @@ class Outcome:
     crashes: int
     restarts: int
     cut_off: int  # requests that lost their answer to a graceful restart
-    unavailable: int  # requests answered by 503
+    statuses: collections.Counter  # of all answers
+    longest: float  # seconds until an answer
     writes: list
     imports: list
     rows: list
     receipts: set
     changes: list  # of the history
     errors: list  # of the clients, such as one that never got an answer
+
+    @property
+    def failures(self):
+        """The number of answers that say that the site could not do what it was asked to."""
+        return sum(count for status, count in self.statuses.items() if status == 429 or status >= 500)
 
     @property
     def violations(self):
@@ -73,16 +82,25 @@ class Outcome:
             "databases crashed": self.crashes,
             "servers restarted gracefully": self.restarts,
             "… requests cut off by that": self.cut_off,
-            "requests answered by 503": self.unavailable,
+            "requests answered": self.statuses.total(),
+            "… of them by 503": self.statuses[HTTPStatus.SERVICE_UNAVAILABLE],
+            "… by 429 or another 5xx": self.failures - self.statuses[HTTPStatus.SERVICE_UNAVAILABLE],
         }
         return {**blows, **counts(self.writes), **stored}
 
 
-def run(url, *, kills, seconds, clients, restarts=0, crash=None, crashes=0, stock=False, seed=None):
+@contextlib.contextmanager
+def directly(_folder, servers):
+    """Give the block the function that makes the browser of a person, with `cookies` and random choices by `rng`."""
+    yield partial(Browser, [server.port for server in servers])
+
+
+def run(url, *, kills, seconds, clients, restarts=0, crash=None, crashes=0, stock=False, seed=None, reach=directly):
     """Migrate the empty database of `url`, run the storm, and return its Outcome.
 
     `kills` SIGKILLs of server processes and `crashes` calls of `crash()` happen at random moments of `seconds`. Then
-    come `restarts` graceful restarts, one after the other, which may not cut off a single request.
+    come `restarts` graceful restarts, one after the other, which may not cut off a single request. `reach(folder,
+    servers)` is how people reach the servers.
     """
     with mock.patch.dict(os.environ, DATABASE_URL=url), contextlib.redirect_stderr(io.StringIO()):
         initialize_db.upgrade(ROOT / "development.ini")
@@ -97,8 +115,9 @@ def run(url, *, kills, seconds, clients, restarts=0, crash=None, crashes=0, stoc
             stack.callback(servers[-1].kill)
         for server in servers:
             server.wait_until_ready()
+        new_browser = stack.enter_context(reach(folder, servers))
         errors, started = [], time.monotonic()
-        with _people([server.port for server in servers], ledger, clients, rng, errors) as browsers:
+        with _people(new_browser, ledger, clients, rng, errors) as browsers:
             blows = [crash] * crashes + [lambda: _kill_one(servers, rng)] * kills
             struck = _strike(blows, seconds, rng)
             for server in servers:
@@ -112,12 +131,13 @@ def run(url, *, kills, seconds, clients, restarts=0, crash=None, crashes=0, stoc
     killed = len(struck) - crashed
     errors += _contradicting_replay(replay)
     stored = _stored(url, replay.last_id)
-    blown = (killed, crashed, restarts, cut_off, sum(browser.unavailable for browser in browsers))
-    return Outcome(seconds, *blown, ledger.writes, ledger.imports, *stored, errors)
+    statuses = sum((browser.statuses for browser in browsers), collections.Counter())
+    answers = (cut_off, statuses, max(browser.longest for browser in browsers))
+    return Outcome(seconds, killed, crashed, restarts, *answers, ledger.writes, ledger.imports, *stored, errors)
 
 
 @contextlib.contextmanager
-def _people(ports, ledger, clients, rng, errors):
+def _people(new_browser, ledger, clients, rng, errors):
     """Let people work during the block, which gets their browsers, and wait for their open writes after it."""
     stop = threading.Event()
 
@@ -130,7 +150,7 @@ def _people(ports, ledger, clients, rng, errors):
             person.browser.close()
 
     cookies = {"__Host-session": signed_in.cookie(SECRET)}
-    people = [Person(ports, ledger, cookies, rng.random()) for _ in range(clients)]
+    people = [Person(new_browser, ledger, cookies, rng.random()) for _ in range(clients)]
     # Daemons, so that a hanging one is reported below and does not keep the command from ending.
     threads = [threading.Thread(target=work, args=[person], daemon=True) for person in people]
     for thread in threads:

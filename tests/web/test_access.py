@@ -9,7 +9,6 @@ from pyramid.httpexceptions import HTTPFound
 from pyramid.request import Request
 from pyramid_retry import RetryableException
 
-from myproject.logs import LineFormatter
 from myproject.models import Entry, User
 from myproject.web.access import RequestFinished, name_route
 from tests.db.test_retry import twice_failing
@@ -200,11 +199,10 @@ def pretend(monkeypatch, *seconds):
 
 
 @pytest.mark.usefixtures("slow")
-def test_a_slow_request_is_a_warning_with_what_became_of_it(app, lines, monkeypatch, caplog):
-    caplog.handler.setFormatter(LineFormatter("%(request)s%(message)s"))
+def test_a_slow_request_is_a_warning_with_what_became_of_it(app, lines, monkeypatch, log_lines):
     pretend(monkeypatch, 100, 102.34)
     answer = app.get("/users")
-    assert f"request {answer.headers['X-Request-Id']}: GET /users took 2.3 s: read-only" in caplog.text.splitlines()
+    assert f"request {answer.headers['X-Request-Id']}: GET /users took 2.3 s: read-only" in log_lines()
     [(level, fields)] = lines("myproject.web.access")
     assert (level, fields["route"], fields["ms"]) == ("WARNING", "/users", 2340)
 
@@ -255,11 +253,10 @@ def test_an_answer_that_is_refused_early_names_its_request(path, wsgi):
     assert (answer.status_int, len(answer.headers["X-Request-Id"])) == (400, 32)
 
 
-def test_the_answer_the_log_and_the_history_have_the_same_id(app, rows, caplog):
+def test_the_answer_the_log_and_the_history_have_the_same_id(app, rows, caplog, log_lines):
     caplog.set_level(logging.INFO, "myproject.access")
-    caplog.handler.setFormatter(LineFormatter("%(request)s%(name)s"))
     form = app.get("/users/new").forms["record"]
     form["name"] = "Jane Doe"
     saved = form.submit(status=303).headers["X-Request-Id"]
-    assert f"request {saved}: myproject.access" in caplog.text.splitlines()
+    assert [line for line in log_lines() if line.startswith(f"request {saved}: POST /users/new 303 in ")]
     assert rows(Entry)[-1].request_id == saved

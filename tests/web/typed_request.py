@@ -12,6 +12,7 @@ from transaction import TransactionManager
 from webob.multidict import MultiDict
 from wtforms import Field
 
+from myproject.db.outcome import Outcome
 from myproject.models import PasswordLink, User
 from myproject.signin.identity import Identity
 from myproject.web.flash import Message
@@ -25,6 +26,7 @@ def attributes_have_types(request: Request) -> None:
     assert_type(request.after_commit, Callable[..., None])
     assert_type(request.in_own_transaction, Callable[[Callable[[Session], Any]], None])
     assert_type(request.after_answer, Callable[[Callable[[Session], Any]], None])
+    assert_type(request.outcome, Outcome)
     assert_type(request.message, str | None)
     assert_type(request.earlier_location, str | None)
     assert_type(request.submitted, MultiDict | None)

@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pyramid.i18n import TranslationString
 from pyramid.registry import Registry
@@ -84,6 +85,13 @@ def stop_all() -> None:
         jobs.stop()
 
 
+@dataclass(frozen=True)
+class WorkEnded:
+    """Nobody works on an import any more; `job` has its new state. Published by the thread, or by who settles it."""
+
+    job: Job
+
+
 class NotPermitted(Exception):
     """The person who has started an import is not signed in any more, or has another role."""
 
@@ -137,7 +145,7 @@ class Jobs:
                 raise
             # The server of the database still works for the process that was killed.
         finally:
-            claim.release()
+            self._release(claim)
         return claim.job
 
     def stop(self) -> None:
@@ -174,7 +182,12 @@ class Jobs:
         except Exception as error:
             self._end_after(error, claim)
         finally:
-            claim.release()
+            self._release(claim)
+
+    def _release(self, claim: Claim) -> None:
+        claim.release()
+        if not claim.job.is_working:
+            self.registry.notify(WorkEnded(claim.job))
 
     def _check(self, claim: Claim, reporter: "Reporter") -> None:
         options = Options.from_json(claim.job.options)

@@ -266,11 +266,12 @@ class Spool:
 
     def refuse_if_full(self) -> None:
         """Raise `SpoolFull` if all imports together are larger than the limit."""
-        if (
-            sum(_size_of(Path(root, name)) for root, _, names in os.walk(self.folder) for name in names)
-            > self.max_bytes
-        ):
+        if self.size() > self.max_bytes:
             raise SpoolFull()
+
+    def size(self) -> int:
+        """Return how many bytes all imports have together."""
+        return sum(_size_of(Path(root, name)) for root, _, names in os.walk(self.folder) for name in names)
 
 
 def _changed_at(path: Path) -> float:

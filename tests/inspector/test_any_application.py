@@ -1,0 +1,81 @@
+"""The inspector works in any Pyramid application: here without `myproject.db` and a transaction manager."""
+
+import pytest
+from pyramid.config import Configurator
+from sqlalchemy import create_engine, insert
+from sqlalchemy.orm import Session
+from webtest import TestApp
+
+from myproject.inspector.listeners import listening
+from myproject.models import User
+
+JANE = insert(User.__table__).values(name="Jane Doe")
+
+
+@pytest.fixture
+def run(database_url):
+    """Call `run(view)`: run `view(request)` as a page of the application, and return the Record of the request."""
+    with Configurator(settings={}) as config:
+        config.include("tests.inspector.around")
+        config.add_request_method(lambda request: Session(engine), "dbsession", reify=True)
+        config.add_route("page", "/")
+        config.add_view(lambda request: views[0](request), route_name="page", renderer="string")
+        application = config.make_wsgi_app()
+    engine, views = create_engine(database_url), []
+
+    def call(view):
+        views[:] = [view]
+        TestApp(application).post("/", status="*")
+        return application.registry["records"][-1]
+
+    with listening():
+        yield call
+    engine.dispose()
+
+
+def test_a_page_without_the_database(run):
+    found = run(lambda request: "Hello")
+    assert (found.sentence, found.diagnoses) == ("no transaction: the database was not used", [])
+
+
+def test_a_view_that_commits_by_itself(run):
+    def view(request):
+        with request.dbsession as dbsession:
+            dbsession.add(User(name="Jane Doe"))
+            dbsession.commit()
+
+    found = run(view)
+    assert (found.kind, found.sentence, found.summary) == (
+        "committed",
+        "committed: 1 user added",
+        "1 statement, committed",
+    )
+    [diagnosis] = found.diagnoses
+    assert diagnosis.sentence.startswith(
+        "committed on its own, and not by the transaction manager, in tests/inspector/"
+    )
+
+
+def test_a_view_that_forgets_to_commit(run):
+    def view(request):
+        with request.dbsession as dbsession:
+            dbsession.execute(JANE)
+
+    found = run(view)
+    assert (found.kind, found.sentence) == (
+        "rolled back",
+        "rolled back although the view answered 200: nobody committed",
+    )
+    assert [diagnosis.sentence for diagnosis in found.diagnoses] == [found.sentence]
+
+
+def test_a_view_that_forgets_to_close_its_session(run):
+    left = []
+
+    def view(request):
+        left.append(request.dbsession)
+        request.dbsession.get(User, 1)
+
+    found = run(view)
+    assert found.diagnoses[0].sentence.startswith("a connection was not returned to its pool, in tests/inspector/")
+    left[0].close()

@@ -1,0 +1,101 @@
+"""The listeners are registered only while somebody needs them, and nobody imports the inspector."""
+
+import ast
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from sqlalchemy import event
+
+import myproject
+from myproject.inspector import listeners
+from myproject.inspector.testing import recording
+
+PACKAGE = Path(myproject.__file__).parent
+FRESH = """
+from sqlalchemy import create_engine, event
+from myproject import main
+application = main({}, **{"sqlalchemy.url": "sqlite://", "myproject.secret": "0123456789abcdef" * 2})
+import sys
+assert not [name for name in sys.modules if name.startswith("myproject.inspector")]
+from myproject.inspector.listeners import LISTENERS
+assert not [name for target, name, function in LISTENERS if event.contains(target, name, function)]
+"""
+
+
+def registered():
+    return [name for target, name, function in listeners.LISTENERS if event.contains(target, name, function)]
+
+
+def test_without_the_inspector_nothing_of_it_is_loaded_or_registered():
+    subprocess.run([sys.executable, "-c", FRESH], check=True)
+
+
+def test_the_listeners_are_removed_after_the_last_user():
+    before = registered()
+    listeners.listen("one")
+    listeners.listen("other")
+    listeners.stop("one")
+    assert len(registered()) == len(listeners.LISTENERS)
+    listeners.stop("other")
+    assert registered() == before
+
+
+def test_a_listener_is_registered_once(outside):
+    with recording() as first, recording() as second:
+        outside.connect().close()
+    assert (len(first.connections), len(second.connections)) == (1, 1)
+
+
+def test_nothing_is_recorded_after_the_block(outside):
+    with recording() as record:
+        pass
+    outside.connect().close()
+    assert record.events == []
+
+
+def test_listeners_come_and_go_while_others_work(outside):
+    """Another thread may be in the middle of a statement."""
+    has_ended, errors = threading.Event(), []
+
+    def work():
+        try:
+            while not has_ended.is_set():
+                with outside.connect() as connection:
+                    connection.exec_driver_sql("SELECT 1")
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(100):
+        with recording():
+            pass
+    has_ended.set()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_nobody_imports_the_inspector():
+    importing = []
+    for path in PACKAGE.rglob("*.py"):
+        if path.is_relative_to(PACKAGE / "inspector"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            module = (getattr(node, "module", None) or "") if names else ""
+            if any("inspector" in name.split(".") for name in [module, *names]):
+                importing.append(path)
+    assert importing == []
+
+
+def test_the_inspector_imports_nothing_of_the_application_but_its_transaction():
+    imported = set()
+    for path in (PACKAGE / "inspector").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith("myproject"):
+                imported.add(".".join(node.module.split(".")[:2]))
+    assert imported <= {"myproject.db"}

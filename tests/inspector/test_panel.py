@@ -1,0 +1,140 @@
+"""The panel of the debug toolbar without a browser: when it is there, and what it links to."""
+
+import pytest
+import sqlalchemy
+from sqlalchemy.orm import Session
+from webtest import TestApp
+
+from myproject.inspector import PANEL, listeners
+from myproject.inspector.chart import Chart
+from myproject.inspector.events import COMMIT, RETURNED, STATEMENT, TAKEN, Event, Statement
+from myproject.inspector.record import Record
+from tests.db.wiki.models import Page, User
+from tests.db.wiki.models.meta import Base
+
+from . import stock_wiki
+
+TOOLBAR, INSPECTOR = "pyramid_debugtoolbar", "myproject.inspector"
+TAB = 'id="pDebugPanel-transaction"'
+
+
+@pytest.fixture
+def url(tmp_path):
+    """The URL of the wiki's database, which has one page."""
+    url = f"sqlite:///{tmp_path}/wiki.sqlite"
+    engine = sqlalchemy.create_engine(url)
+    Base.metadata.create_all(engine)
+    with Session(engine) as session, session.begin():
+        session.add(Page(name="Home", text="Welcome", creator=User(name="Editor")))
+    engine.dispose()
+    return url
+
+
+@pytest.fixture
+def make_wiki(url):
+    """Call `make_wiki("myproject.inspector")`: a browser of the wiki that includes these packages."""
+    wikis = []
+
+    def make(*includes, **settings):
+        settings = {"sqlalchemy.url": url, "pyramid.includes": " ".join(includes), **settings}
+        wikis.append(stock_wiki.main({}, **settings))
+        return TestApp(wikis[-1], extra_environ={"REMOTE_ADDR": "127.0.0.1"})
+
+    yield make
+    while listeners.is_listening():
+        listeners.stop(PANEL)
+    for wiki in wikis:
+        wiki.registry["dbsession_factory"].kw["bind"].dispose()
+
+
+def panel_of_last(wiki):
+    """Return the page of the toolbar for the newest request."""
+    return wiki.get("/_debug_toolbar/")
+
+
+@pytest.mark.parametrize("includes", [[TOOLBAR, INSPECTOR], [INSPECTOR, TOOLBAR], [INSPECTOR]])
+def test_the_panel_is_there_in_any_order_of_the_includes(includes, make_wiki):
+    wiki = make_wiki(*includes)
+    wiki.get("/Home")
+    panel_of_last(wiki).mustcontain(TAB, "read-only, 2")
+
+
+def test_further_panels_of_the_application_stay(make_wiki):
+    wiki = make_wiki(INSPECTOR, **{"debugtoolbar.extra_panels": "pyramid_debugtoolbar.panels.tweens.TweensDebugPanel"})
+    wiki.get("/Home")
+    panel_of_last(wiki).mustcontain(TAB, 'id="pDebugPanel-tweens-content"')
+
+
+def test_without_the_inspector_nothing_of_it_is_registered(make_wiki):
+    wiki = make_wiki(TOOLBAR)
+    wiki.get("/Home")
+    panel_of_last(wiki).mustcontain(no=TAB)
+    assert not listeners.is_listening()
+
+
+def test_a_toolbar_that_is_switched_off_registers_nothing(make_wiki):
+    wiki = make_wiki(TOOLBAR, INSPECTOR, **{"debugtoolbar.enabled": "false"})
+    wiki.get("/Home").mustcontain("Welcome")
+    assert not listeners.is_listening()
+
+
+def test_a_redirect_to_this_page_by_the_same_browser_is_linked(make_wiki):
+    wiki = make_wiki(INSPECTOR)
+    wiki.post("/Home", {"text": "Hello"}).follow()
+    page = panel_of_last(wiki)
+    assert page.click("POST /Home").html.select_one(".tx-outcome").text.split(maxsplit=1)[1].strip() == (
+        "committed: 1 page changed"
+    )
+
+
+def test_the_same_page_loaded_again_has_no_link(make_wiki):
+    wiki = make_wiki(INSPECTOR)
+    wiki.post("/Home", {"text": "Hello"}).follow()
+    wiki.get("/Home")
+    panel_of_last(wiki).mustcontain(no="Redirected from")
+
+
+def test_another_browser_s_redirect_is_not_linked(make_wiki):
+    wiki = make_wiki(INSPECTOR)
+    wiki.post("/Home", {"text": "Hello"}, headers={"User-Agent": "another"})
+    wiki.get("/Home")
+    panel_of_last(wiki).mustcontain(no="Redirected from")
+
+
+def test_texts_of_the_application_are_no_markup(make_wiki):
+    wiki = make_wiki(INSPECTOR)
+    wiki.post("/Home", {"text": "<script>alert(1)</script>"})
+    shown = panel_of_last(wiki).html.select_one("#pDebugPanel-transaction-content")
+    assert "<script>alert(1)</script>" in shown.text
+    assert shown.select("script") == []
+
+
+def test_a_long_statement_can_be_opened(make_wiki):
+    wiki = make_wiki(INSPECTOR)
+    wiki.get("/Home")
+    shown = panel_of_last(wiki).html.select_one("#pDebugPanel-transaction-content details")
+    assert shown.select_one("summary").text.startswith("SELECT wiki_pages.id, ")
+    assert "wiki_pages.creator_id \nFROM wiki_pages" in shown.select_one("pre").text
+    assert "tests/db/wiki/views.py:" in shown.select_one("dd:last-child").text
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "took_ms", "bar"),
+    [
+        (0, 100, "left: 0.00%; width: 100.00%"),
+        (25, 50, "left: 25.00%; width: 50.00%"),
+        (10, None, "left: 10.00%; width: 0.40%"),
+        (100, 0, "left: 99.60%; width: 0.40%"),
+        (90, 20, "left: 90.00%; width: 10.00%"),
+    ],
+)
+def test_bars_share_one_axis_and_are_always_seen(at_ms, took_ms, bar):
+    record = Record(first_events=[Event(RETURNED, at_ms=100)])
+    assert Chart(record).bar(Statement(STATEMENT, at_ms=at_ms, took_ms=took_ms)) == bar
+
+
+def test_a_connection_and_a_commit_take_until_the_connection_is_returned():
+    taken, commit = Event(TAKEN, connection=1, at_ms=2), Event(COMMIT, connection=1, at_ms=6)
+    chart = Chart(Record(first_events=[taken, commit, Event(RETURNED, connection=1, at_ms=10)]))
+    assert (chart.took_ms(taken), chart.took_ms(commit)) == (8, 4)
+    assert Chart(Record()).took_ms(taken) is None

@@ -1,0 +1,83 @@
+"""Requests for `/healthz` and the like have threads of their own, and are told what only the server knows."""
+
+import time
+import urllib.request
+
+import pytest
+
+from .test_stopping import Server
+
+TRUSTED = "trusted_proxy = 127.0.0.1\ntrusted_proxy_headers = {}\n"
+WARNING = "the proxy at 127.0.0.1 is not trusted"
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Call `start(settings)`: start a pserve process, which is killed at the end of the test."""
+    servers = []
+
+    def run(settings=""):
+        servers.append(Server(tmp_path, settings=settings))
+        return servers[-1]
+
+    yield run
+    for server in servers:
+        for connection in server.connections:
+            connection.close()
+        with server.process as process:
+            process.kill()
+
+
+def ask(server, **headers):
+    """Ask `/readyz`; return what the application was told, and the seconds until it answered."""
+    started = time.monotonic()
+    request = urllib.request.Request(f"http://127.0.0.1:{server.port}/readyz", headers=headers)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return answer.read().decode().split(), time.monotonic() - started
+
+
+def test_a_probe_does_not_wait_for_threads_that_are_busy(start):
+    server = start()
+    for _ in range(6):
+        server.send("/5")
+    time.sleep(0.5)
+    told, seconds = ask(server)
+    assert told == ["False", "4", "2", "False"]
+    assert seconds < 2
+
+
+def test_a_probe_over_an_open_connection_is_told_that_the_server_stops(start):
+    server = start()
+    connection, busy = server.send("/readyz"), server.send("/3")
+    assert connection.getresponse().read() == b"False 4 0 False"
+    server.stop()
+    connection.request("GET", "/readyz")
+    assert connection.getresponse().read() == b"True 4 0 False"
+    assert busy.getresponse().read() == b"done"
+    assert server.ended()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "headers", "is_address_of_proxy"),
+    [
+        ("", {}, False),
+        ("", {"X-Forwarded-For": "192.0.2.1"}, True),
+        ("", {"Forwarded": "for=192.0.2.1"}, True),
+        ("", {"X-Forwarded-Proto": "https"}, True),
+        ("clear_untrusted_proxy_headers = false", {"X-Forwarded-For": "192.0.2.1"}, True),
+        (TRUSTED.format("x-forwarded-for x-forwarded-proto"), {}, False),
+        (TRUSTED.format("x-forwarded-for x-forwarded-proto"), {"X-Forwarded-For": "192.0.2.1"}, False),
+        # The proxy is trusted, but has not said who the client is.
+        (TRUSTED.format("x-forwarded-for x-forwarded-proto"), {"X-Forwarded-Proto": "https"}, True),
+        (TRUSTED.format("x-forwarded-proto"), {"X-Forwarded-For": "192.0.2.1"}, True),
+        (TRUSTED.format("forwarded"), {"Forwarded": "for=192.0.2.1"}, False),
+        (TRUSTED.replace("127.0.0.1", "192.0.2.9").format("x-forwarded-for"), {"X-Forwarded-For": "192.0.2.1"}, True),
+    ],
+)
+def test_a_proxy_behind_which_clients_hide_is_noticed(start, settings, headers, is_address_of_proxy):
+    server = start(settings)
+    for _ in range(2):
+        told, _seconds = ask(server, **headers)
+        assert told[3] == str(is_address_of_proxy)
+    server.stop()
+    assert server.ended()[1].count(WARNING) == int(is_address_of_proxy)
