@@ -155,6 +155,16 @@ def test_static_files_are_logged_for_developers_only(app, lines):
     assert [(level, fields["status"]) for level, fields in lines()] == [("DEBUG", 200), ("INFO", 404)]
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_probes_are_logged_for_developers_only(path, wsgi, lines):
+    request = Request.blank(path, environ={"REMOTE_ADDR": "127.0.0.1"})
+    assert request.get_response(wsgi).status_int == 200
+    stranger = Request.blank(path, environ={"REMOTE_ADDR": "192.0.2.1"})
+    status = stranger.get_response(wsgi).status_int
+    assert status >= 400
+    assert [(level, fields["status"]) for level, fields in lines()] == [("DEBUG", 200), ("INFO", status)]
+
+
 def test_a_defect_is_logged_with_what_became_of_its_transaction(probe, lines):
     def view(request):
         add(request)
