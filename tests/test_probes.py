@@ -2,8 +2,12 @@
 
 import time
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
+
+from myproject.logs import current_request
+from myproject.probes import tell_state
 
 from .test_stopping import Server
 
@@ -81,3 +85,17 @@ def test_a_proxy_behind_which_clients_hide_is_noticed(start, settings, headers, 
         assert told[3] == str(is_address_of_proxy)
     server.stop()
     assert server.ended()[1].count(WARNING) == int(is_address_of_proxy)
+
+
+def test_a_line_before_the_application_does_not_name_the_request_before(caplog):
+    listener = SimpleNamespace(
+        adj=SimpleNamespace(trusted_proxy=None, trusted_proxy_headers=None),
+        application=lambda _environ, _start: current_request.get(),
+    )
+    telling = tell_state(listener, SimpleNamespace(threads=(), queue=()), ())
+    token = current_request.set("5da4")
+    try:
+        assert telling({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "192.0.2.1"}, None) == ""
+        assert WARNING in caplog.text
+    finally:
+        current_request.reset(token)
