@@ -23,7 +23,8 @@ def note_flush(session: Session, _context: Any) -> None:
     changed = [record for record in session.dirty if session.is_modified(record)]
     noted = session.info.setdefault(CHANGES_KEY, [])
     for records, change in (session.new, ADDED), (changed, CHANGED), (session.deleted, DELETED):
-        noted += [(_identity(record), change) for record in records if not getattr(record, "__is_bookkeeping__", False)]
+        told = (record for record in records if not getattr(record, "__is_bookkeeping__", False))
+        noted.extend((_identity(record), change) for record in told)
 
 
 def note_savepoint(session: Session, transaction: SessionTransaction) -> None:
