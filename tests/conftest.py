@@ -41,7 +41,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tests")
 
 # The environment of this machine must not choose the database of the tests.
-for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
+for variable in ("DATABASE_URL", "DATABASE_URL_READING", "MYPROJECT_SECRET"):
     os.environ.pop(variable, None)
 
 
