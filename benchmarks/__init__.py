@@ -16,5 +16,6 @@ ledger.py      fills the history with millions of changes within minutes
 edits.py       seconds for an edit, beside an earlier version
 undo.py        seconds for a change of many users, and for undoing it
 imports.py     seconds of an import, beside the bare driver and django-import-export (django_import.py)
+standby.py     what pages that are read from a standby cost it and the primary
 peers.py       serves ours for a comparison with other admin interfaces
 """

@@ -9,10 +9,39 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import bulk, edits, exports, history, imports, lists, memory, posts, requests, sessions, tables, undo
+from . import (
+    bulk,
+    edits,
+    exports,
+    history,
+    imports,
+    lists,
+    memory,
+    monitoring,
+    posts,
+    requests,
+    sessions,
+    standby,
+    tables,
+    undo,
+)
 from .databases import SMALL_ROWS, binaries, databases
 
-PARTS = ("requests", "sessions", "memory", "lists", "exports", "posts", "undo", "bulk", "edits", "history", "imports")
+PARTS = (
+    "requests",
+    "monitoring",
+    "sessions",
+    "memory",
+    "lists",
+    "exports",
+    "posts",
+    "undo",
+    "bulk",
+    "edits",
+    "history",
+    "imports",
+    "standby",
+)
 # Rounds of the undo, of the bulk change and of the import, each of which takes minutes.
 UNDO_ROUNDS = 3
 # Rounds of the export of all users, each of which takes seconds.
@@ -24,19 +53,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = read_options(argv)
     logging.disable(logging.INFO)  # Each migration logs that it ran.
     # The benchmarks choose their databases themselves.
-    for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
+    for variable in ("DATABASE_URL", "DATABASE_URL_READING", "MYPROJECT_SECRET"):
         os.environ.pop(variable, None)
     parts = options.only or PARTS
     if not binaries():
         print("PostgreSQL's server binaries were not found: only SQLite is measured.\n")
-    if not {"requests", "sessions", "memory"}.isdisjoint(parts):
+    if not {"requests", "monitoring", "sessions", "memory"}.isdisjoint(parts):
         measure_requests(parts, options)
     if not {"lists", "exports", "posts"}.isdisjoint(parts):
         measure_lists(parts, options)
-    if "history" in parts:
-        tables.print_history(history.measure(options.changes, options.rounds, options.cache))
-    if "edits" in parts and options.before:
-        tables.print_edits(edits.measure(options.before, options.rounds, options.batch))
+    if not {"history", "edits", "standby"}.isdisjoint(parts):
+        measure_in_own_databases(parts, options)
     if not {"undo", "bulk", "imports"}.isdisjoint(parts):
         measure_changes_of_many(parts, options)
 
@@ -46,6 +73,8 @@ def measure_requests(parts: Sequence[str], options: argparse.Namespace) -> None:
     with databases(options.journal) as makers:
         if "requests" in parts:
             tables.print_requests(requests.measure(makers, options.rounds, options.batch))
+        if "monitoring" in parts:
+            tables.print_monitoring(monitoring.measure(makers, options.rounds, options.batch))
         if "sessions" in parts:
             tables.print_sessions(sessions.measure(makers, options.rounds, options.batch))
         if "memory" in parts:
@@ -61,6 +90,16 @@ def measure_lists(parts: Sequence[str], options: argparse.Namespace) -> None:
     if "exports" in parts:
         rounds = min(options.rounds, EXPORT_ROUNDS)
         tables.print_exports(exports.measure(options.rows, rounds, options.cache), options.rows)
+
+
+def measure_in_own_databases(parts: Sequence[str], options: argparse.Namespace) -> None:
+    """Measure the parts that make databases of their own, and print their tables."""
+    if "history" in parts:
+        tables.print_history(history.measure(options.changes, options.rounds, options.cache))
+    if "edits" in parts and options.before:
+        tables.print_edits(edits.measure(options.before, options.rounds, options.batch))
+    if "standby" in parts and binaries():
+        tables.print_standby(standby.measure(options.rounds, options.batch))
 
 
 def measure_changes_of_many(parts: Sequence[str], options: argparse.Namespace) -> None:

@@ -15,9 +15,13 @@ THREADS = 4
 SECRET = "bench-only-bench-only-bench-only-"
 
 
-def application(wiring: str, url: str) -> Any:
-    """Return the WSGI application over the database `url`, by the wiring "ours" or "stock", with the page `/probe`."""
+def application(wiring: str, url: str, reading_url: str = "") -> Any:
+    """Return the WSGI application over the database `url`, by the wiring "ours" or "stock", with the page `/probe`.
+
+    Its pages may be read from the standby `reading_url`.
+    """
     settings = {
+        "reading.url": reading_url,
         "sqlalchemy.url": url,
         "myproject.secret": SECRET,
         "pyramid.includes": "tests.probe",

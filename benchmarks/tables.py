@@ -4,8 +4,10 @@ from .bulk import BARE, CHANGED
 from .exports import Figures
 from .lists import FIRST_PAGE, OVERVIEW
 from .memory import EARLY_REQUESTS
+from .monitoring import LINES, NEITHER, WIRINGS
 from .posts import Figures as FiguresOfPosts
 from .requests import PAGES
+from .standby import Figures as FiguresOfStandby
 
 # Upper limits, as ratios of times.
 LIMITS = {
@@ -15,6 +17,7 @@ LIMITS = {
     ("POST", "SQLite", "stock"): 1.0,
     ("POST", "PostgreSQL", "stock"): 1.0,
 }
+MONITORING_LIMIT = 1.1  # in multiples of a request without metrics and log
 GROWTH_LIMIT = 1.5  # from few users to many
 GROWTH_LIMITS = {"search for several words": 3}
 OVERVIEW_LIMIT = 1.5  # in multiples of the first page of the list
@@ -27,6 +30,7 @@ EXPORT_MEMORY_LIMIT_MB = 50  # above an idle server
 POSTS_MEMORY_LIMIT_MB = 50  # above an idle server
 UNDO_LIMIT = 2  # in multiples of the change
 IMPORT_LIMIT = 2.5  # in multiples of the bare driver: 40 % of its rows per second
+PLACES = ("server", "primary", "standby")
 DRY_RUN_LIMIT = 1.0  # in multiples of the apply after it
 DJANGO_LIMIT = 0.33  # in multiples of django-import-export
 
@@ -58,6 +62,16 @@ def print_requests(seconds: dict[tuple[str, str, str], float]) -> None:
             f"{to_stock:.2f}",
             verdict(to_stock, LIMITS.get((method, kind, "stock"))),
         )
+
+
+def print_monitoring(seconds: dict[tuple[str, str, str], float]) -> None:
+    """Print the cost of metrics and of access lines, from `{(method, kind of database, wiring): seconds}`."""
+    head("Requests per second", "", *WIRINGS, "metrics and log / neither, time", "target")
+    for method, kind in _places(seconds):
+        of_wirings = [seconds[method, kind, wiring] for wiring in WIRINGS]
+        ratio = round(seconds[method, kind, LINES] / seconds[method, kind, NEITHER], 2)
+        figures = (f"{1 / value:,.0f}" for value in of_wirings)
+        row(f"{PAGES[method]}, {kind}", *figures, f"{ratio:.2f}", verdict(ratio, MONITORING_LIMIT))
 
 
 def print_sessions(seconds: dict[tuple[str, str, str], float]) -> None:
@@ -146,6 +160,13 @@ def print_bulk(seconds: dict[tuple[str, str], float], users: int) -> None:
     for (step, kind), time in seconds.items():
         ratio = round(time / seconds[BARE, kind], 2)
         row(f"{step}, {kind}", f"{time:.2f}", f"{ratio:.2f}", verdict(ratio, BULK_LIMIT if step == CHANGED else None))
+
+
+def print_standby(figures: dict[str, FiguresOfStandby]) -> None:
+    """Print what the list costs, by where it is read from."""
+    head("The list, read from a standby, milliseconds", "", "answer", *(f"processor of the {name}" for name in PLACES))
+    for where, times in figures.items():
+        row(where, *(f"{1000 * seconds:.2f}" for seconds in times))
 
 
 def print_imports(seconds: dict[tuple[str, str], float], rows: int) -> None:

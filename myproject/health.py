@@ -18,10 +18,13 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from sqlalchemy.pool import Pool, QueuePool
 
+from .db.standby import Standby
 from .probes import SERVER_KEY
 from .readiness import OK, WARNING, WRONG, Finding, Report, examine, most_connections, probing_engine
 from .web.request import Request
 
+# Of the standby from which pages may be read, which they do not need.
+LONGEST_STANDBY_SECONDS = 1
 # Probes are impatient: a file system, a name server or a firewall may keep a check for longer.
 LONGEST_ANSWER_SECONDS = 3
 
@@ -88,46 +91,81 @@ def readyz(request: Request) -> Response:
     )
 
 
-class Readiness:
-    """Finds out whether the pages of an application work, in a thread, so that nobody waits for a check that hangs.
+class SharedCheck:
+    """Runs a check in a thread, so that nobody waits for one that hangs.
 
-    Requests at the same time share one check. While one hangs, no other is begun.
+    Requests at the same time share one run. While one hangs, no other is begun.
     """
 
-    def __init__(self, registry: Registry) -> None:
-        self.registry, self.lock = registry, threading.Lock()
-        self.check: Future[Report] | None = None
+    def __init__(self, check: Callable[[], Report]) -> None:
+        self.check, self.lock = check, threading.Lock()
+        self.running: Future[Report] | None = None
 
-    def report(self) -> Report:
-        """Return what a check finds out, or that it does not end within `LONGEST_ANSWER_SECONDS`."""
+    def report(self, seconds: float) -> Report:
+        """Return the report of the check. Raises `TimeoutError` if it does not end within `seconds`."""
         with self.lock:
-            if self.check is None or self.check.done():
-                self.check = Future()
+            if self.running is None or self.running.done():
+                self.running = Future()
                 # A thread that is no daemon would keep the process from ending while its check hangs.
-                threading.Thread(target=self._run, args=(self.check,), name="readiness", daemon=True).start()
-            check = self.check
-        try:
-            return check.result(LONGEST_ANSWER_SECONDS)
-        except TimeoutError:
-            report = Report()
-            report.add("database", WRONG, f"a check has not ended within {LONGEST_ANSWER_SECONDS} seconds")
-            return report
+                threading.Thread(target=self._run, args=(self.running,), name="readiness", daemon=True).start()
+            running = self.running
+        return running.result(seconds)
 
-    def _run(self, check: Future[Report]) -> None:
+    def _run(self, running: Future[Report]) -> None:
         report = Report()
         try:
-            report = self._examine()
+            report = self.check()
         except Exception as error:
             log.error("a check of /readyz has failed", exc_info=error)
             report.add("checks", WRONG, f"a check has failed: {type(error).__qualname__}; see the log")
         finally:
-            check.set_result(report)
+            running.set_result(report)
 
-    def _examine(self) -> Report:
+
+class Readiness:
+    """Finds out whether the pages of an application work."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.pages, self.standby = SharedCheck(self._examine_pages), SharedCheck(self._examine_standby)
+
+    def report(self) -> Report:
+        """Return what the checks find out; what does not end in time is a finding, too."""
+        try:
+            report = self.pages.report(LONGEST_ANSWER_SECONDS)
+        except TimeoutError:
+            report = Report()
+            report.add("database", WRONG, f"a check has not ended within {LONGEST_ANSWER_SECONDS} seconds")
+        if "standby" not in self.registry:
+            return report
+        try:
+            standby = self.standby.report(LONGEST_STANDBY_SECONDS)
+        except TimeoutError:
+            standby = Report()
+            standby.add("standby", WARNING, "pages read from the primary: nobody says in time how far the standby is")
+        return Report([*report.findings, *standby.findings], {**report.database, **standby.database})
+
+    def _examine_pages(self) -> Report:
         engine = self.registry["dbsession_factory"].kw["bind"]
         report = examine(probing_engine(engine.url), self.registry.settings)
         report.findings.append(examine_pool(engine.pool, most_connections(self.registry.settings)))
         return report
+
+    def _examine_standby(self) -> Report:
+        return examine_standby(self.registry["standby"])
+
+
+def examine_standby(standby: Standby) -> Report:
+    """Return how far behind the standby is from which pages are read. Without it, they are read from the primary."""
+    report, lag = Report(), standby.measure_lag()
+    report.database["reading_standby_lag_seconds"] = lag
+    if lag is None:
+        report.add("standby", WARNING, "pages read from the primary: it is not known how far the standby is")
+    elif standby.reason:
+        report.add("standby", WARNING, f"pages read from the primary: {standby.reason}")
+    else:
+        report.add("standby", OK, f"pages may read from it; it is {lag:.1f} seconds behind at most")
+    return report
 
 
 def examine_pool(pool: Pool, most: int | None) -> Finding:

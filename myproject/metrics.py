@@ -37,6 +37,11 @@ from .web.request import Request
 
 # Seconds. The list takes about 10 ms; a page gives up reading after 5, a form its attempts after 10, by default.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+# What `/readyz` may know of the database, and the metrics that say it.
+OF_DATABASE = {
+    "synchronous_standbys": ("synchronous_standbys", "Standbys for one of which each COMMIT waits."),
+    "reading_standby_lag_seconds": ("standby_lag_seconds", "Seconds that the standby for reading is behind at most."),
+}
 COUNTED_KEY = "myproject.counted_refusals"
 
 
@@ -192,6 +197,14 @@ def collect_readiness(report: Report) -> Iterator[Metric]:
     yield gauge("ready", "1 if /readyz answers 200.", report.is_ready)
     checks = {finding.about: finding.level != WRONG for finding in report.findings}
     yield gauges("check", "1 unless /readyz finds that this is wrong.", "about", checks)
+    database = report.database
+    if "server" in database:
+        server = GaugeMetricFamily("myproject_database_info", "The server of PostgreSQL.", labels=["server", "role"])
+        server.add_metric([database["server"], database["role"]], 1)
+        yield server
+    for key, (name, help_text) in OF_DATABASE.items():
+        if database.get(key) is not None:
+            yield gauge(name, help_text, database[key])
 
 
 def gauge(name: str, help_text: str, value: float) -> Metric:

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 from . import models  # noqa: F401
 from .db import Base, get_engine
 from .db.engine import read_options
+from .db.replication import count_synchronous_standbys, is_standby, name_server
 from .schema import NEWER, SchemaError, explain, is_newer, is_older, read_revision, require_file
 from .settings import file_of, is_private_folder
 
@@ -158,13 +159,13 @@ def _obstacles_of_file(report: Report, connection: Connection) -> Iterator[str]:
 
 def _obstacles_of_server(report: Report, connection: Connection) -> Iterator[str]:
     """Yield why a database of PostgreSQL cannot be written by this role."""
-    in_recovery, read_only = connection.execute(
-        text("SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::boolean")
-    ).one()
-    report.database["role"] = "standby" if in_recovery else "primary"
+    in_recovery = is_standby(connection)
+    report.database |= {"server": name_server(connection), "role": "standby" if in_recovery else "primary"}
     if in_recovery:
         yield "the server is a standby"
-    elif read_only:
+        return
+    report.database["synchronous_standbys"] = count_synchronous_standbys(connection)
+    if connection.scalar(text("SELECT current_setting('default_transaction_read_only')::boolean")):
         yield "default_transaction_read_only is on"
     names = [table.name for table in Base.metadata.sorted_tables]
     if missing := connection.scalar(MISSING_PRIVILEGES, {"names": names}):

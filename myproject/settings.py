@@ -17,6 +17,7 @@ from pyramid.exceptions import ConfigurationError
 from .db.engine import OPTIONS, read_options
 from .db.retry import DEFAULT_ATTEMPTS, DEFAULT_LONGEST_WAIT_SECONDS
 from .db.session import DEFAULT_READING_SECONDS, DEFAULT_SILENCE_SECONDS
+from .db.standby import DEFAULT_LONGEST_LAG_SECONDS
 
 # The drivers that myproject.db supports.
 DRIVERS = {"pysqlite", "psycopg"}
@@ -100,6 +101,8 @@ def _checks() -> dict[str, Callable[[Settings, Environ], Any]]:
         "argon2.memory_cost": _whole_number("argon2.memory_cost", 19456, 4_194_304, 128),
         "argon2.parallelism": _whole_number("argon2.parallelism", 1, 16),
         "database.longest_silence": _whole_number("database.longest_silence", DEFAULT_SILENCE_SECONDS, 600),
+        "reading.url": _reading_url,
+        "reading.longest_lag": _whole_number("reading.longest_lag", DEFAULT_LONGEST_LAG_SECONDS, 60),
         "reading.longest_seconds": _whole_number("reading.longest_seconds", DEFAULT_READING_SECONDS, 600),
         "history.keep_days": _whole_number("history.keep_days", 3650, 36500),
         "events.keep_days": _whole_number("events.keep_days", 400, 9999),
@@ -125,7 +128,7 @@ def database_url(settings: Settings, environ: Environ = os.environ) -> str:
     url = environ.get("DATABASE_URL") or settings.get("sqlalchemy.url")
     if not url:
         raise SettingsError("sqlalchemy.url is missing; set DATABASE_URL, for instance to sqlite:////srv/users.sqlite")
-    _refuse_ambiguous(url)
+    _refuse_ambiguous(url, "sqlalchemy.url (DATABASE_URL)")
     try:
         driver = sqlalchemy.make_url(url).get_dialect().driver
     except (sqlalchemy.exc.ArgumentError, ValueError):
@@ -140,17 +143,37 @@ def database_url(settings: Settings, environ: Environ = os.environ) -> str:
     return url
 
 
-def _refuse_ambiguous(url: str) -> None:
+def _reading_url(settings: Settings, environ: Environ) -> str | None:
+    """Return the URL of the standby from which safe requests read, or `None`."""
+    url = environ.get("DATABASE_URL_READING") or settings.get("reading.url")
+    if not url:
+        return None
+    _refuse_ambiguous(url, "reading.url (DATABASE_URL_READING)")
+    if not _is_of_postgresql(url):
+        raise SettingsError("reading.url (DATABASE_URL_READING) is not a URL like postgresql+psycopg://…")
+    if not _is_of_postgresql(database_url(settings, environ)):
+        raise SettingsError("reading.url (DATABASE_URL_READING) needs sqlalchemy.url (DATABASE_URL) on PostgreSQL, too")
+    return url
+
+
+def _is_of_postgresql(url: str) -> bool:
+    try:
+        dialect = sqlalchemy.make_url(url).get_dialect()()
+        dialect.create_connect_args(sqlalchemy.make_url(url))
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        return False
+    return dialect.driver == "psycopg"
+
+
+def _refuse_ambiguous(url: str, name: str) -> None:
     """Raise `SettingsError` for a URL that would be read otherwise than it is meant."""
     kind, _, rest = url.partition("://")
     if kind.startswith("sqlite"):
         if rest and rest[0] not in "/?":
-            raise SettingsError(
-                "sqlalchemy.url (DATABASE_URL) needs three slashes before a file, and four before an absolute path"
-            )
+            raise SettingsError(f"{name} needs three slashes before a file, and four before an absolute path")
     elif rest.count("@") > 1:
         # The rest of the password would be taken for the host, and told to name servers and the log.
-        raise SettingsError("sqlalchemy.url (DATABASE_URL) contains more than one @; write %40 for one in a password")
+        raise SettingsError(f"{name} contains more than one @; write %40 for one in a password")
 
 
 def _refuse_wrong_hosts(url: sqlalchemy.URL) -> None:

@@ -15,6 +15,7 @@ from webtest import TestApp
 import myproject.db
 from myproject import main
 from myproject.db import get_engine, get_session_factory
+from myproject.inspector.testing import recorded  # noqa: F401
 from myproject.logs import LineFormatter
 from myproject.models import Post, SavedView, SignIn, User
 from myproject.scripts import initialize_db
@@ -41,7 +42,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tests")
 
 # The environment of this machine must not choose the database of the tests.
-for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
+for variable in ("DATABASE_URL", "DATABASE_URL_READING", "MYPROJECT_SECRET"):
     os.environ.pop(variable, None)
 
 

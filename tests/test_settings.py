@@ -96,6 +96,27 @@ def test_several_hosts_are_refused_if_the_first_one_that_answers_would_be_taken(
     assert "hunter2" not in sentence
 
 
+READING = "postgresql+psycopg://user:hunter2@db2/users"
+
+
+def test_a_standby_can_be_read_from(monkeypatch):
+    both = {"sqlalchemy.url": READING.replace("db2", "db1"), "reading.url": READING}
+    assert read_settings({**GOOD, **both}, {})["reading.url"] == READING
+    assert read_settings({**GOOD, **both}, {"DATABASE_URL_READING": READING + "2"})["reading.url"] == READING + "2"
+    assert read_settings(GOOD, {})["reading.url"] is None
+
+
+def test_a_standby_of_sqlite_is_refused():
+    assert "needs sqlalchemy.url (DATABASE_URL) on PostgreSQL, too" in refusal(**{"reading.url": READING})
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "nosuch://db2/users", "db2", READING.replace("hunter2", "hunter2@9")])
+def test_a_malformed_url_of_a_standby_is_refused(url):
+    sentence = refusal(**{"reading.url": url})
+    assert "reading.url (DATABASE_URL_READING)" in sentence
+    assert "hunter2" not in sentence
+
+
 @pytest.mark.parametrize("query", ["host=db1:x&host=db2:5432", "host=db1,db2&port=1,2,3"])
 def test_malformed_hosts_are_refused(query):
     sentence = refusal(**{"sqlalchemy.url": f"postgresql+psycopg://user:hunter2@/users?{query}"})

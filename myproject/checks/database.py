@@ -4,8 +4,11 @@ import time
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
+from ..db.replication import is_standby
 from ..readiness import OK, WARNING, WRONG, Finding, examine, most_connections, probing_engine
+from ..schema import explain
 from ..signin.models import ANY_USER_WHO_CAN_SIGN_IN
 from .site import Site, is_local
 
@@ -87,4 +90,21 @@ def _connections(connection: Connection, most: int | None) -> Finding:
     return Finding("connections", OK, f"enough for {processes} processes with {most} each, if nothing else connects")
 
 
-CHECKS = (readiness, details)
+def standby(site: Site) -> Iterator[Finding]:
+    """Check that pages may read from the server of `reading.url`."""
+    url = site.settings["reading.url"]
+    if not url:
+        return
+    try:
+        with probing_engine(url).connect().execution_options(read_only=True) as connection:
+            is_right = is_standby(connection)
+    except DBAPIError as error:
+        yield Finding("standby", WARNING, f"pages read from the primary: {explain(error, url)}")
+        return
+    if is_right:
+        yield Finding("standby", OK, "reading.url is a standby")
+    else:
+        yield Finding("standby", WARNING, "reading.url is no standby, so pages read from the primary")
+
+
+CHECKS = (readiness, details, standby)

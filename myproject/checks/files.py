@@ -20,8 +20,9 @@ def user(site: Site) -> Iterator[Finding]:
 def ini_file(site: Site) -> Iterator[Finding]:
     """Check that not everybody can read a secret in the ini file."""
     secrets = [name for name in ("myproject.secret",) if site.written.get(name)]
-    if make_url(site.written.get("sqlalchemy.url") or "sqlite://").password:
-        secrets.append("sqlalchemy.url")
+    for name in ("sqlalchemy.url", "reading.url"):
+        if make_url(site.written.get(name) or "sqlite://").password:
+            secrets.append(name)
     if not secrets:
         yield Finding("ini file", OK, "it contains no secret")
     elif is_open(site.path):

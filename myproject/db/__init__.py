@@ -4,6 +4,7 @@ A request meets the files in this order:
 
     transaction.py        begins the request's transaction, and commits or aborts it by the answer
     session.py            makes `request.dbsession`, joined to that transaction
+    standby.py            lets safe requests read from a standby; replication.py asks how far it is
     engine.py             connects to the database; sqlite.py and postgresql*.py hold what each one needs
     failure.py            what a failed statement means: try again, come back later, or a defect
     retry.py              tries a request again after the database has rolled it back in favour of another one
@@ -53,12 +54,14 @@ def includeme(config: Configurator) -> None:
     Settings: `sqlalchemy.url`, the database; `sqlalchemy.pool_size` and other options of the engine, see engine.py;
     `reading.longest_seconds`, the time limit of a safe request's statements; `database.longest_silence`, how long to
     wait for PostgreSQL's answer beyond that; `retry.attempts` and `retry.longest_wait`, see retry.py.
+    `reading.url` and `reading.longest_lag`, a standby to read from, see standby.py.
     `registry["before_connecting"]` may be set before: a function that is called before each new connection.
     """
     config.include(".retry")
     config.include(".outcome")
     config.include(".transaction")
     config.include(".session")
+    config.include(".standby")
     config.include(".after_transaction")
     config.include(".after_answer")
     config.include(".constraints")

@@ -63,6 +63,10 @@ def dbsession(request: Request) -> Session:
     factory = request.registry["dbsession_factory"]
     if is_of_script(request):
         return get_rejoining_session(factory, request.tm)
+    if request.method in SAFE_METHODS and "standby" in request.registry:
+        session = request.registry["standby"].session_of(request)
+        if session is not None:
+            return session
     return get_tm_session(factory, request.tm, read_only=is_reading(request))
 
 

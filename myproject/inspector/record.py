@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from myproject.db.changes import combine, describe_counts
-
+from ..db.changes import combine, describe_counts
 from .events import ATTEMPT, FLUSH, STATEMENT, Attempt, Change, Connection, Event, Statement
 from .suspects import Suspect, find_suspects
 from .timeline import describe
@@ -34,7 +33,7 @@ class Record:
     method: str = ""
     path: str = ""
     request_id: str = ""
-    # What became of it: a word of myproject/db/outcome.py, and a sentence that begins with it.
+    # What became of it: a word of db/outcome.py, and a sentence that begins with it.
     kind: str = ""
     sentence: str = ""
     diagnoses: Sequence[Diagnosis] = ()
@@ -77,7 +76,7 @@ class Record:
 
     def begin_attempt(self, number: int, most: int) -> None:
         """Note that the next attempt begins."""
-        self.attempts.append(Attempt(number, most, self.elapsed_ms))
+        self.attempts.append(Attempt(number, most))
         self.depth = 0
         self.add(Event(ATTEMPT, f"{number} of {most}"))
 

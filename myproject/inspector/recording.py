@@ -9,8 +9,7 @@ from pyramid.events import NewRequest
 from pyramid.request import Request
 from pyramid.response import Response
 
-from myproject.db.outcome import NOT_BEGUN, Outcome
-
+from ..db.outcome import NOT_BEGUN, Outcome
 from .current import recorded_in
 from .diagnosis import diagnose
 from .events import ANSWER, ERROR, Event
@@ -19,8 +18,8 @@ from .stock import Ending, describe_outcome, name_failure
 from .transaction_events import Synchronizer
 from .values import show_error
 
-RECORD_KEY = "myproject.inspector.record"
-SYNCHRONIZER_KEY = "myproject.inspector.synchronizer"
+RECORD_KEY = f"{__name__}.record"
+SYNCHRONIZER_KEY = f"{__name__}.synchronizer"
 
 Handler = Callable[[Request], Response]
 

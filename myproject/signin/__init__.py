@@ -31,6 +31,8 @@ def includeme(config: Configurator) -> None:
     config.add_route("signout", "/signout")
     config.add_route("setup", "/setup", factory=".setup.site_to_set_up")
     config.add_route("set_password", "/set-password/{token}", factory=".password_links.link_in_url")
+    # The person who made the link has another browser.
+    config.add_fresh_route("set_password")
     config.add_route("users.password", "/users/{id}/password", factory=user_in_url)
     config.add_route("users.password_link", "/users/{id}/password-link", factory=user_in_url)
     config.add_route("users.sign_ins", "/users/{id}/sign-ins", factory=user_in_url)

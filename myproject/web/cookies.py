@@ -18,6 +18,11 @@ COOKIE_PAIR = re.compile(r"""[\w!#$%&'*+.^`|~-]+=("?)[\w~!@#$%^&*()+=`.?|:/{}<>'
 def includeme(config: Configurator) -> None:
     """Keep `request.session` in a signed cookie."""
     settings = config.get_settings()
+    # The one that db/standby.py sets.
+    config.registry["read_after_cookie"] = {
+        "name": cookie_name(settings, "read_after"),
+        "secure": not settings["myproject.development"],
+    }
     config.set_session_factory(
         SignedCookieSessionFactory(
             settings["myproject.secret"],

@@ -221,6 +221,13 @@ def test_a_read_only_database_is_said(check_site, outside):
 
 
 @postgresql_only
+def test_a_reading_url_that_is_no_standby_is_said(check_site, database_url):
+    assert check_site(DATABASE_URL_READING=database_url)[1]["standby"][0][0] == "warning"
+    away = "postgresql+psycopg://127.0.0.1:1/users"
+    assert "pages read from the primary" in check_site(DATABASE_URL_READING=away)[1]["standby"][0][1]
+
+
+@postgresql_only
 def test_too_few_connections_are_said(check_site):
     _status, found = check_site(("[server", "sqlalchemy.pool_size = 90\n[server"))
     assert found["connections"][0][0] == "warning"

@@ -96,6 +96,8 @@ def includeme(config: Configurator) -> None:
     config.add_route("users.import.refused", "/users/import/{key}/refused.csv", factory=ImportInUrl)
     for route in ("users.import.list", "users.import.check", "users.import.cancel"):
         config.add_reading_route(route)
+    # A thread saves the users.
+    config.add_fresh_route("users.import.show")
     config.add_view(
         upload,
         route_name="users.import.list",
