@@ -13,11 +13,12 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import waitress
 from waitress import wasyncore
+from waitress.adjustments import Adjustments
 
 from .logs import logging_lost_errors
 from .probes import Application, Dispatcher, tell_state
@@ -50,10 +51,7 @@ def make_server(global_config: dict[str, str], **settings: str) -> Callable[[App
     The settings are waitress's, and `stop_within_seconds`. The port is taken at once, before the application is loaded.
     Raises `SettingsError`.
     """
-    stop_text = settings.pop(STOP_SETTING, str(DEFAULT_STOP_SECONDS))
-    stop_seconds = read_whole_number(STOP_SETTING, stop_text, 0, LONGEST_STOP_SECONDS)
-    for name in settings.keys() & COUNTS:
-        read_whole_number(name, settings[name], 1, HIGHEST_COUNT)
+    settings, stop_seconds = read_server_settings(settings)
     sockets: dict[int, Any] = {}
     applications: list[Application] = []
 
@@ -81,6 +79,31 @@ def make_server(global_config: dict[str, str], **settings: str) -> Callable[[App
         log.info("stopped")
 
     return serve
+
+
+def read_server_settings(settings: Mapping[str, str]) -> tuple[dict[str, str], int]:
+    """Return the settings of waitress, and those seconds within which to stop. Raises `SettingsError`."""
+    of_waitress = dict(settings)
+    stop_text = of_waitress.pop(STOP_SETTING, str(DEFAULT_STOP_SECONDS))
+    stop_seconds = read_whole_number(STOP_SETTING, stop_text, 0, LONGEST_STOP_SECONDS)
+    for name in of_waitress.keys() & COUNTS:
+        read_whole_number(name, of_waitress[name], 1, HIGHEST_COUNT)
+    return of_waitress, stop_seconds
+
+
+def find_wrong_server_settings(settings: Mapping[str, str]) -> str:
+    """Return a sentence, without its full stop, on what `make_server` refuses of `settings`, or an empty text.
+
+    Whether the port is free is not looked at.
+    """
+    try:
+        of_waitress, _seconds = read_server_settings(settings)
+        Adjustments(**of_waitress)
+    except SettingsError as error:
+        return error.sentence
+    except (OSError, ValueError) as error:
+        return _explain(error, dict(settings))
+    return ""
 
 
 def _serve_probes(server: Any, sockets: dict[int, Any], stopping: list[int]) -> None:

@@ -81,6 +81,9 @@ def _fsync(path: Path) -> None:
 
 def require_backup(path: Path, kind: str) -> None:
     """Raise `BackupError` unless `path` is a file that begins like a backup of a database of this kind."""
+    # To open a pipe would wait for its other end.
+    if path.exists() and not path.is_file():
+        raise BackupError(f"{path} is no file")
     try:
         with path.open("rb") as file:
             beginning = file.read(max(map(len, BEGINNINGS)))

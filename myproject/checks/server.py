@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from ..readiness import OK, WARNING, WRONG, Finding, most_connections
-from ..server import DEFAULT_STOP_SECONDS, STOP_SETTING
+from ..server import DEFAULT_STOP_SECONDS, STOP_SETTING, find_wrong_server_settings
 from ..users.imports.jobs import MOST_AT_ONCE
 from .site import Site, is_local
 
@@ -15,6 +15,16 @@ NEEDED_HEADERS = {"x-forwarded-for", "x-forwarded-proto"}
 OTHER_CONNECTIONS = MOST_AT_ONCE + 1
 # What systemd waits before it kills a process: TimeoutStopSec.
 SYSTEMD_SECONDS = 90
+
+
+def server(site: Site) -> Iterator[Finding]:
+    """Check that the server starts with its settings."""
+    if site.server.get("use") in OURS:
+        wrong = find_wrong_server_settings({name: text for name, text in site.server.items() if name != "use"})
+        if wrong:
+            yield Finding("server", WRONG, f"the server does not start: {wrong}")
+        else:
+            yield Finding("server", OK, "it takes the settings of [server:main]")
 
 
 def port(site: Site) -> Iterator[Finding]:
@@ -99,4 +109,4 @@ def _hosts_of(server: Mapping[str, str]) -> list[str]:
     return [server.get("host", DEFAULT_HOST)]
 
 
-CHECKS = (port, proxy, monitoring, threads, stopping)
+CHECKS = (server, port, proxy, monitoring, threads, stopping)

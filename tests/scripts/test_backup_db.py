@@ -150,6 +150,13 @@ def test_a_file_that_is_no_backup_is_refused(content, restored, tmp_path, databa
 
 
 @same_database
+def test_a_pipe_is_refused_and_not_waited_for(restored, tmp_path, database_url):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SystemExit, match=r"^Nothing was restored: .*pipe is no file\.$"):
+        restored(tmp_path / "pipe")
+
+
+@same_database
 @pytest.mark.parametrize("content", [b"SQLite format 3\0" + b"?" * 5000, b"PGDMP" + b"?" * 5000])
 def test_a_file_that_only_begins_like_a_backup_is_refused(content, restored, tmp_path, database_url):
     (tmp_path / "file").write_bytes(content)

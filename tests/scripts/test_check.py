@@ -101,6 +101,8 @@ def test_nothing_is_wrong_with_a_site_that_follows_the_guide(check_site):
         ("proxy", "wrong", "any client may choose", [("trusted_proxy = 127.0.0.1", "trusted_proxy = *")], {}),
         ("proxy", "wrong", "lacks x-forwarded-for", [("x-forwarded-for ", "")], {}),
         ("monitoring", "wrong", "everybody", [("[server", "monitoring.addresses = 0.0.0.0/0\n[server")], {}),
+        ("server", "wrong", "threads is '0'", [("threads = 8", "threads = 0")], {}),
+        ("server", "wrong", "Unknown adjustment 'threadz'", [("threads = 8", "threadz = 8")], {}),
         ("threads", "warning", "16 threads", [("threads = 8", "threads = 16")], {}),
         ("stopping", "warning", "is 0", [("threads", "stop_within_seconds = 0\nthreads")], {}),
         ("stopping", "warning", "TimeoutStopSec", [("threads", "stop_within_seconds = 90\nthreads")], {}),
