@@ -167,6 +167,7 @@ OUTCOMES = {
     ("POST", "/outcome/add"): "committed: 1 user added",
     ("POST", "/outcome/lose-twice"): "committed on attempt 3 of 20 after a serialization failure: 1 user added",
     ("POST", "/outcome/abort"): "rolled back: the answer has an X-Tm header",
+    ("POST", "/outcome/doom"): "rolled back: the transaction was doomed",
     ("POST", "/outcome/fail"): "rolled back: an exception, LookupError",
     ("POST", "/outcome/swallow"): "refused: a COMMIT after a swallowed error",
 }
