@@ -65,7 +65,7 @@ def abort(request):
 
 
 def doom(request):
-    """Add a user, and doom the transaction."""
+    """Add a user, and say that the transaction must not commit."""
     add(request)
     request.tm.doom()
 
