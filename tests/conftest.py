@@ -16,6 +16,7 @@ import myproject.db
 from myproject import main
 from myproject.db import get_engine, get_session_factory
 from myproject.inspector.testing import recorded  # noqa: F401
+from myproject.logs import LineFormatter
 from myproject.models import Post, SavedView, SignIn, User
 from myproject.scripts import initialize_db
 from myproject.signin.setup import SETUP_LOGGED
@@ -241,6 +242,14 @@ def probe(app, wsgi):
         return app.request("/probe", method=method, **options)
 
     return run
+
+
+@pytest.fixture
+def log_lines(caplog, monkeypatch):
+    """Call `log_lines()`: what was logged so far, each line with its request: `request 5da4…: POST /probe failed`."""
+    # All tests share the handler.
+    monkeypatch.setattr(caplog.handler, "formatter", LineFormatter("%(request)s%(message)s"))
+    return lambda: caplog.text.splitlines()
 
 
 @pytest.fixture

@@ -97,22 +97,17 @@ def test_the_wheel_contains_exactly_the_files_of_the_package(wheel):
     assert {path.parent.suffix for path in contained - package} == {".dist-info"}
 
 
-# Modules that are imported only where this extra is installed.
-EXTRAS = {"inspector/panel.py": "development", "inspector/testing.py": "testing"}
-
-
 def test_the_package_requires_every_distribution_that_it_imports(wheel):
     with zipfile.ZipFile(wheel) as archive:
         [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         metadata = archive.read(name).decode()
-    required = {"": set()}
-    for name, extra in re.findall(r"^Requires-Dist: ([A-Za-z0-9_.-]+)(?:.*extra == .(\w+))?", metadata, re.MULTILINE):
-        required.setdefault(extra, set()).add(normal(name))
-    for path in PACKAGE.rglob("*.py"):
-        imported = {normal(distribution_of(module)) for module in modules_imported(path)}
-        # Only the code for PostgreSQL imports its driver.
-        extra = EXTRAS.get(path.relative_to(PACKAGE).as_posix(), "postgresql")
-        assert imported - required[""] - required[extra] == set(), path
+    # Including those of the extra `postgresql`, which only the code for PostgreSQL imports. Only the inspector imports
+    # those of `development` and `testing`, and nobody imports the inspector.
+    required = re.findall(
+        "^Requires-Dist: ([A-Za-z0-9_.-]+)(?!.*extra == .(?:development|testing))", metadata, re.MULTILINE
+    )
+    imported = {normal(distribution_of(module)) for module in modules_imported()}
+    assert imported - {normal(name) for name in required} == set()
 
 
 @pytest.mark.parametrize("ini", INIS)
@@ -169,14 +164,17 @@ def source_files():
     return [path for path in paths if path.parts[0] == "myproject" or len(path.parts) == 1]
 
 
-def modules_imported(path):
-    """Return the names of all modules that a file imports, except those of the package itself and of Python."""
+def modules_imported():
+    """Return the names of all modules that the package imports, but for the inspector, its own and those of Python."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names.add(node.module)
+    for path in PACKAGE.rglob("*.py"):
+        if path.is_relative_to(PACKAGE / "inspector"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names.add(node.module)
     return {name for name in names if name.partition(".")[0] not in {*sys.stdlib_module_names, "myproject"}}
 
 

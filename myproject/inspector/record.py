@@ -26,7 +26,7 @@ class Diagnosis:
     advice: str
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, eq=False)
 class Record:
     """What happened in one request, or in one block of a test."""
 
@@ -48,6 +48,8 @@ class Record:
     depth: int = 0
     # Whether the transaction manager is ending its transaction.
     is_ending: bool = False
+    # Whether the body of the answer, which may still use the database, is being sent.
+    is_sending: bool = False
     started: float = field(default_factory=time.perf_counter)
     first_events: list[Event] = field(default_factory=list)
     late_events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST_LATE_EVENTS))
