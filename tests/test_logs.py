@@ -4,6 +4,7 @@ import configparser
 import itertools
 import json
 import logging
+import logging.config
 import re
 import shutil
 import urllib.error
@@ -30,6 +31,7 @@ from tests.test_permissions import ADMINISTRATOR, FILLED_IN, LINK, MEMBER, STRAN
 from tests.users.imports.importing import Importing
 
 ROOT = Path(__file__).parents[1]
+DOCUMENT = (ROOT / "docs/logs.md").read_text(encoding="utf-8")
 MARK = "kanarienvogel"
 EMAIL = f"{MARK}@example.com"
 # Valid values with the mark, so that forms are applied and the events of that are logged.
@@ -417,7 +419,7 @@ def test_an_event_the_answer_and_the_log_have_the_same_request(stranger, wsgi, o
 @pytest.fixture
 def json_server(migrated_sqlite, tmp_path):
     """A running server with production.ini, in which the line that docs/logs.md names is changed."""
-    documented = re.search(r"^    (class = .*)$", (ROOT / "docs/logs.md").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    documented = re.search(r"^    (class = .*)$", DOCUMENT, re.MULTILINE)[1]
     ini = (ROOT / "production.ini").read_text(encoding="utf-8")
     assert f"# {documented}\n" in ini
     changed = re.sub(r"^class = myproject\.logs\..*$", documented, ini, flags=re.MULTILINE)
@@ -454,12 +456,40 @@ def test_one_line_of_the_ini_file_makes_the_log_json(json_server):
 
 
 @pytest.mark.parametrize("ini", ["development.ini", "production.ini"])
-def test_one_block_of_the_ini_file_turns_the_lines_of_requests_off(ini):
+def test_each_line_of_both_ini_files_has_its_request(ini):
     parser = configparser.RawConfigParser()
     parser.read(ROOT / ini)
-    assert "access" in parser["loggers"]["keys"].replace(" ", "").split(",")
-    assert (parser["logger_access"]["qualname"], parser["logger_access"]["level"]) == ("myproject.access", "INFO")
     assert "%(request)s%(message)s" in parser["formatter_generic"]["format"]
+    assert parser["formatter_generic"]["class"].startswith("myproject.logs.")
+
+
+@pytest.mark.parametrize("ini", ["development.ini", "production.ini"])
+def test_one_block_of_the_ini_file_turns_the_lines_of_requests_off(ini, restored_levels):
+    documented = re.search(r"^    \[(logger_access)\]\n    level = (.*)$", DOCUMENT, re.MULTILINE)
+    parser = configparser.RawConfigParser()
+    parser.read(ROOT / ini)
+    access, others = logging.getLogger("myproject.access"), logging.getLogger("myproject.web.access")
+    configure(parser)
+    assert (access.isEnabledFor(logging.DEBUG), access.isEnabledFor(logging.INFO)) == (False, True)
+    parser[documented[1]]["level"] = documented[2]
+    configure(parser)
+    assert (access.isEnabledFor(logging.INFO), others.isEnabledFor(logging.WARNING)) == (False, True)
+
+
+@pytest.fixture
+def restored_levels():
+    """The configuration of the log is restored at the end."""
+    loggers = [logging.getLogger(name) for name in ("", "myproject", "myproject.access", "waitress.queue")]
+    before = [(logger, logger.level, list(logger.handlers), logger.propagate) for logger in loggers]
+    yield
+    for logger, level, handlers, propagate in before:
+        logger.setLevel(level)
+        logger.handlers[:], logger.propagate = handlers, propagate
+
+
+def configure(parser):
+    """Configure the log as the ini file says."""
+    logging.config.fileConfig(parser, disable_existing_loggers=False)
 
 
 def test_production_writes_its_log_without_values():

@@ -5,7 +5,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from pyramid.httpexceptions import HTTPFound
+from pyramid.httpexceptions import HTTPConflict, HTTPFound
 from pyramid.request import Request
 from pyramid_retry import RetryableException
 
@@ -70,13 +70,18 @@ def test_every_answer_is_measured(app, stranger, finished):
     assert all(0 < seconds < 60 for *_, seconds in finished)
 
 
-def test_attempts_are_one_request(probe, finished):
+class RetryableConflict(RetryableException, HTTPConflict):
+    """An error that has a page already at the first attempt."""
+
+
+@pytest.mark.parametrize("error", [RetryableException, RetryableConflict])
+def test_attempts_are_one_request(error, probe, finished):
     attempts = []
 
     def view(request):
         attempts.append(request)
         if len(attempts) < 3:
-            raise RetryableException
+            raise error
         return HTTPFound("/")
 
     probe(view, status=302)
