@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = read_options(argv)
     logging.disable(logging.INFO)  # Each migration logs that it ran.
     # The benchmarks choose their databases themselves.
-    for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
+    for variable in ("DATABASE_URL", "DATABASE_URL_READING", "MYPROJECT_SECRET"):
         os.environ.pop(variable, None)
     parts = options.only or PARTS
     if not binaries():

@@ -31,16 +31,13 @@ def measure(makers: Makers, rounds: int, batch: int) -> dict[tuple[str, str, str
         # The bare server has no page from which a client could read a CSRF token.
         port, _ = stack.enter_context(serving(bare, answers))
         clients["", "bare"] = ours.at(port)
-        times = ask_in_rounds(clients, rounds, batch)
+        times = _rounds(clients, rounds, batch)
     for method, kind in itertools.product(PAGES, makers):
         times[method, kind, "bare"] = times[method, "", "bare"]
     return {key: statistics.median(batches) for key, batches in times.items()}
 
 
-def ask_in_rounds(
-    clients: dict[tuple[str, str], Client], rounds: int, batch: int
-) -> dict[tuple[str, str, str], list[float]]:
-    """Return `{(method, kind of database, wiring): [seconds, …]}`, one for each round, in which all take turns."""
+def _rounds(clients: dict[tuple[str, str], Client], rounds: int, batch: int) -> dict[tuple[str, str, str], list[float]]:
     times: dict[tuple[str, str, str], list[float]] = {}
     for number in range(rounds + 1):
         for method, (place, client) in itertools.product(PAGES, clients.items()):

@@ -60,6 +60,11 @@ class Formatter(LineFormatter):
     an unavailable database are kept, which say nothing about the request.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take what the ini file says, and send Python's warnings to the log, too: they may quote a value."""
+        super().__init__(*args, **kwargs)
+        logging.captureWarnings(True)
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of `record`, not the traceback that another formatter has left in it."""
         record.exc_text = None

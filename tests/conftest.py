@@ -15,6 +15,8 @@ from webtest import TestApp
 import myproject.db
 from myproject import main
 from myproject.db import get_engine, get_session_factory
+from myproject.inspector.testing import recorded  # noqa: F401
+from myproject.logs import LineFormatter
 from myproject.models import Post, SavedView, SignIn, User
 from myproject.scripts import initialize_db
 from myproject.signin.setup import SETUP_LOGGED
@@ -40,7 +42,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tests")
 
 # The environment of this machine must not choose the database of the tests.
-for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
+for variable in ("DATABASE_URL", "DATABASE_URL_READING", "MYPROJECT_SECRET"):
     os.environ.pop(variable, None)
 
 
@@ -240,6 +242,14 @@ def probe(app, wsgi):
         return app.request("/probe", method=method, **options)
 
     return run
+
+
+@pytest.fixture
+def log_lines(caplog, monkeypatch):
+    """Call `log_lines()`: what was logged so far, each line with its request: `request 5da4…: POST /probe failed`."""
+    # All tests share the handler.
+    monkeypatch.setattr(caplog.handler, "formatter", LineFormatter("%(request)s%(message)s"))
+    return lambda: caplog.text.splitlines()
 
 
 @pytest.fixture

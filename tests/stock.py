@@ -43,6 +43,7 @@ def includeme(config: Configurator) -> None:
 
     config.add_request_method(dbsession, reify=True)
     config.add_directive("add_reading_route", lambda config, name: None)
+    config.add_directive("add_fresh_route", lambda config, name: None)
 
 
 def _get_tm_session(factory: sessionmaker[Session], tm: TransactionManager) -> Session:

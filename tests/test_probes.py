@@ -1,10 +1,17 @@
 """Requests for `/healthz` and the like have threads of their own, and are told what only the server knows."""
 
+import http.client
+import json
 import time
 import urllib.request
 
 import pytest
 
+from . import postgresql_only
+from .db.proxy import SWALLOW, Proxy
+from .monitoring import samples_of
+from .stress.servers import OURS
+from .stress.servers import Server as StressServer
 from .test_stopping import Server
 
 TRUSTED = "trusted_proxy = 127.0.0.1\ntrusted_proxy_headers = {}\n"
@@ -81,3 +88,42 @@ def test_a_proxy_behind_which_clients_hide_is_noticed(start, settings, headers, 
         assert told[3] == str(is_address_of_proxy)
     server.stop()
     assert server.ended()[1].count(WARNING) == int(is_address_of_proxy)
+
+
+@postgresql_only
+def test_a_server_whose_threads_all_wait_for_the_database_is_alive_and_not_ready(outside, tmp_path):
+    proxy = Proxy(outside.url.port)
+    server = StressServer(tmp_path, outside.url.set(port=proxy.port).render_as_string(), OURS)
+    waiting = []
+    try:
+        server.wait_until_ready()
+        # Whatever is asked of the database from now on is not answered.
+        proxy.lose(b"S", times=1000, loss=SWALLOW)
+        for _ in range(6):
+            waiting.append(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20))
+            waiting[-1].request("GET", "/setup")
+        time.sleep(0.5)
+        assert answer_of(server, "/healthz")[0] == 200
+        status, text, seconds = answer_of(server, "/readyz")
+        assert status == 503
+        assert not json.loads(text)["ready"]
+        assert seconds < 6
+        status, text, _seconds = answer_of(server, "/metrics")
+        assert status == 200
+        assert samples_of(text)["myproject_server_waiting_requests",] == 2
+    finally:
+        server.kill()
+        proxy.refuse()
+        for connection in waiting:
+            connection.close()
+
+
+def answer_of(server, path):
+    """Return the status and the text of a page, and the seconds until it was answered."""
+    started = time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    text = response.read().decode()
+    connection.close()
+    return response.status, text, time.monotonic() - started

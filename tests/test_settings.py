@@ -151,6 +151,7 @@ def test_host_names_are_accepted_in_any_case(hosts):
         ("reading.longest_secnds", "reading.longest_seconds"),
         ("retry.attemps", "retry.attempts"),
         ("event.keep_days", "events.keep_days"),
+        ("requests.slow_second", "requests.slow_seconds"),
         ("myproject.host", "myproject.hosts"),
         ("myprojekt.secret", "myproject.secret"),
         ("Retry.Attempts", "retry.attempts"),
@@ -197,15 +198,17 @@ def test_attempts_have_a_default():
     assert read_settings(without)["retry.attempts"] == 20
 
 
+@pytest.mark.parametrize("name", ["reading.longest_seconds", "requests.slow_seconds"])
 @pytest.mark.parametrize("seconds", ["", "0", "601", "-1", "2.5", "long"])
-def test_the_reading_limit_must_be_a_whole_number_from_1_to_600(seconds):
-    assert "reading.longest_seconds" in refusal(**{"reading.longest_seconds": seconds})
+def test_a_limit_in_seconds_must_be_a_whole_number_from_1_to_600(name, seconds):
+    assert name in refusal(**{name: seconds})
 
 
 @pytest.mark.parametrize(
     ("name", "default"),
     [
         ("reading.longest_seconds", 5),
+        ("requests.slow_seconds", 1),
         ("events.keep_days", 400),
         ("history.keep_days", 3650),
         ("database.longest_silence", 30),

@@ -16,11 +16,15 @@ BEGINNING_OF_WORD = re.compile("(?<=[a-z])(?=[A-Z])")
 
 
 def note_flush(session: Session, _context: Any) -> None:
-    """Remember what a flush has written: a listener for "after_flush", where the objects are still known as changed."""
+    """Remember what a flush has written: a listener for "after_flush", where the objects are still known as changed.
+
+    A model with `__is_bookkeeping__ = True` is left out: nobody has asked for what is written of it.
+    """
+    changed = [record for record in session.dirty if session.is_modified(record)]
     noted = session.info.setdefault(CHANGES_KEY, [])
-    noted.extend((_identity(record), ADDED) for record in session.new)
-    noted.extend((_identity(record), CHANGED) for record in session.dirty if session.is_modified(record))
-    noted.extend((_identity(record), DELETED) for record in session.deleted)
+    for records, change in (session.new, ADDED), (changed, CHANGED), (session.deleted, DELETED):
+        told = (record for record in records if not getattr(record, "__is_bookkeeping__", False))
+        noted.extend((_identity(record), change) for record in told)
 
 
 def note_savepoint(session: Session, transaction: SessionTransaction) -> None:

@@ -7,7 +7,7 @@ from ..db import read_rows
 from ..web.request import Request
 from .models import Entry
 
-# How many of the newest entries are searched. The panel asks as soon as the request has committed.
+# How many of the newest entries are searched: the toolbar remembers 100 requests.
 NEWEST_ENTRIES = 100
 
 

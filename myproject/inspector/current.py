@@ -35,5 +35,4 @@ def recorded_everywhere(record: Record) -> Iterator[None]:
     try:
         yield
     finally:
-        # By identity: records are compared by their values.
-        _of_process[:] = [other for other in _of_process if other is not record]
+        _of_process.remove(record)

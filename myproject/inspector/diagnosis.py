@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from myproject.db.outcome import COMMITTED
-from myproject.db.session import SAFE_METHODS
-
+from ..db.outcome import COMMITTED
+from ..db.session import SAFE_METHODS
 from .events import BEGUN, DROPPED, ENDED, TAKEN, VOTE, Event
 from .record import Diagnosis, Record
 from .stock import AFTER_AN_ERROR, NEVER_MARKED, NOBODY_COMMITTED, Ending, kind_of, name_loss, race_of

@@ -86,7 +86,6 @@ class Attempt:
 
     number: int = 1
     most: int = 1
-    started_ms: float = 0.0
     ended_ms: float = 0.0
     # Of the answer; None if an error left the application.
     status: int | None = None

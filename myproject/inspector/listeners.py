@@ -53,11 +53,6 @@ def stop(user: object) -> None:
                 event.remove(target, name, function)
 
 
-def is_listening() -> bool:
-    """Return whether the listeners are registered."""
-    return bool(_users)
-
-
 @contextlib.contextmanager
 def listening() -> Iterator[None]:
     """Keep the listeners registered during the block."""

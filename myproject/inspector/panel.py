@@ -1,6 +1,7 @@
 """The panel "Transaction" of pyramid_debugtoolbar: what has become of a request's transaction, and why."""
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
@@ -8,6 +9,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid_debugtoolbar.panels import DebugPanel
 from pyramid_debugtoolbar.toolbar import DebugToolbar
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..db.outcome import COMMITTED, READ_ONLY, REFUSED, ROLLED_BACK, UNKNOWN
 from . import recording
@@ -19,6 +21,9 @@ from .sql import shorten_sql
 # The sign of an outcome, beside its colour, and the sign of all others.
 SIGNS = {COMMITTED: "✓", READ_ONLY: "R", ROLLED_BACK: "↩", REFUSED: "✕", UNKNOWN: "?"}
 NO_SIGN = "–"
+# Whether what the Session held was saved.
+SAVED = {COMMITTED: "", UNKNOWN: ", perhaps saved"}
+NOT_SAVED = ", not saved"
 Handler = Callable[[Request], Response]
 
 
@@ -80,6 +85,7 @@ class TransactionPanel(DebugPanel):
                 (request.route_url("debugtoolbar.request", request_id=number), panel.record)
                 for number, panel in self.find_redirects(history)
             ],
+            "saved": SAVED.get(record.kind, NOT_SAVED),
             # Those of an attempt before were rolled back.
             "changes": [change for change in record.changes if change.attempt == record.attempt.number],
             "database_ms": sum(statement.took_ms or 0 for statement in record.statements),
@@ -98,9 +104,13 @@ class TransactionPanel(DebugPanel):
     def find_entry(self) -> str | None:
         """Return the path of what the request has written to the ledger, if the application keeps one."""
         find = self.request.registry.get("entry_path_of")
-        return find(self.request) if find and self.record.kind == COMMITTED else None
+        if find is not None and self.record.kind == COMMITTED:
+            # The panel is of use without the database, too.
+            with contextlib.suppress(SQLAlchemyError):
+                return find(self.request)
+        return None
 
-    def find_redirects(self, history: list[tuple[str, DebugToolbar]]) -> Iterator[tuple[str, "TransactionPanel"]]:
+    def find_redirects(self, history: Iterable[tuple[str, DebugToolbar]]) -> Iterator[tuple[str, "TransactionPanel"]]:
         """Yield the requests of this client whose redirects led to this one, the last one first, with their panels.
 
         Only the first request after a redirect was led here by it: a page that is loaded again was not.
@@ -116,11 +126,15 @@ class TransactionPanel(DebugPanel):
                 return
 
 
-def panels_before(panel: TransactionPanel, history: list[tuple[str, DebugToolbar]]) -> Iterator[tuple[str, Any]]:
+def panels_before(panel: TransactionPanel, history: Iterable[tuple[str, DebugToolbar]]) -> Iterator[tuple[str, Any]]:
     """Yield the panels of the requests before that of `panel`, the newest first, with the numbers of their pages."""
-    panels = [(number, other) for number, toolbar in history for other in toolbar.panels if other.name == panel.name]
-    position = [other for _, other in panels].index(panel)
-    yield from panels[position + 1 :]
+    # A copy: other threads add their requests meanwhile.
+    entries = iter(list(history))
+    for _number, toolbar in entries:
+        if panel in toolbar.panels:
+            break
+    for number, toolbar in entries:
+        yield from ((number, other) for other in toolbar.panels if other.name == panel.name)
 
 
 def group_by_attempt(record: Record) -> list[tuple[Attempt, list[Event]]]:

@@ -3,7 +3,7 @@
 import traceback
 from pathlib import PurePath
 
-# Packages that work for the application, and `myproject.db`: what called them is of interest.
+# Packages that work for the application, `db` among them: what called them is of interest.
 LIBRARIES = {
     "concurrent",
     "contextlib",
@@ -18,9 +18,10 @@ LIBRARIES = {
     "webob",
     "zope",
 }
-OWN_LIBRARIES = (f"{__package__}.", "myproject.db.")
+PACKAGE = __name__.rpartition(".")[0]
+OWN_LIBRARIES = (f"{PACKAGE}.", f"{PACKAGE.rpartition('.')[0]}.db.".lstrip("."))
 # What called these is a tween, a server or a test, and not the code that works for the request.
-OUTSIDE = {"pyramid.router", "pyramid_tm", "pyramid_debugtoolbar.toolbar", f"{__package__}.recording"}
+OUTSIDE = {"pyramid.router", "pyramid_tm", "pyramid_debugtoolbar.toolbar", f"{PACKAGE}.recording"}
 
 
 def find_place() -> str:

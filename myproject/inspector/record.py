@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from myproject.db.changes import combine, describe_counts
-
+from ..db.changes import combine, describe_counts
 from .events import ATTEMPT, FLUSH, STATEMENT, Attempt, Change, Connection, Event, Statement
 from .suspects import Suspect, find_suspects
 from .timeline import describe
@@ -27,14 +26,14 @@ class Diagnosis:
     advice: str
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, eq=False)
 class Record:
     """What happened in one request, or in one block of a test."""
 
     method: str = ""
     path: str = ""
     request_id: str = ""
-    # What became of it: a word of myproject/db/outcome.py, and a sentence that begins with it.
+    # What became of it: a word of db/outcome.py, and a sentence that begins with it.
     kind: str = ""
     sentence: str = ""
     diagnoses: Sequence[Diagnosis] = ()
@@ -49,6 +48,8 @@ class Record:
     depth: int = 0
     # Whether the transaction manager is ending its transaction.
     is_ending: bool = False
+    # Whether the body of the answer, which may still use the database, is being sent.
+    is_sending: bool = False
     started: float = field(default_factory=time.perf_counter)
     first_events: list[Event] = field(default_factory=list)
     late_events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST_LATE_EVENTS))
@@ -77,7 +78,7 @@ class Record:
 
     def begin_attempt(self, number: int, most: int) -> None:
         """Note that the next attempt begins."""
-        self.attempts.append(Attempt(number, most, self.elapsed_ms))
+        self.attempts.append(Attempt(number, most))
         self.depth = 0
         self.add(Event(ATTEMPT, f"{number} of {most}"))
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from pyramid.config import Configurator
@@ -9,8 +10,7 @@ from pyramid.events import NewRequest
 from pyramid.request import Request
 from pyramid.response import Response
 
-from myproject.db.outcome import NOT_BEGUN, Outcome
-
+from ..db.outcome import NOT_BEGUN, Outcome
 from .current import recorded_in
 from .diagnosis import diagnose
 from .events import ANSWER, ERROR, Event
@@ -19,8 +19,8 @@ from .stock import Ending, describe_outcome, name_failure
 from .transaction_events import Synchronizer
 from .values import show_error
 
-RECORD_KEY = "myproject.inspector.record"
-SYNCHRONIZER_KEY = "myproject.inspector.synchronizer"
+RECORD_KEY = f"{__name__}.record"
+SYNCHRONIZER_KEY = f"{__name__}.synchronizer"
 
 Handler = Callable[[Request], Response]
 
@@ -49,7 +49,7 @@ def record(handler: Handler) -> Handler:
         try:
             response = handler(request)
             ending = Ending(response.status_int, response.headers.get("X-Tm", ""), request.exception)
-            request.add_response_callback(_record_body)
+            request.add_response_callback(partial(_record_body, finish=partial(_finish, request, made, ending)))
             return response
         except Exception as error:
             ending.error = error
@@ -58,7 +58,7 @@ def record(handler: Handler) -> Handler:
             ending.result, ending.has_begun = synchronizer.result, synchronizer.has_begun
             ending.is_doomed = synchronizer.is_doomed
             _end_attempt(request, made, ending)
-            stack.callback(_diagnose, request, made, ending)
+            stack.callback(_finish, request, made, ending)
             request.add_finished_callback(lambda _request: stack.close())
 
     return recording_handler
@@ -84,10 +84,11 @@ def _end_attempt(request: Request, made: Record, ending: Ending) -> None:
     made.kind, made.sentence = describe_outcome(made, ending) if outcome is None else (outcome.kind, outcome.sentence)
 
 
-def _diagnose(request: Request, made: Record, ending: Ending) -> None:
+def _finish(request: Request, made: Record, ending: Ending) -> None:
     made.diagnoses = diagnose(made, ending) if _outcome_of(request, ending) is None else ()
-    # The debug toolbar keeps the records of many requests: they should keep no connection and no Session alive.
-    made.pending.clear()
+    if not made.is_sending:
+        # The debug toolbar keeps the records of many requests: they should keep no connection and no Session alive.
+        made.pending.clear()
 
 
 def _outcome_of(request: Request, ending: Ending) -> Outcome | None:
@@ -98,21 +99,22 @@ def _outcome_of(request: Request, ending: Ending) -> Outcome | None:
     return None
 
 
-def _record_body(request: Request, response: Response) -> None:
+def _record_body(request: Request, response: Response, finish: Callable[[], None]) -> None:
     if isinstance(response.app_iter, list | tuple):
         return
     # WebOb forgets the length with the old body.
     length = response.content_length
-    response.app_iter = RecordedBody(response.app_iter, record_of(request))
+    response.app_iter = RecordedBody(response.app_iter, record_of(request), finish)
     response.content_length = length
 
 
 class RecordedBody:
     """The body of a response, which may read rows while it is sent, and write after that."""
 
-    def __init__(self, body: Iterable[bytes], made: Record) -> None:
-        """Take the body and the record of its request."""
-        self.body, self.record = body, made
+    def __init__(self, body: Iterable[bytes], made: Record, finish: Callable[[], None]) -> None:
+        """Take the body, the record of its request, and what to call when it was sent."""
+        self.body, self.record, self.finish = body, made, finish
+        made.is_sending = True
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the parts of the body."""
@@ -125,7 +127,11 @@ class RecordedBody:
             yield part
 
     def close(self) -> None:
-        """Close the body."""
-        if hasattr(self.body, "close"):
-            with recorded_in(self.record):
-                self.body.close()
+        """Close the body, and end the record."""
+        try:
+            if hasattr(self.body, "close"):
+                with recorded_in(self.record):
+                    self.body.close()
+        finally:
+            self.record.is_sending = False
+            self.finish()

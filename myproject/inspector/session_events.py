@@ -6,8 +6,7 @@ from typing import Any
 from sqlalchemy import inspect
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
-from myproject.db.changes import ADDED, CHANGED, DELETED, noun_of
-
+from ..db.changes import ADDED, CHANGED, DELETED, noun_of
 from . import events
 from .current import current_records
 from .engine_events import LAZY_LOAD, note_asked

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
-from myproject.db.failure import LOCKED_CODES, TRANSACTION_ROLLBACK_CLASS, name_lost_race
-from myproject.db.outcome import COMMITTED, READ_ONLY, ROLLED_BACK, UNUSED, Outcome
-
+from ..db.failure import LOCKED_CODES, TRANSACTION_ROLLBACK_CLASS, name_lost_race
+from ..db.outcome import COMMITTED, READ_ONLY, ROLLED_BACK, UNUSED, Outcome
 from .record import Record
 
 NEVER_MARKED = "the session was never marked as changed"
@@ -34,7 +33,7 @@ class Ending:
 
 
 def describe_outcome(record: Record, ending: Ending) -> tuple[str, str]:
-    """Return the kind of the outcome, a word of myproject/db/outcome.py, and the sentence."""
+    """Return the kind of the outcome, a word of db/outcome.py, and the sentence."""
     kind = kind_of(record)
     outcome = Outcome(kind, attempt=record.attempt.number, most_attempts=record.attempt.most)
     outcome.lost_races = [attempt.error for attempt in record.attempts[:-1]]
@@ -55,7 +54,7 @@ def name_failure(error: BaseException) -> str:
 
 
 def kind_of(record: Record) -> str:
-    """Return what became of the last attempt: a word of myproject/db/outcome.py."""
+    """Return what became of the last attempt: a word of db/outcome.py."""
     transactions = record.last_transactions
     if any(transaction.is_committed and transaction.writes for transaction in transactions):
         return COMMITTED

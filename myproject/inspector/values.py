@@ -12,9 +12,14 @@ SECRET_NAME = re.compile("passw|secret|token|hash|digest|api_?key|otp", re.IGNOR
 LONGEST_BYTES = 80
 LONGEST_TEXT_CHARACTERS = 500
 
+MOST_CHARACTERS, MOST_ITEMS = 120, 6
+
 _short = Repr()
-_short.maxstring = _short.maxother = _short.maxlong = 120
-_short.maxdict = _short.maxlist = _short.maxtuple = 6
+# Arguments of `Repr`, from Python 3.12 on.
+for _limit in "maxstring", "maxother", "maxlong":
+    setattr(_short, _limit, MOST_CHARACTERS)
+for _limit in "maxdict", "maxlist", "maxtuple":
+    setattr(_short, _limit, MOST_ITEMS)
 
 
 def show_value(name: str, value: Any) -> str:

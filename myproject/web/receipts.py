@@ -52,6 +52,7 @@ class Receipt(Base):
     """
 
     __tablename__ = "receipts"
+    __is_bookkeeping__ = True
 
     token: Mapped[str] = mapped_column(String(TOKEN_LENGTH), primary_key=True)
     location: Mapped[str] = mapped_column(Text)

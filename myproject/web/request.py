@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ..users.models import User
     from .flash import Message
 
+REQUEST_ID_KEY = "myproject.request_id"
+
 
 class Request(pyramid.request.Request):
     """Pyramid's request. The annotations declare, for editors and mypy, what `add_request_method` adds elsewhere."""
@@ -84,4 +86,6 @@ def includeme(config: Configurator) -> None:
 
 def request_id(request: Request) -> str:
     """Return the id of a request, the same for each of its attempts."""
-    return request.environ.setdefault("myproject.request_id", uuid.uuid4().hex)
+    if REQUEST_ID_KEY not in request.environ:
+        request.environ[REQUEST_ID_KEY] = uuid.uuid4().hex
+    return request.environ[REQUEST_ID_KEY]

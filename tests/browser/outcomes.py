@@ -64,6 +64,12 @@ def abort(request):
     return Response(PAGE, headers={"X-Tm": "abort"})
 
 
+def doom(request):
+    """Add a user, and say that the transaction must not commit."""
+    add(request)
+    request.tm.doom()
+
+
 def swallow(request):
     """Go on after an error of the database, which has failed the whole transaction on PostgreSQL."""
     add(request)
@@ -104,6 +110,7 @@ OUTCOMES = {
     "read": read,
     "fail": fail,
     "abort": abort,
+    "doom": doom,
     "swallow": swallow,
     "lose-twice": lose_twice,
     "one-by-one": one_by_one,

@@ -46,18 +46,6 @@ def checkouts(engine):
 
 
 @pytest.fixture
-def statements(engine):
-    """A list that grows with each statement that the application executes."""
-    executed = []
-
-    @event.listens_for(engine, "before_cursor_execute")
-    def record(_connection, _cursor, statement, *_):
-        executed.append(statement)
-
-    return executed
-
-
-@pytest.fixture
 def impatient(engine):
     """Let the application wait for SQLite's lock for 0.02 instead of 5 seconds."""
     event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA busy_timeout = 20"))

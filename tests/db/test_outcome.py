@@ -75,6 +75,13 @@ def test_what_a_savepoint_has_rolled_back_is_not_counted(sentence, make_user):
     assert sentence(view) == "committed: 1 user changed, 1 user added"
 
 
+def test_the_receipt_of_a_form_is_not_counted(app, make_user):
+    john = make_user()
+    form = app.get(f"/users/{john.id}/edit").forms["record"]
+    form["age"] = "31"
+    assert outcome(form.submit(status=303).request).sentence == "committed: 1 user changed"
+
+
 def test_a_record_that_was_touched_but_not_changed_is_not_counted(sentence, make_user):
     john = make_user(age=30)
 

@@ -21,7 +21,6 @@ from translationstring import TranslationString
 
 from myproject.db import get_session_factory, get_tm_session
 from myproject.db.retry import try_again
-from myproject.logs import LineFormatter
 from myproject.models import User
 from myproject.web.flash import flash
 
@@ -417,8 +416,7 @@ def test_a_retried_attempt_is_not_logged_as_an_error(probe, waits, caplog):
     assert errors(caplog) == []
 
 
-def test_the_last_attempt_is_logged_as_one_error_with_the_request_s_id(probe, waits, caplog):
-    caplog.handler.setFormatter(LineFormatter("%(request)s%(message)s"))
+def test_the_last_attempt_is_logged_as_one_error_with_the_request_s_id(probe, waits, caplog, log_lines):
 
     def view(request):
         raise RetryableException
@@ -426,7 +424,7 @@ def test_the_last_attempt_is_logged_as_one_error_with_the_request_s_id(probe, wa
     request_id = probe(view, status=503).headers["X-Request-Id"]
     line = "POST /probe: the database is unavailable: RetryableException"
     assert errors(caplog) == [line]
-    assert f"request {request_id}: {line}" in caplog.text.splitlines()
+    assert f"request {request_id}: {line}" in log_lines()
 
 
 @pytest.mark.parametrize("error", [ValueError, sqlite3.IntegrityError, sqlite3.OperationalError, psycopg.Error])

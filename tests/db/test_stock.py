@@ -9,7 +9,6 @@ import time
 
 import pytest
 import transaction
-from pyramid.exceptions import URLDecodeError
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.request import Request
 from pyramid.response import Response
@@ -72,7 +71,8 @@ def reader(writer):
 def without_error_pages(monkeypatch):
     """Leave errors to the server, as the starter template does."""
     monkeypatch.setattr("myproject.web.errors.includeme", lambda config: None)
-    monkeypatch.setattr("myproject.tweens.ORDER", stock_wiring.TWEENS[1:])
+    order = [name for name in stock_wiring.TWEENS if not name.startswith("myproject.web.errors.")]
+    monkeypatch.setattr("myproject.tweens.ORDER", order)
 
 
 class VersionedBase(DeclarativeBase):
@@ -425,7 +425,7 @@ def test_e6_an_exception_view_cannot_use_a_failed_session(places, probe):
 
 
 def test_e7_a_path_that_is_not_utf_8_is_an_uncaught_error(without_error_pages, wsgi):
-    with pytest.raises(URLDecodeError):
+    with pytest.raises(UnicodeDecodeError):
         Request.blank("/%ff").get_response(wsgi)
 
 

@@ -229,21 +229,21 @@ def test_a_row_changed_meanwhile_is_yielded_once(factory, people, outside):
     assert [*seen, *rows] == [("A",), ("B",), ("Z",), ("Z",)]
 
 
-def test_one_page_of_rows_is_read_at_a_time(factory, people, statements):
+def test_one_page_of_rows_is_read_at_a_time(factory, people, recorded):
     people(*map(str, range(30)))
-    statements.clear()
-    rows = stream_rows(factory, NAMES, [USERS.c.id], size=10)
-    read = [sum("LIMIT" in statement for statement in statements) for _ in rows]
+    with recorded() as record:
+        rows = stream_rows(factory, NAMES, [USERS.c.id], size=10)
+        read = [record.statement_count for _ in rows]
     assert read == [1] * 10 + [2] * 10 + [3] * 10
 
 
 @pytest.mark.parametrize(("count", "pages"), [(0, 1), (9, 1), (10, 2), (11, 2)])
-def test_nothing_is_read_after_a_page_that_is_not_full(factory, people, statements, count, pages):
+def test_nothing_is_read_after_a_page_that_is_not_full(factory, people, recorded, count, pages):
     if count:
         people(*map(str, range(count)))
-    statements.clear()
-    assert len(list(stream_rows(factory, NAMES, [USERS.c.id], size=10))) == count
-    assert sum("LIMIT" in statement for statement in statements) == pages
+    with recorded() as record:
+        assert len(list(stream_rows(factory, NAMES, [USERS.c.id], size=10))) == count
+    assert record.statement_count == pages
 
 
 def test_between_two_rows_no_connection_is_held(factory, people, engine):

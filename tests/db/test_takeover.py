@@ -4,6 +4,7 @@ import contextlib
 import io
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy
@@ -180,6 +181,19 @@ def test_when_the_standby_dies_saving_waits_until_the_primary_no_longer_asks_for
     assert names() == ["Jane Doe"]
 
 
+@pytest.mark.parametrize(("end", "status"), [("pg_cancel_backend", 303), ("pg_terminate_backend", 503)])
+def test_only_a_cancelled_wait_for_the_standby_is_acknowledged(end, status, form, pair):
+    # PostgreSQL says so in a warning only: docs/standby.md advises against it.
+    pair.standby.stop()
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(form.submit, status=status)
+        wait_until(lambda: pair.primary.execute(waiting))
+        wait_until(lambda: pair.primary.execute(f"SELECT {end}(pid) FROM ({waiting}) AS them") is None)
+        answer.result()
+    set_synchronous(pair.primary, "")
+
+
 def test_with_two_standbys_of_which_any_is_enough_one_may_die(form, pair, names):
     other = Server(primary=pair.primary, name="other")
     try:
@@ -221,6 +235,11 @@ def test_only_the_first_connection_waits_for_a_server_that_is_gone(database_url,
         seconds.append(time.monotonic() - started)
     assert 1.5 < seconds[0] < 6
     assert max(seconds[1:]) < 1
+
+
+def test_hosts_in_random_order_make_no_difference(database_url, pair):
+    engine = get_engine(f"{database_url}&load_balance_hosts=random")
+    assert [port_of(engine) for _ in range(8)] == [pair.primary.port] * 8
 
 
 def test_the_failure_names_every_server(silent, monkeypatch):

@@ -1,7 +1,5 @@
 """Tests of the ledger, and what they read of its pages."""
 
-import sqlalchemy
-
 
 def sentences(page):
     """Return the sentences of a list of entries, the newest first."""
@@ -24,16 +22,3 @@ def save(app, path, **fields):
     for name, value in fields.items():
         form[name] = value
     form.submit(status=303)
-
-
-def count_queries(wsgi, act):
-    """Return how many statements the application executes during `act()`."""
-    engine, statements = wsgi.registry["dbsession_factory"].kw["bind"], []
-
-    def note(*details):
-        statements.append(details[2])
-
-    sqlalchemy.event.listen(engine, "before_cursor_execute", note)
-    act()
-    sqlalchemy.event.remove(engine, "before_cursor_execute", note)
-    return len(statements)

@@ -8,7 +8,7 @@ import sqlalchemy
 from myproject.models import Change, Entry
 from tests.people import add_person, browser_of
 
-from . import count_queries, save, sentences, text_of
+from . import save, sentences, text_of
 
 UTC = datetime.UTC
 
@@ -233,16 +233,20 @@ def test_a_change_of_many_records_is_counted_up_to_a_limit(app, make_user, execu
     ]
 
 
-def test_a_page_takes_the_same_number_of_queries_however_many_entries_it_has(app, wsgi, make_user, execute_as):
+def test_a_page_takes_the_same_number_of_queries_however_many_entries_it_has(app, recorded, make_user, execute_as):
     people = [make_user(f"Person {number}") for number in range(20)]
     execute_as(f"UPDATE users SET age = 1 WHERE id = {people[0].id}", actor_id=people[0].id)
-    few = count_queries(wsgi, lambda: app.get(f"/history?record=users-{people[0].id}"))
+    with recorded() as few:
+        app.get(f"/history?record=users-{people[0].id}")
     for person in people:
         execute_as(f"UPDATE users SET age = 2 WHERE id = {person.id}", actor_id=person.id)
-    many = count_queries(wsgi, lambda: app.get(f"/history?record=users-{people[0].id}"))
-    assert many == few
+    with recorded() as many:
+        app.get(f"/history?record=users-{people[0].id}")
+    assert many.statement_count == few.statement_count
     # Two queries find the name and the record of the filter.
-    assert count_queries(wsgi, lambda: app.get("/history")) == many - 1
+    with recorded() as all_records:
+        app.get("/history")
+    assert all_records.statement_count == many.statement_count - 1
 
 
 def test_the_list_says_when_the_history_begins(app, backdate, outside):

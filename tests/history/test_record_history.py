@@ -6,7 +6,7 @@ import sqlalchemy
 from myproject.models import Change, Entry
 from tests.people import add_person, browser_of
 
-from . import count_queries, save, text_of
+from . import save, text_of
 from .test_views import shown_changes
 
 
@@ -77,7 +77,7 @@ def test_a_member_sees_the_history_of_their_own_record(wsgi, outside, execute_as
     assert app.get("/users").html.find("a", string="Recently deleted") is None
 
 
-def test_a_long_history_has_pages(app, wsgi, make_user, execute_as):
+def test_a_long_history_has_pages(app, recorded, make_user, execute_as):
     user = make_user("Bob")
     for age in range(30):
         execute_as(f"UPDATE users SET age = {age} WHERE id = {user.id}", actor_id=user.id)
@@ -85,4 +85,6 @@ def test_a_long_history_has_pages(app, wsgi, make_user, execute_as):
     page = app.get(path)
     assert len(shown_changes(page)) == 25
     assert [heading for heading, _fields in shown_changes(page.click("Next"))][-1] == "Another program added Bob"
-    assert count_queries(wsgi, lambda: app.get(path)) < 15
+    with recorded() as record:
+        app.get(path)
+    assert record.statement_count < 15

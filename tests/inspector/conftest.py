@@ -3,7 +3,7 @@
 import pytest
 
 from myproject.inspector.listeners import listening
-from tests.db.conftest import connected, engine, impatient, proxy, writer  # noqa: F401
+from tests.db.conftest import connected, engine, impatient, port, proxy, writer  # noqa: F401
 
 
 @pytest.fixture

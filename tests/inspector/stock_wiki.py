@@ -5,7 +5,8 @@ from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.response import Response
 from pyramid.view import view_config
-from sqlalchemy import create_engine, update
+from pyramid_retry import RetryableException
+from sqlalchemy import create_engine, select, update
 from sqlalchemy.orm import sessionmaker
 
 from tests.db.wiki.models import Page
@@ -17,7 +18,9 @@ def main(global_config, **settings):
     """Return the WSGI application of the wiki."""
     with Configurator(settings=settings) as config:
         config.include(wire)
-        config.add_route("shout", "/{name}/shout")
+        config.add_route("old", "/Old")
+        config.add_route("moved", "/Old/moved")
+        config.add_route("tried_twice", "/{name}/tried-twice")
         config.add_route("shout_and_show", "/{name}/shout-and-show")
         config.add_route("page", "/{name}")
         config.scan("tests.db.wiki.views")
@@ -42,22 +45,34 @@ def wire(config):
     config.add_request_method(dbsession, reify=True)
 
 
-@view_config(route_name="shout", request_method="POST")
-def shout(request):
-    """Write a page in capitals by a Core statement, and show the page."""
-    write_in_capitals(request)
-    return HTTPSeeOther(request.route_path("page", **request.matchdict))
+@view_config(route_name="moved", request_method="POST")
+def move(request):
+    """Lead to the old address of the first page."""
+    return HTTPSeeOther(request.route_path("old"))
+
+
+@view_config(route_name="old", request_method="GET")
+def show_old(request):
+    """Lead to the first page."""
+    return HTTPSeeOther(request.route_path("page", name="Home"))
 
 
 @view_config(route_name="shout_and_show", request_method="POST")
 def shout_and_show(request):
-    """Write a page in capitals by a Core statement, and say so."""
-    write_in_capitals(request)
-    return Response(PAGE.format("It is in capitals now."))
-
-
-def write_in_capitals(request):
-    """Change the text of the page in the URL; the Session's listeners see no object that changes."""
+    """Write a page in capitals by a Core statement, of which the Session's listeners notice nothing, and say so."""
     table = Page.__table__
-    capitals = update(table).where(table.c.name == request.matchdict["name"]).values(text="HELLO")
-    request.dbsession.execute(capitals)
+    request.dbsession.execute(update(table).where(table.c.name == request.matchdict["name"]).values(text="WELCOME"))
+    # No redirect, although it names a page.
+    return Response(PAGE.format("It is in capitals now."), location=request.route_path("page", **request.matchdict))
+
+
+@view_config(route_name="tried_twice", request_method="POST")
+def write_twice(request):
+    """Write a page, fail in the first attempt, and let the second one be doomed if the form says so."""
+    request.dbsession.scalars(select(Page).filter_by(**request.matchdict)).one().text = "Tried"
+    request.dbsession.flush()
+    if request.environ["retry.attempt"] == 0:
+        raise RetryableException
+    if "doom" in request.POST:
+        request.tm.doom()
+    return Response(PAGE.format("Tried."))

@@ -2,6 +2,7 @@
 
 import pytest
 from pyramid.config import Configurator
+from pyramid.response import Response
 from sqlalchemy import create_engine, insert
 from sqlalchemy.orm import Session
 from webtest import TestApp
@@ -67,6 +68,20 @@ def test_a_view_that_forgets_to_commit(run):
         "rolled back although the view answered 200: nobody committed",
     )
     assert [diagnosis.sentence for diagnosis in found.diagnoses] == [found.sentence]
+
+
+def test_a_body_that_reads_rows_and_returns_its_connection_is_right(run):
+    def view(request):
+        def body():
+            with request.dbsession as dbsession:
+                yield str(dbsession.get(User, 0)).encode()
+
+        assert request.dbsession.get(User, 0)
+        return Response(app_iter=body())
+
+    found = run(view)
+    assert (found.leaked, found.diagnoses) == ([], [])
+    assert found.sql[0].startswith("SELECT users.id")
 
 
 def test_a_view_that_forgets_to_close_its_session(run):

@@ -8,6 +8,7 @@ from pyramid.response import Response
 from sqlalchemy import event, insert, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
+from transaction.interfaces import NoTransaction
 
 from myproject.models import User
 from tests import postgresql_only, sqlite_only
@@ -201,6 +202,25 @@ def test_a_session_without_the_transaction_manager_commits_on_its_own(record, ro
     own, raised = sorted(sentences(found), reverse=True)
     assert own.startswith("committed on its own, and not by the transaction manager, in tests/inspector/test_diagnosis")
     assert (raised, len(rows(User))) == ("committed although KeyError was raised", 1)
+
+
+def test_a_body_that_uses_the_session_leaks_a_connection(record):
+    left = []
+
+    def view(request):
+        left.append(request.dbsession)
+
+        def body():
+            request.dbsession.execute(text("SELECT 1"))
+            yield b"never sent"
+
+        return Response(app_iter=body())
+
+    with contextlib.suppress(NoTransaction):
+        record(view)
+    [sentence] = sentences(record.last())
+    assert sentence.startswith("a connection was not returned to its pool, which was taken after the transaction had")
+    left[0].close()
 
 
 def test_a_session_that_is_used_after_its_transaction_leaks_a_connection(record):

@@ -2,6 +2,8 @@
 
 import pytest
 import sqlalchemy
+from pyramid_debugtoolbar.panels import DebugPanel
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from webtest import TestApp
 
@@ -9,13 +11,20 @@ from myproject.inspector import PANEL, listeners
 from myproject.inspector.chart import Chart
 from myproject.inspector.events import COMMIT, RETURNED, STATEMENT, TAKEN, Event, Statement
 from myproject.inspector.record import Record
+from tests.browser import ROOT
 from tests.db.wiki.models import Page, User
 from tests.db.wiki.models.meta import Base
 
-from . import stock_wiki
+from . import registered_listeners, stock_wiki
 
 TOOLBAR, INSPECTOR = "pyramid_debugtoolbar", "myproject.inspector"
 TAB = 'id="pDebugPanel-transaction"'
+
+
+class OtherPanel(DebugPanel):
+    """A panel of the application's own."""
+
+    name = nav_title = title = "other"
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ def make_wiki(url):
         return TestApp(wikis[-1], extra_environ={"REMOTE_ADDR": "127.0.0.1"})
 
     yield make
-    while listeners.is_listening():
+    while registered_listeners():
         listeners.stop(PANEL)
     for wiki in wikis:
         wiki.registry["dbsession_factory"].kw["bind"].dispose()
@@ -60,22 +69,22 @@ def test_the_panel_is_there_in_any_order_of_the_includes(includes, make_wiki):
 
 
 def test_further_panels_of_the_application_stay(make_wiki):
-    wiki = make_wiki(INSPECTOR, **{"debugtoolbar.extra_panels": "pyramid_debugtoolbar.panels.tweens.TweensDebugPanel"})
+    wiki = make_wiki(INSPECTOR, **{"debugtoolbar.extra_panels": f"{__name__}.OtherPanel"})
     wiki.get("/Home")
-    panel_of_last(wiki).mustcontain(TAB, 'id="pDebugPanel-tweens-content"')
+    panel_of_last(wiki).mustcontain(TAB, 'id="pDebugPanel-other"')
 
 
 def test_without_the_inspector_nothing_of_it_is_registered(make_wiki):
     wiki = make_wiki(TOOLBAR)
     wiki.get("/Home")
     panel_of_last(wiki).mustcontain(no=TAB)
-    assert not listeners.is_listening()
+    assert registered_listeners() == []
 
 
 def test_a_toolbar_that_is_switched_off_registers_nothing(make_wiki):
     wiki = make_wiki(TOOLBAR, INSPECTOR, **{"debugtoolbar.enabled": "false"})
     wiki.get("/Home").mustcontain("Welcome")
-    assert not listeners.is_listening()
+    assert registered_listeners() == []
 
 
 def test_a_redirect_to_this_page_by_the_same_browser_is_linked(make_wiki):
@@ -94,11 +103,75 @@ def test_the_same_page_loaded_again_has_no_link(make_wiki):
     panel_of_last(wiki).mustcontain(no="Redirected from")
 
 
+def test_a_location_without_a_redirect_is_not_linked(make_wiki):
+    wiki = make_wiki(INSPECTOR)
+    wiki.post("/Home/shout-and-show")
+    wiki.get("/Home")
+    panel_of_last(wiki).mustcontain(no="Redirected from")
+
+
 def test_another_browser_s_redirect_is_not_linked(make_wiki):
     wiki = make_wiki(INSPECTOR)
     wiki.post("/Home", {"text": "Hello"}, headers={"User-Agent": "another"})
     wiki.get("/Home")
     panel_of_last(wiki).mustcontain(no="Redirected from")
+
+
+def test_a_redirect_before_a_redirect_is_linked_too(make_wiki):
+    wiki = make_wiki(INSPECTOR)
+    wiki.post("/Old/moved", status=303).follow(status=303).follow()
+    links = panel_of_last(wiki).html.select(".tx-links a")
+    assert [link.text for link in links] == ["GET /Old", "POST /Old/moved"]
+
+
+@pytest.mark.parametrize("path", ["/history/7", None])
+def test_the_entry_that_the_application_names_is_linked(path, make_wiki):
+    wiki = make_wiki(INSPECTOR)
+    wiki.app.registry["entry_path_of"] = lambda request: path
+    wiki.post("/Home", {"text": "Hello"})
+    assert [link["href"] for link in panel_of_last(wiki).html.select(".tx-links a")] == [path] * (path is not None)
+
+
+def test_a_request_that_has_committed_nothing_has_no_entry(make_wiki):
+    wiki = make_wiki(INSPECTOR)
+    wiki.app.registry["entry_path_of"] = lambda request: "/history/7"
+    wiki.get("/Home")
+    panel_of_last(wiki).mustcontain(no="/history/7")
+
+
+@pytest.mark.parametrize(
+    ("form", "title"),
+    [({}, "What the session held"), ({"doom": "yes"}, "What the session held, not saved")],
+)
+def test_the_changes_are_those_of_the_last_attempt(form, title, make_wiki):
+    wiki = make_wiki(INSPECTOR)
+    wiki.post("/Home/tried-twice", form)
+    shown = panel_of_last(wiki).html.select_one(".tx")
+    assert shown.select_one("h4").text == title
+    assert [cell.text for cell in shown.select(".tx-changes td")] == ["text", "'Welcome'", "'Tried'"]
+    assert "This is the page of attempt 2; it shows all 2." in shown.text
+    assert [head.text.split() for head in shown.select(".tx-attempt")] == [
+        ["Attempt", "1", "of", "3", "lost", "race"],
+        ["Attempt", "2", "of", "3"],
+    ]
+
+
+def test_a_mistake_of_the_wiring_is_red_and_says_what_to_do(make_wiki):
+    wiki = make_wiki(INSPECTOR)
+    wiki.post("/Home/shout-and-show")
+    page = panel_of_last(wiki)
+    assert page.html.select_one(".tx-diagnosis b").text == "What to do"
+    assert len(page.html.select(".tx.tx-wrong")) == len(page.html.select(".badge.tx-wrong")) == 1
+
+
+def test_the_panel_needs_no_database(make_wiki):
+    def fail(request):
+        raise OperationalError("SELECT", {}, Exception("the server is away"))
+
+    wiki = make_wiki(INSPECTOR)
+    wiki.app.registry["entry_path_of"] = fail
+    wiki.post("/Home", {"text": "Hello"})
+    panel_of_last(wiki).mustcontain("committed: 1 page changed", no="Ledger entry")
 
 
 def test_texts_of_the_application_are_no_markup(make_wiki):
@@ -138,3 +211,9 @@ def test_a_connection_and_a_commit_take_until_the_connection_is_returned():
     chart = Chart(Record(first_events=[taken, commit, Event(RETURNED, connection=1, at_ms=10)]))
     assert (chart.took_ms(taken), chart.took_ms(commit)) == (8, 4)
     assert Chart(Record()).took_ms(taken) is None
+
+
+def test_production_does_not_include_it():
+    text = (ROOT / "production.ini").read_text(encoding="utf-8")
+    assert INSPECTOR not in text
+    assert "debugtoolbar" not in text

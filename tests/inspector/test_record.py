@@ -14,7 +14,8 @@ from myproject.inspector import record as record_module
 from myproject.inspector.events import COMMIT, FLUSH, TAKEN, Event, Statement
 from myproject.inspector.record import Record
 from myproject.inspector.testing import recording
-from myproject.models import Post, User
+from myproject.models import Post, SignIn, User
+from tests import signed_in
 
 JANE = insert(User.__table__).values(name="Jane Doe")
 
@@ -124,6 +125,21 @@ def test_secrets_are_masked(plain, make_user):
     assert secret not in f"{record.as_text()} {record.changes}"
     assert record.as_text().count("***") >= 3
     assert [change.values["password_hash"] for change in record.changes] == [("", "***"), ("None", "***")]
+
+
+def test_a_sign_in_shows_no_secret(stranger, outside, recorded):
+    form = stranger.get("/signin").forms["record"]
+    form["email"], form["password"] = signed_in.EMAIL, signed_in.PASSWORD
+    with recorded() as record:
+        form.submit(status=303)
+    assert record.commits
+    with outside.connect() as connection:
+        secrets = connection.scalars(
+            select(SignIn.token).union_all(select(User.password_hash).where(User.password_hash.is_not(None)))
+        ).all()
+    assert len(secrets) >= 2
+    shown = f"{record.as_text()} {record.changes}"
+    assert [secret for secret in [*secrets, signed_in.PASSWORD] if secret in shown] == []
 
 
 def test_a_flush_tells_values_before_and_after(plain, make_user, make_post):

@@ -34,7 +34,7 @@ def main(argv=None):
     options = parser.parse_args(argv)
     logging.disable(logging.INFO)  # of each migration
     # Settings of this machine must not choose the database.
-    for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
+    for variable in ("DATABASE_URL", "DATABASE_URL_READING", "MYPROJECT_SECRET"):
         os.environ.pop(variable, None)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="myproject-scan-") as folder:

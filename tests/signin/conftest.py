@@ -9,7 +9,6 @@ from webtest import TestApp
 
 from myproject.db.base import utcnow
 from tests.signed_in import ENVIRON, HASHER, PASSWORD
-from tests.web.test_layout import statements_of
 
 
 def sign_in(browser, email="ada@example.com", password=PASSWORD, page="/signin"):
@@ -111,6 +110,12 @@ def hashes(monkeypatch):
 
 
 @pytest.fixture
-def statements(wsgi):
+def statements(recorded):
     """Call `statements(work, "sign_ins")`: return the SQL statements of `work()` that contain this text."""
-    return lambda work, text="": [sql for sql in statements_of(wsgi, work) if text in sql]
+
+    def run(work, text=""):
+        with recorded() as record:
+            work()
+        return [sql for sql in record.sql if text in sql]
+
+    return run

@@ -32,7 +32,7 @@ def main(argv=None):
     parser.add_argument("--stock", action="store_true", help="the starter template's wiring in place of ours")
     options = parser.parse_args(argv)
     # Settings of this machine must not choose the database.
-    for variable in ("DATABASE_URL", "MYPROJECT_SECRET"):
+    for variable in ("DATABASE_URL", "DATABASE_URL_READING", "MYPROJECT_SECRET"):
         os.environ.pop(variable, None)
     storm = {name: getattr(options, name) for name in ("kills", "restarts", "clients", "seconds", "seed", "stock")}
     rolling = {"restarts": options.rolling, "clients": options.clients, "seed": options.seed}

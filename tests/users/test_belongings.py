@@ -1,7 +1,5 @@
 """What is deleted with a user: pages name it without loading it, and delete only what they have named."""
 
-import contextlib
-
 import pytest
 import sqlalchemy
 from sqlalchemy import insert, update
@@ -11,24 +9,6 @@ from tests.people import add_person, browser_of
 
 CHANGED = "This has changed since you opened the page. Nothing was deleted."
 MANY = 3000
-
-
-@pytest.fixture
-def statements(wsgi):
-    """A context manager that collects what the application executes."""
-
-    @contextlib.contextmanager
-    def collect():
-        engine, executed = wsgi.registry["dbsession_factory"].kw["bind"], []
-
-        def note(_connection, _cursor, statement, *_):
-            executed.append(statement)
-
-        sqlalchemy.event.listen(engine, "before_cursor_execute", note)
-        yield executed
-        sqlalchemy.event.remove(engine, "before_cursor_execute", note)
-
-    return collect
 
 
 @pytest.fixture
@@ -183,10 +163,10 @@ def test_the_page_names_the_saved_views(app, john):
 
 
 @pytest.mark.parametrize("path", ["/users/{}", "/users/{}/delete", "/users/{}/erase", "/posts"])
-def test_no_page_loads_texts_for_titles(app, john, statements, path):
-    with statements() as executed:
+def test_no_page_loads_texts_for_titles(app, john, recorded, path):
+    with recorded() as record:
         app.get(path.format(john.id)).mustcontain("Post 2")
-    assert [statement for statement in executed if "body" in statement] == []
+    assert [sql for sql in record.sql if "body" in sql] == []
 
 
 def test_a_page_shows_ten_titles_and_leads_to_all(app, john, outside):
@@ -204,13 +184,13 @@ def test_the_tenth_title_is_the_last_if_there_are_no_others(app, john, outside):
 
 
 @pytest.mark.parametrize(("page", "posts"), [("delete", None), ("erase", "keep"), ("erase", "delete")])
-def test_many_posts_take_as_many_statements_as_few(app, john, outside, rows, statements, page, posts):
+def test_many_posts_take_as_many_statements_as_few(app, john, outside, rows, recorded, page, posts):
     write_posts(outside, john, MANY)
     form = app.get(f"/users/{john.id}/{page}").forms["record"]
     if posts:
         form["posts"] = posts
-    with statements() as executed:
+    with recorded() as record:
         form.submit(status=303)
-    assert len(executed) < 30
-    assert [statement for statement in executed if "body" in statement.partition("FROM")[0]] == []
+    assert record.statement_count < 30
+    assert [sql for sql in record.sql if "body" in sql.partition("FROM")[0]] == []
     assert len(rows(Post)) == (MANY + 2 if posts == "keep" else 0)

@@ -5,11 +5,10 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from pyramid.httpexceptions import HTTPFound
+from pyramid.httpexceptions import HTTPConflict, HTTPFound
 from pyramid.request import Request
 from pyramid_retry import RetryableException
 
-from myproject.logs import LineFormatter
 from myproject.models import Entry, User
 from myproject.web.access import RequestFinished, name_route
 from tests.db.test_retry import twice_failing
@@ -71,13 +70,18 @@ def test_every_answer_is_measured(app, stranger, finished):
     assert all(0 < seconds < 60 for *_, seconds in finished)
 
 
-def test_attempts_are_one_request(probe, finished):
+class RetryableConflict(RetryableException, HTTPConflict):
+    """An error that has a page already at the first attempt."""
+
+
+@pytest.mark.parametrize("error", [RetryableException, RetryableConflict])
+def test_attempts_are_one_request(error, probe, finished):
     attempts = []
 
     def view(request):
         attempts.append(request)
         if len(attempts) < 3:
-            raise RetryableException
+            raise error
         return HTTPFound("/")
 
     probe(view, status=302)
@@ -156,6 +160,16 @@ def test_static_files_are_logged_for_developers_only(app, lines):
     assert [(level, fields["status"]) for level, fields in lines()] == [("DEBUG", 200), ("INFO", 404)]
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_probes_are_logged_for_developers_only(path, wsgi, lines):
+    request = Request.blank(path, environ={"REMOTE_ADDR": "127.0.0.1"})
+    assert request.get_response(wsgi).status_int == 200
+    stranger = Request.blank(path, environ={"REMOTE_ADDR": "192.0.2.1"})
+    status = stranger.get_response(wsgi).status_int
+    assert status >= 400
+    assert [(level, fields["status"]) for level, fields in lines()] == [("DEBUG", 200), ("INFO", status)]
+
+
 def test_a_defect_is_logged_with_what_became_of_its_transaction(probe, lines):
     def view(request):
         add(request)
@@ -200,11 +214,10 @@ def pretend(monkeypatch, *seconds):
 
 
 @pytest.mark.usefixtures("slow")
-def test_a_slow_request_is_a_warning_with_what_became_of_it(app, lines, monkeypatch, caplog):
-    caplog.handler.setFormatter(LineFormatter("%(request)s%(message)s"))
+def test_a_slow_request_is_a_warning_with_what_became_of_it(app, lines, monkeypatch, log_lines):
     pretend(monkeypatch, 100, 102.34)
     answer = app.get("/users")
-    assert f"request {answer.headers['X-Request-Id']}: GET /users took 2.3 s: read-only" in caplog.text.splitlines()
+    assert f"request {answer.headers['X-Request-Id']}: GET /users took 2.3 s: read-only" in log_lines()
     [(level, fields)] = lines("myproject.web.access")
     assert (level, fields["route"], fields["ms"]) == ("WARNING", "/users", 2340)
 
@@ -255,11 +268,10 @@ def test_an_answer_that_is_refused_early_names_its_request(path, wsgi):
     assert (answer.status_int, len(answer.headers["X-Request-Id"])) == (400, 32)
 
 
-def test_the_answer_the_log_and_the_history_have_the_same_id(app, rows, caplog):
+def test_the_answer_the_log_and_the_history_have_the_same_id(app, rows, caplog, log_lines):
     caplog.set_level(logging.INFO, "myproject.access")
-    caplog.handler.setFormatter(LineFormatter("%(request)s%(name)s"))
     form = app.get("/users/new").forms["record"]
     form["name"] = "Jane Doe"
     saved = form.submit(status=303).headers["X-Request-Id"]
-    assert f"request {saved}: myproject.access" in caplog.text.splitlines()
+    assert [line for line in log_lines() if line.startswith(f"request {saved}: POST /users/new 303 in ")]
     assert rows(Entry)[-1].request_id == saved

@@ -5,7 +5,6 @@ from pyramid import httpexceptions
 from pyramid_retry import RetryableException
 from webtest import TestRequest
 
-from myproject.logs import LineFormatter
 from myproject.models import User
 from tests import sqlite_only
 
@@ -48,12 +47,11 @@ def test_a_page_that_is_read_says_nothing_about_saving(probe, status):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_page_of_a_defect_shows_the_number_under_which_it_is_logged(probe, method, caplog):
-    caplog.handler.setFormatter(LineFormatter("%(request)s%(message)s"))
+def test_the_page_of_a_defect_shows_the_number_under_which_it_is_logged(probe, method, log_lines):
     page = probe(lambda request: 1 / 0, method, status=500)
     number = page.html.select_one("main .request-number code").text
     assert number == page.headers["X-Request-Id"]
-    assert f"request {number}: {method} /probe failed" in caplog.text.splitlines()
+    assert f"request {number}: {method} /probe failed" in log_lines()
     assert "tell an administrator the request number below" in page.html.select_one("main .lead").text
 
 

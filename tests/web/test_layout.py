@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from pyramid.interfaces import IExceptionResponse
-from sqlalchemy import event, insert, update
+from sqlalchemy import insert, update
 from webtest import TestRequest
 
 import myproject
@@ -44,7 +44,7 @@ OWN_PAGES = ["/users/1/password", "/users/1/time-zone"]
 TOKEN = "of-a-link"
 OPEN_PAGES = ["/signin", f"/set-password/{TOKEN}"]
 FIRST_PAGES = ["/setup"]
-# SQL statements for a page, BEGIN included.
+# SQL statements for a page.
 MAX_STATEMENTS = 6
 # The history also asks for the names of people, for what exists, for what was undone, and when it begins.
 MAX_STATEMENTS_OF_HISTORY = 10
@@ -137,13 +137,15 @@ def answers(app, own, stranger, probe, wsgi, outside):
 OPTIONAL_STATEMENTS = {"/users": 3, "/users/1": 1, "/history": 1}
 
 
-def test_the_number_of_statements_does_not_depend_on_the_number_of_rows(app, wsgi, outside, subtests):
+def test_the_number_of_statements_does_not_depend_on_the_number_of_rows(app, wsgi, outside, recorded, subtests):
     cost = {}
     checked_import(wsgi, 0, key=KEY)
     for count in (3, 25):
         store(outside, count)
         for path in PAGES:
-            cost.setdefault(path, []).append(len(statements_of(wsgi, lambda path=path: app.get(path))))
+            with recorded() as record:
+                app.get(path)
+            cost.setdefault(path, []).append(record.statement_count)
     for path, (few, many) in cost.items():
         with subtests.test(path):
             assert few == many or few < many <= few + OPTIONAL_STATEMENTS.get(path, 0)
@@ -392,19 +394,6 @@ def store(engine, count):
         connection.execute(insert(Selection).values(id=1, user_id=0, query=""))
         selected = [{"selection_id": 1, "user_id": n, "version": 1} for n in numbers]
         connection.execute(SelectedUser.__table__.insert(), selected)
-
-
-def statements_of(wsgi, work):
-    """Return the statements that the application sends to the database during `work()`."""
-    engine, statements = wsgi.registry["dbsession_factory"].kw["bind"], []
-
-    def record(_connection, _cursor, statement, *_rest):
-        statements.append(statement)
-
-    event.listen(engine, "before_cursor_execute", record)
-    work()
-    event.remove(engine, "before_cursor_execute", record)
-    return statements
 
 
 def pages_among(answers):

@@ -7,7 +7,6 @@ from sqlalchemy import text
 
 from tests.people import add_person, browser_of
 from tests.users.listing.test_display import display_form, headings
-from tests.web.test_layout import statements_of
 
 MARCH = datetime.datetime(2026, 3, 1, 12, 30, tzinfo=datetime.UTC)
 APRIL = datetime.datetime(2026, 4, 2, 8, 15, tzinfo=datetime.UTC)
@@ -83,17 +82,22 @@ def test_others_get_no_column_also_in_the_browser_of_an_administrator(wsgi, app,
     assert headings(page)[0] == "Name"
 
 
-def test_the_column_costs_one_statement(app, wsgi, make_user):
+def test_the_column_costs_one_statement(app, recorded, make_user):
     for _ in range(10):
         make_user()
-    without = len(statements_of(wsgi, lambda: app.get("/users")))
+    with recorded() as without:
+        app.get("/users")
     with_column(app)
-    assert len(statements_of(wsgi, lambda: app.get("/users"))) == without + 1
+    with recorded() as record:
+        app.get("/users")
+    assert record.statement_count == without.statement_count + 1
 
 
-def test_an_index_finds_it(app, wsgi, outside, make_user):
+def test_an_index_finds_it(app, recorded, outside, make_user):
     user = make_user()
-    [sql] = [sql for sql in statements_of(wsgi, lambda: app.get(f"/users/{user.id}")) if "max(" in sql]
+    with recorded() as record:
+        app.get(f"/users/{user.id}")
+    [sql] = [sql for sql in record.sql if "max(" in sql]
     assert "GROUP BY" not in sql
     query = """SELECT (SELECT max(happened_at) FROM security_events WHERE user_id = users.id AND kind = 'signed in')
                FROM users WHERE id IN (1, 2, 3)"""

@@ -10,7 +10,6 @@ import sqlalchemy
 from webtest.forms import Upload
 
 from myproject.db.base import utcnow
-from myproject.logs import LineFormatter
 from myproject.models import Entry, SecurityEvent, SignIn, User
 from myproject.users import sets
 from myproject.users.imports import jobs, spool
@@ -372,13 +371,12 @@ def test_a_disk_that_fills_while_users_are_imported_changes_nothing(importing, m
     assert everything_stored(outside) == before
 
 
-def test_a_defect_is_logged_under_the_number_that_the_page_shows(importing, monkeypatch, caplog):
-    caplog.handler.setFormatter(LineFormatter("%(request)s%(message)s"))
+def test_a_defect_is_logged_under_the_number_that_the_page_shows(importing, monkeypatch, log_lines):
     importing.upload(GOOD)
     monkeypatch.setattr(jobs, "apply", lambda *_: 1 / 0)
     page = importing.save()
     page.mustcontain(f"tell an administrator the number of this import: {importing.job.key}")
-    assert f"request {importing.job.key}: an import has failed" in caplog.text
+    assert f"request {importing.job.key}: an import has failed" in log_lines()
 
 
 def test_a_long_text_is_to_be_sent_as_a_file(importing, rows):
