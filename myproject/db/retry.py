@@ -1,9 +1,10 @@
 """Try a request again after the database has rolled it back in favour of another one."""
 
+import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyramid.config import Configurator
@@ -64,24 +65,32 @@ def attempt_tween_factory(handler: Callable[[Request], Response], registry: Regi
             pause(environ["retry.attempt"] - 1)
             _rewind_body(environ)
         try:
-            response = handler(request)
-            # Tests may bring a manager of their own, as those of Pyramid's starter do.
-            failed_rollback = getattr(request.tm, "failed_rollback", None)
-            if failed_rollback is not None:
-                # The database rolls back what it was not told to, but it may be gone: another attempt finds out.
-                raise failed_rollback
-            return response
+            with _leaving_no_transaction_open(request):
+                return handler(request)
         except Exception:
             if "retry.attempt" in environ and is_last(time.monotonic() - started):
                 environ["retry.attempts"] = environ["retry.attempt"] + 1
             raise
-        except BaseException:
-            # pyramid_tm lets `sys.exit()` pass, and leaves the transaction open, with its locks.
-            if not getattr(request.tm, "is_completed", True):
-                request.tm.abort()
-            raise
 
     return attempt_tween
+
+
+@contextlib.contextmanager
+def _leaving_no_transaction_open(request: Request) -> Iterator[None]:
+    # Tests may bring a manager of their own, as those of Pyramid's starter do.
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        # pyramid_tm lets `sys.exit()` pass, and leaves the transaction open, with its locks.
+        if not getattr(request.tm, "is_completed", True):
+            request.tm.abort()
+        raise
+    failed_rollback = getattr(request.tm, "failed_rollback", None)
+    if failed_rollback is not None:
+        # The database rolls back what it was not told to, but it may be gone: another attempt finds out.
+        raise failed_rollback
 
 
 def try_again(work: Callable[[int], object], attempts: int = DEFAULT_ATTEMPTS) -> None:
