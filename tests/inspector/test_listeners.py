@@ -1,4 +1,4 @@
-"""The listeners are registered only while somebody needs them, and nobody imports the inspector."""
+"""The listeners are registered only where the inspector is used, and nobody imports it."""
 
 import ast
 import subprocess
@@ -9,8 +9,6 @@ from pathlib import Path
 import myproject
 from myproject.inspector import listeners
 from myproject.inspector.testing import recording
-
-from . import registered_listeners
 
 PACKAGE = Path(myproject.__file__).parent
 FRESH = """
@@ -24,21 +22,18 @@ assert not [name for target, name, function in LISTENERS if event.contains(targe
 """
 
 
-def test_without_the_inspector_nothing_of_it_is_loaded_or_registered_listeners():
+def test_without_the_inspector_nothing_of_it_is_loaded_or_registered():
     subprocess.run([sys.executable, "-c", FRESH], check=True)
 
 
-def test_the_listeners_are_removed_after_the_last_user():
-    before = registered_listeners()
-    listeners.listen("one")
-    listeners.listen("other")
-    listeners.stop("one")
-    assert len(registered_listeners()) == len(listeners.LISTENERS)
-    listeners.stop("other")
-    assert registered_listeners() == before
+def test_a_listener_that_is_registered_again_is_called_once(outside):
+    listeners.listen()
+    with recording() as record:
+        outside.connect().close()
+    assert len(record.connections) == 1
 
 
-def test_a_listener_is_registered_once(outside):
+def test_each_record_is_told_once(outside):
     with recording() as first, recording() as second:
         outside.connect().close()
     assert (len(first.connections), len(second.connections)) == (1, 1)
@@ -51,7 +46,7 @@ def test_nothing_is_recorded_after_the_block(outside):
     assert record.events == []
 
 
-def test_listeners_come_and_go_while_others_work(outside):
+def test_records_come_and_go_while_others_work(outside):
     """Another thread may be in the middle of a statement."""
     has_ended, errors = threading.Event(), []
 
