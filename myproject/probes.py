@@ -12,6 +12,8 @@ from typing import Any
 
 from waitress.task import ThreadedTaskDispatcher
 
+from .logs import current_request
+
 PROBES = ("/healthz", "/readyz", "/metrics")
 SERVER_KEY = "myproject.server"
 # One for each of them.
@@ -81,6 +83,8 @@ def tell_state(listener: Any, dispatcher: Dispatcher, stopping: Sized) -> Applic
     warned: list[str] = []
 
     def telling(environ: dict[str, Any], start_response: Any) -> Any:
+        # Of the request before, which this thread has worked for; the application names this one.
+        current_request.set("")
         hides_client = is_address_of_proxy(environ, listener.adj)
         environ[SERVER_KEY] = ServerState(bool(stopping), len(dispatcher.threads), len(dispatcher.queue), hides_client)
         if hides_client and not warned:

@@ -4,8 +4,12 @@ import http.client
 import json
 import time
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
+
+from myproject.logs import current_request
+from myproject.probes import tell_state
 
 from . import postgresql_only
 from .db.proxy import SWALLOW, Proxy
@@ -127,3 +131,17 @@ def answer_of(server, path):
     text = response.read().decode()
     connection.close()
     return response.status, text, time.monotonic() - started
+
+
+def test_a_line_before_the_application_does_not_name_the_request_before(caplog):
+    listener = SimpleNamespace(
+        adj=SimpleNamespace(trusted_proxy=None, trusted_proxy_headers=None),
+        application=lambda _environ, _start: current_request.get(),
+    )
+    telling = tell_state(listener, SimpleNamespace(threads=(), queue=()), ())
+    token = current_request.set("5da4")
+    try:
+        assert telling({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "192.0.2.1"}, None) == ""
+        assert WARNING in caplog.text
+    finally:
+        current_request.reset(token)

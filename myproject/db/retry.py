@@ -75,6 +75,11 @@ def attempt_tween_factory(handler: Callable[[Request], Response], registry: Regi
             if "retry.attempt" in environ and is_last(time.monotonic() - started):
                 environ["retry.attempts"] = environ["retry.attempt"] + 1
             raise
+        except BaseException:
+            # pyramid_tm lets `sys.exit()` pass, and leaves the transaction open, with its locks.
+            if not getattr(request.tm, "is_completed", True):
+                request.tm.abort()
+            raise
 
     return attempt_tween
 
