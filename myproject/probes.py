@@ -14,10 +14,11 @@ from waitress.task import ThreadedTaskDispatcher
 
 from .logs import current_request
 
-PROBES = ("/healthz", "/readyz", "/metrics")
+ALIVE = "/healthz"
+PROBES = (ALIVE, "/readyz", "/metrics")
 SERVER_KEY = "myproject.server"
-# One for each of them.
-PROBE_THREADS = len(PROBES)
+# For those that may wait for the database.
+PROBE_THREADS = 3
 # With one of these, a proxy names the address of the client.
 ADDRESS_HEADERS = {"HTTP_FORWARDED": "forwarded", "HTTP_X_FORWARDED_FOR": "x-forwarded-for"}
 # waitress removes them from requests of proxies that it does not trust.
@@ -46,11 +47,15 @@ class ServerState:
 
 
 class Dispatcher:
-    """Gives requests to the threads of waitress's dispatcher, and probes to threads of their own."""
+    """Gives requests to the threads of waitress's dispatcher, and probes to threads of their own.
+
+    `/healthz` has one that waits for nothing: any number of `/readyz` may wait for a database that hangs.
+    """
 
     def __init__(self, pages: ThreadedTaskDispatcher) -> None:
-        self.pages, self.probes = pages, ThreadedTaskDispatcher()
+        self.pages, self.probes, self.alive = pages, ThreadedTaskDispatcher(), ThreadedTaskDispatcher()
         self.probes.set_thread_count(PROBE_THREADS)
+        self.alive.set_thread_count(1)
 
     @property
     def threads(self) -> Sized:
@@ -66,10 +71,14 @@ class Dispatcher:
         """Let a thread answer the first request of `task`, a channel of waitress."""
         # A request that could not be read has no path.
         path = getattr(task.requests[0], "path", "") if task.requests else ""
-        (self.probes if path in PROBES else self.pages).add_task(task)
+        if path == ALIVE:
+            self.alive.add_task(task)
+        else:
+            (self.probes if path in PROBES else self.pages).add_task(task)
 
     def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
         """End the threads, when they have finished what they do, or after `timeout` seconds."""
+        self.alive.shutdown(cancel_pending, timeout=1)
         self.probes.shutdown(cancel_pending, timeout=1)
         return self.pages.shutdown(cancel_pending, timeout)
 

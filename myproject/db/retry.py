@@ -65,32 +65,20 @@ def attempt_tween_factory(handler: Callable[[Request], Response], registry: Regi
             pause(environ["retry.attempt"] - 1)
             _rewind_body(environ)
         try:
-            with _leaving_no_transaction_open(request):
-                return handler(request)
+            with _abort_at_exit(request):
+                response = handler(request)
+            # Tests may bring a manager of their own, as those of Pyramid's starter do.
+            failed_rollback = getattr(request.tm, "failed_rollback", None)
+            if failed_rollback is not None:
+                # The database rolls back what it was not told to, but it may be gone: another attempt finds out.
+                raise failed_rollback
+            return response
         except Exception:
             if "retry.attempt" in environ and is_last(time.monotonic() - started):
                 environ["retry.attempts"] = environ["retry.attempt"] + 1
             raise
 
     return attempt_tween
-
-
-@contextlib.contextmanager
-def _leaving_no_transaction_open(request: Request) -> Iterator[None]:
-    # Tests may bring a manager of their own, as those of Pyramid's starter do.
-    try:
-        yield
-    except Exception:
-        raise
-    except BaseException:
-        # pyramid_tm lets `sys.exit()` pass, and leaves the transaction open, with its locks.
-        if not getattr(request.tm, "is_completed", True):
-            request.tm.abort()
-        raise
-    failed_rollback = getattr(request.tm, "failed_rollback", None)
-    if failed_rollback is not None:
-        # The database rolls back what it was not told to, but it may be gone: another attempt finds out.
-        raise failed_rollback
 
 
 def try_again(work: Callable[[int], object], attempts: int = DEFAULT_ATTEMPTS) -> None:
@@ -113,6 +101,19 @@ def pause(attempt: int) -> None:
     longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt)
     # It only spreads the attempts, so it need not be unpredictable.
     time.sleep(random.uniform(0, longest))  # nosec B311
+
+
+@contextlib.contextmanager
+def _abort_at_exit(request: Request) -> Iterator[None]:
+    """Abort the transaction if `sys.exit()` ends the block: pyramid_tm would leave it open, with its locks."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        if not getattr(request.tm, "is_completed", True):
+            request.tm.abort()
+        raise
 
 
 def _rewind_body(environ: dict[str, Any]) -> None:
