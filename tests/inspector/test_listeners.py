@@ -1,6 +1,7 @@
 """The listeners are registered only where the inspector is used, and nobody imports it."""
 
 import ast
+import shutil
 import subprocess
 import sys
 import threading
@@ -93,3 +94,28 @@ def test_the_inspector_imports_nothing_of_the_application_but_its_transaction():
                 if node.level == 2:
                     imported.add((node.module or "").partition(".")[0])
     assert imported == {"db"}
+
+
+COPIED = """
+import sys
+from pyramid.config import Configurator
+from sqlalchemy import text
+from webtest import TestApp
+
+with Configurator(settings={"sqlalchemy.url": "sqlite://"}) as config:
+    config.include("copied.db")
+    config.include("copied.inspector")
+    config.add_route("page", "/")
+    config.add_view(lambda request: str(request.dbsession.scalar(text("SELECT 1"))), route_name="page", renderer="string")
+page = TestApp(config.make_wsgi_app()).get("/")
+print(page.text, sorted({name for name in sys.modules if name.partition(".")[0] == "myproject"}))
+"""
+
+
+def test_both_folders_run_under_another_name(tmp_path):
+    for folder in "db", "inspector":
+        shutil.copytree(PACKAGE / folder, tmp_path / "copied" / folder)
+    done = subprocess.run(
+        [sys.executable, "-c", COPIED], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("1 []\n", "")
