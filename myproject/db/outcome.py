@@ -14,7 +14,7 @@ from .failure import CommitRefused, IDatabaseUnavailable, IOutcomeUnknown, IRead
 from .session import is_reading
 
 OUTCOME_KEY = "myproject.outcome"
-ATTEMPT_TWEEN = "myproject.db.retry.attempt_tween_factory"
+ATTEMPT_TWEEN = f"{__package__}.retry.attempt_tween_factory"
 
 # What has become of the transaction. These are also labels of metrics and words of the log.
 NOT_BEGUN = "not begun"  # refused before, for instance because of its Host header

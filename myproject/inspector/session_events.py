@@ -12,7 +12,7 @@ from .current import current_records
 from .engine_events import LAZY_LOAD, note_asked
 from .events import Change, Event
 from .places import find_place
-from .values import show_value
+from .values import show_key, show_value
 
 
 def note_execute(state: ORMExecuteState) -> None:
@@ -73,7 +73,8 @@ def _describe(written: object, kind: str) -> dict[str, Any]:
             old, new = old or (show_value(name, history.unchanged[0]) if history.unchanged else ""), ""
         if old or new:
             values[name] = (old, new)
-    key = ", ".join(map(str, state.mapper.primary_key_from_instance(written)))
+    columns = zip(state.mapper.primary_key, state.mapper.primary_key_from_instance(written), strict=True)
+    key = ", ".join(show_key(column.name, value) for column, value in columns)
     return {"kind": kind, "model": noun_of(type(written)), "key": key, "values": values}
 
 

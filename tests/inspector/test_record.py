@@ -15,6 +15,7 @@ from myproject.inspector.events import COMMIT, FLUSH, TAKEN, Event, Statement
 from myproject.inspector.record import Record
 from myproject.inspector.testing import recording
 from myproject.models import Post, SignIn, User
+from myproject.web.receipts import Receipt
 from tests import signed_in
 
 JANE = insert(User.__table__).values(name="Jane Doe")
@@ -107,6 +108,13 @@ def test_the_same_question_asked_again_is_none(plain, make_user):
         for _ in range(3):
             plain.scalar(select(User.name).where(User.id == 1))
     assert record.suspects == []
+
+
+def test_a_key_that_is_a_secret_is_masked(plain):
+    with recording() as record:
+        plain.add(Receipt(token="0" * 32, location="", digest="1" * 64))
+        plain.flush()
+    assert [(change.model, change.key) for change in record.changes] == [("receipt", "***")]
 
 
 def test_secrets_are_masked(plain, make_user):
