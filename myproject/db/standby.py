@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections import deque
-from typing import Any
+from typing import Any, cast
 
 from pyramid.config import Configurator
 from pyramid.events import NewRequest
@@ -154,18 +154,25 @@ class Standby:
         # Before the transaction has begun in the database: a standby that is near only after the snapshot was taken
         # would not show it.
         needed = self._position_needed()
-        replayed = connection.info.get("replayed")
-        if replayed is None or not replayed.includes(needed):
-            driver: Any = connection.connection.dbapi_connection
-            driver.autocommit = True
-            replayed = connection.info["replayed"] = read_replayed(connection)
-            driver.autocommit = False
+        asked, replayed = connection.info.get("replayed", (-math.inf, None))
+        # The server of an open connection may have been promoted. Its primary, if it is idle, needs no later position.
+        is_old = time.monotonic() - asked > self.longest_lag
+        if is_old or replayed is None or not replayed.includes(needed):
+            replayed = self._ask_standby(connection)
         if replayed is None:
             raise NotUsable("it is no standby")
         if replayed[:2] != needed[:2]:
             raise NotUsable("it is a standby of another database")
         if not replayed.includes(needed):
             raise NotUsable(f"it is behind by more than {self.longest_lag} seconds")
+
+    def _ask_standby(self, connection: Connection) -> Position | None:
+        asked, driver = time.monotonic(), cast(Any, connection.connection.dbapi_connection)
+        driver.autocommit = True
+        replayed = read_replayed(connection)
+        driver.autocommit = False
+        connection.info["replayed"] = asked, replayed
+        return replayed
 
     def _position_needed(self) -> Position:
         """Return the oldest known position of the primary that is not older than the longest lag."""

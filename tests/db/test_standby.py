@@ -1,5 +1,6 @@
 """Safe requests read from a standby, and nobody misses what they have saved themselves."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -301,6 +302,17 @@ def test_the_standby_and_the_primary_are_not_asked_at_each_page(settings, reques
         read_at()
     assert asked.count(replication.COMMITTED) == 1
     assert asked.count(replication.REPLAYED) == 1
+
+
+def test_an_open_connection_is_asked_again_because_its_server_may_have_been_promoted(settings, request):
+    settings["reading.longest_lag"] = "1"
+    read_at, standby = request.getfixturevalue("read_at"), request.getfixturevalue("standby")
+    asked = []
+    event.listen(standby.engine, "after_cursor_execute", lambda *arguments: asked.append(arguments[2]))
+    for _ in range(2):
+        read_at()
+        time.sleep(1.1)
+    assert asked.count(replication.REPLAYED) == 2
 
 
 def test_no_connection_to_the_standby_is_left(read_at, standby, app):
