@@ -9,6 +9,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ..db.failure import LOCKED_CODES, TRANSACTION_ROLLBACK_CLASS, name_lost_race
 from ..db.outcome import COMMITTED, READ_ONLY, ROLLED_BACK, UNUSED, Outcome
+from ..db.session import SAFE_METHODS
+from .events import COMMIT
 from .record import Record
 
 NEVER_MARKED = "the session was never marked as changed"
@@ -35,6 +37,9 @@ class Ending:
 def describe_outcome(record: Record, ending: Ending) -> tuple[str, str]:
     """Return the kind of the outcome, a word of db/outcome.py, and the sentence."""
     kind = kind_of(record)
+    if kind == READ_ONLY and ending.result == "aborted" and record.method not in SAFE_METHODS:
+        # What the Session had not flushed is lost, too.
+        kind = ROLLED_BACK
     outcome = Outcome(kind, attempt=record.attempt.number, most_attempts=record.attempt.most)
     outcome.lost_races = [attempt.error for attempt in record.attempts[:-1]]
     if kind == COMMITTED:
@@ -68,7 +73,7 @@ def name_loss(record: Record, ending: Ending) -> str:
     lost = [transaction for transaction in record.last_transactions if transaction.is_lost]
     if not lost or ending.error is not None or ending.result not in ("committed", ""):
         return ""
-    if lost[0].failed_statement is not None:
+    if lost[0].end is not None and lost[0].end.kind == COMMIT:
         return AFTER_AN_ERROR
     return NEVER_MARKED if ending.result == "committed" else NOBODY_COMMITTED
 

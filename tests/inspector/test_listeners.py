@@ -111,7 +111,7 @@ with Configurator(settings={"sqlalchemy.url": "sqlite://"}) as config:
     config.include("copied.db")
     config.include("copied.inspector")
     config.add_route("page", "/")
-    config.add_view(lambda request: str(request.dbsession.scalar(text("SELECT 1"))), route_name="page", renderer="string")
+    config.add_view(lambda request: request.dbsession.scalar(text("SELECT 1")), route_name="page", renderer="json")
 page = TestApp(config.make_wsgi_app()).get("/")
 print(page.text, sorted({name for name in sys.modules if name.partition(".")[0] == "myproject"}))
 """
