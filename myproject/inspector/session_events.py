@@ -4,15 +4,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import inspect
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+from sqlalchemy.orm import Mapper, ORMExecuteState, Session, SessionTransaction
 
 from ..db.changes import ADDED, CHANGED, DELETED, noun_of
 from . import events
 from .current import current_records
-from .engine_events import LAZY_LOAD, note_asked
+from .engine_events import LAZY_LOAD, note_asked, number_of
 from .events import Change, Event
 from .places import find_place
-from .values import show_value
+from .values import MASKED, SECRET_NAME, show_value
 
 
 def note_execute(state: ORMExecuteState) -> None:
@@ -47,12 +47,13 @@ def note_after_flush(session: Session, _context: Any) -> None:
     records = current_records()
     if not records:
         return
-    for change in _find_changes(session):
+    for mapper, change in _find_changes(session):
+        connection = session.connection(bind_arguments={"mapper": mapper})
         for record in records:
-            record.add_change(Change(**change))
+            record.add_change(Change(**change, connection=number_of(record, connection)))
 
 
-def _find_changes(session: Session) -> Iterable[dict[str, Any]]:
+def _find_changes(session: Session) -> Iterable[tuple[Mapper[Any], dict[str, Any]]]:
     for written in session.new:
         yield _describe(written, ADDED)
     for written in session.dirty:
@@ -62,7 +63,7 @@ def _find_changes(session: Session) -> Iterable[dict[str, Any]]:
         yield _describe(written, DELETED)
 
 
-def _describe(written: object, kind: str) -> dict[str, Any]:
+def _describe(written: object, kind: str) -> tuple[Mapper[Any], dict[str, Any]]:
     state = inspect(written, raiseerr=True)
     values = {}
     for column in state.mapper.column_attrs:
@@ -73,8 +74,13 @@ def _describe(written: object, kind: str) -> dict[str, Any]:
             old, new = old or (show_value(name, history.unchanged[0]) if history.unchanged else ""), ""
         if old or new:
             values[name] = (old, new)
-    key = ", ".join(map(str, state.mapper.primary_key_from_instance(written)))
-    return {"kind": kind, "model": noun_of(type(written)), "key": key, "values": values}
+    key = _describe_key(state.mapper, written)
+    return state.mapper, {"kind": kind, "model": noun_of(type(written)), "key": key, "values": values}
+
+
+def _describe_key(mapper: Mapper[Any], written: object) -> str:
+    keys = zip(mapper.primary_key, mapper.primary_key_from_instance(written), strict=True)
+    return ", ".join(MASKED if SECRET_NAME.search(column.name) else str(value) for column, value in keys)
 
 
 def note_savepoint(_session: Session, transaction: SessionTransaction) -> None:

@@ -37,8 +37,7 @@ class Ending:
 def describe_outcome(record: Record, ending: Ending) -> tuple[str, str]:
     """Return the kind of the outcome, a word of db/outcome.py, and the sentence."""
     kind = kind_of(record)
-    if kind == READ_ONLY and ending.result == "aborted" and record.method not in SAFE_METHODS:
-        # What the Session had not flushed is lost, too.
+    if kind == READ_ONLY and _is_aborted_form(record, ending):
         kind = ROLLED_BACK
     outcome = Outcome(kind, attempt=record.attempt.number, most_attempts=record.attempt.most)
     outcome.lost_races = [attempt.error for attempt in record.attempts[:-1]]
@@ -51,6 +50,11 @@ def describe_outcome(record: Record, ending: Ending) -> tuple[str, str]:
         outcome.detail = reason or _name_abort(ending)
         outcome.kind += f" although the view answered {ending.status}" if reason else ""
     return kind, outcome.sentence
+
+
+def _is_aborted_form(record: Record, ending: Ending) -> bool:
+    # The Session may have held what it had not flushed, which is lost, too.
+    return ending.result == "aborted" and record.method not in SAFE_METHODS
 
 
 def name_failure(error: BaseException) -> str:
