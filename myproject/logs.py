@@ -1,9 +1,12 @@
 """How the ini files format the log: with the id of the request; in production without what people have submitted."""
 
+import contextlib
 import datetime
 import json
 import logging
 import re
+import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -21,6 +24,8 @@ current_request: ContextVar[str] = ContextVar("current_request", default="")
 # tab.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 INDENT = "    "
+
+log = logging.getLogger(__name__)
 
 # What messages of others quote of a request, by the name of their logger, and what is written instead.
 QUOTED_BY = {
@@ -103,12 +108,36 @@ class JsonFormatter(Formatter):
         return json.dumps(line)
 
 
+@contextlib.contextmanager
+def logging_lost_errors() -> Iterator[None]:
+    """During the block, log what Python would print: errors that end a thread, and those that it cannot raise."""
+    hooks = threading.excepthook, sys.unraisablehook
+    threading.excepthook, sys.unraisablehook = _log_end_of_thread, _log_unraisable
+    try:
+        yield
+    finally:
+        threading.excepthook, sys.unraisablehook = hooks
+
+
 def without_quotes(record: logging.LogRecord) -> str:
     """Return the message of `record`; that of a library or of Python, without what it quotes of a request."""
     message = record.getMessage()
     for pattern, replacement in QUOTED_BY.get(record.name, ()):
         message = pattern.sub(replacement, message)
     return message
+
+
+def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
+    # `sys.exit()` ends a thread as it is meant to.
+    if ended.exc_value is not None and not isinstance(ended.exc_value, SystemExit):
+        name = "a thread" if ended.thread is None else ended.thread.name
+        log.error("%s has failed", name, exc_info=ended.exc_value)
+
+
+def _log_unraisable(failure: Any) -> None:
+    """Log the error of a destructor or of a generator that is closed, which Python cannot raise."""
+    name = getattr(failure.object, "__qualname__", type(failure.object).__qualname__)
+    log.error("an error in %s was ignored", name, exc_info=failure.exc_value)
 
 
 def _readable(record: logging.LogRecord) -> logging.LogRecord:
@@ -125,7 +154,10 @@ def _readable(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def _chain_of(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
+    seen: set[int] = set()
+    # An error may be its own cause: `raise error from error`.
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield error
         # Also where it is suppressed: pyramid_tm raises every error of a view again, `from None`.
         error = error.__cause__ or error.__context__

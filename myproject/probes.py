@@ -12,10 +12,13 @@ from typing import Any
 
 from waitress.task import ThreadedTaskDispatcher
 
-PROBES = ("/healthz", "/readyz", "/metrics")
+from .logs import current_request
+
+ALIVE = "/healthz"
+PROBES = (ALIVE, "/readyz", "/metrics")
 SERVER_KEY = "myproject.server"
-# One for each of them.
-PROBE_THREADS = len(PROBES)
+# For those that may wait for the database.
+PROBE_THREADS = 3
 # With one of these, a proxy names the address of the client.
 ADDRESS_HEADERS = {"HTTP_FORWARDED": "forwarded", "HTTP_X_FORWARDED_FOR": "x-forwarded-for"}
 # waitress removes them from requests of proxies that it does not trust.
@@ -44,11 +47,15 @@ class ServerState:
 
 
 class Dispatcher:
-    """Gives requests to the threads of waitress's dispatcher, and probes to threads of their own."""
+    """Gives requests to the threads of waitress's dispatcher, and probes to threads of their own.
+
+    `/healthz` has one that waits for nothing: any number of `/readyz` may wait for a database that hangs.
+    """
 
     def __init__(self, pages: ThreadedTaskDispatcher) -> None:
-        self.pages, self.probes = pages, ThreadedTaskDispatcher()
+        self.pages, self.probes, self.alive = pages, ThreadedTaskDispatcher(), ThreadedTaskDispatcher()
         self.probes.set_thread_count(PROBE_THREADS)
+        self.alive.set_thread_count(1)
 
     @property
     def threads(self) -> Sized:
@@ -64,10 +71,14 @@ class Dispatcher:
         """Let a thread answer the first request of `task`, a channel of waitress."""
         # A request that could not be read has no path.
         path = getattr(task.requests[0], "path", "") if task.requests else ""
-        (self.probes if path in PROBES else self.pages).add_task(task)
+        if path == ALIVE:
+            self.alive.add_task(task)
+        else:
+            (self.probes if path in PROBES else self.pages).add_task(task)
 
     def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
         """End the threads, when they have finished what they do, or after `timeout` seconds."""
+        self.alive.shutdown(cancel_pending, timeout=1)
         self.probes.shutdown(cancel_pending, timeout=1)
         return self.pages.shutdown(cancel_pending, timeout)
 
@@ -81,6 +92,8 @@ def tell_state(listener: Any, dispatcher: Dispatcher, stopping: Sized) -> Applic
     warned: list[str] = []
 
     def telling(environ: dict[str, Any], start_response: Any) -> Any:
+        # Of the request before, which this thread has worked for; the application names this one.
+        current_request.set("")
         hides_client = is_address_of_proxy(environ, listener.adj)
         environ[SERVER_KEY] = ServerState(bool(stopping), len(dispatcher.threads), len(dispatcher.queue), hides_client)
         if hides_client and not warned:

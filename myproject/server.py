@@ -19,6 +19,7 @@ from typing import Any
 import waitress
 from waitress import wasyncore
 
+from .logs import logging_lost_errors
 from .probes import Application, Dispatcher, tell_state
 from .settings import SettingsError, read_whole_number
 
@@ -70,12 +71,13 @@ def make_server(global_config: dict[str, str], **settings: str) -> Callable[[App
     def serve(application: Application) -> None:
         applications.append(application)
         log.info("serving on %s", " and ".join(_addresses(sockets)))
-        try:
-            while not stopping:
-                _loop_once(server, sockets, server.adj.asyncore_loop_timeout)
-            _finish(server, sockets, stop_seconds)
-        except KeyboardInterrupt:
-            server.task_dispatcher.shutdown()
+        with logging_lost_errors():
+            try:
+                while not stopping:
+                    _loop_once(server, sockets, server.adj.asyncore_loop_timeout)
+                _finish(server, sockets, stop_seconds)
+            except KeyboardInterrupt:
+                server.task_dispatcher.shutdown()
         log.info("stopped")
 
     return serve

@@ -7,6 +7,7 @@ import logging
 import logging.config
 import re
 import shutil
+import threading
 import urllib.error
 import urllib.request
 import warnings
@@ -19,7 +20,7 @@ from pyramid.request import Request
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from myproject.logs import Formatter, JsonFormatter, LineFormatter, current_request
+from myproject.logs import Formatter, JsonFormatter, LineFormatter, current_request, logging_lost_errors
 from myproject.models import SecurityEvent, User
 from myproject.users.imports import jobs
 from tests import postgresql_only
@@ -326,6 +327,32 @@ def test_a_warning_is_logged_without_its_text(caplog):
         assert re.fullmatch(rf"py\.warnings .*{Path(__file__).name}:\d+: UserWarning", line)
     finally:
         logging.captureWarnings(False)
+
+
+def test_what_python_would_print_is_logged_without_values(written, capsys):
+    class Failing:
+        def __del__(self):
+            int(MARK)
+
+    with logging_lost_errors():
+        thread = threading.Thread(target=int, args=[MARK], name="import")
+        thread.start()
+        thread.join()
+        Failing()
+    lines = written()
+    assert "import has failed" in lines
+    assert "Failing.__del__ was ignored" in lines
+    assert "builtins.ValueError" in lines
+    assert MARK not in lines + "".join(capsys.readouterr())
+
+
+def test_an_error_that_is_its_own_cause_is_logged_once(written):
+    try:
+        error = ValueError(MARK)
+        raise error from error
+    except ValueError:
+        logging.getLogger("myproject").exception("failed")
+    assert written().count("builtins.ValueError") == 2  # One for each format.
 
 
 QUOTED_BY_WAITRESS = {

@@ -60,7 +60,10 @@ def events(kind):
     return "myproject_security_events_total", ("kind", kind)
 
 
-def test_the_answer_is_the_text_format(wsgi):
+ABOUT_SERVERS = ("myproject_database_info", "myproject_synchronous_standbys")
+
+
+def test_the_answer_is_the_text_format(wsgi, database_url):
     answer = probe_of(wsgi).get("/metrics", headers={"Accept": "application/openmetrics-text; version=x"})
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     families = {family.name: family for family in text_string_to_metric_families(answer.text)}
@@ -82,6 +85,7 @@ def test_the_answer_is_the_text_format(wsgi):
         "myproject_spool_bytes",
         "myproject_spool_imports",
         "myproject_transactions",
+        *(ABOUT_SERVERS if database_url.startswith("postgresql") else ()),
     }
     assert all(families[name].documentation.endswith(".") for name in ours)
     assert "process_resident_memory_bytes" in families

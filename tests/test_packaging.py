@@ -153,7 +153,9 @@ def test_development_prints_only_its_address_at_the_start(database_url, tmp_path
         assert "<h1>Sign in</h1>" in fetch(f"{server.url}/users")
     printed = server.printed.read_text()
     assert re.search(rf"http://(localhost|127\.0\.0\.1):{server.url.rpartition(':')[2]}\b", printed)
-    assert "warn" not in printed.lower()
+    # A busy machine may take longer than requests.slow_seconds for the page.
+    others = [line for line in printed.splitlines() if "[myproject.web.access]" not in line]
+    assert [line for line in others if "warn" in line.lower()] == []
 
 
 def source_files():

@@ -4,8 +4,12 @@ import http.client
 import json
 import time
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
+
+from myproject.logs import current_request
+from myproject.probes import tell_state
 
 from . import postgresql_only
 from .db.proxy import SWALLOW, Proxy
@@ -90,6 +94,20 @@ def test_a_proxy_behind_which_clients_hide_is_noticed(start, settings, headers, 
     assert server.ended()[1].count(WARNING) == int(is_address_of_proxy)
 
 
+def test_a_line_before_the_application_does_not_name_the_request_before(caplog):
+    listener = SimpleNamespace(
+        adj=SimpleNamespace(trusted_proxy=None, trusted_proxy_headers=None),
+        application=lambda _environ, _start: current_request.get(),
+    )
+    telling = tell_state(listener, SimpleNamespace(threads=(), queue=()), ())
+    token = current_request.set("5da4")
+    try:
+        assert telling({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "192.0.2.1"}, None) == ""
+        assert WARNING in caplog.text
+    finally:
+        current_request.reset(token)
+
+
 @postgresql_only
 def test_a_server_whose_threads_all_wait_for_the_database_is_alive_and_not_ready(outside, tmp_path):
     proxy = Proxy(outside.url.port)
@@ -102,8 +120,15 @@ def test_a_server_whose_threads_all_wait_for_the_database_is_alive_and_not_ready
         for _ in range(6):
             waiting.append(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20))
             waiting[-1].request("GET", "/setup")
+        for _ in range(9):
+            waiting.append(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20))
+            waiting[-1].request("GET", "/readyz")
         time.sleep(0.5)
-        assert answer_of(server, "/healthz")[0] == 200
+        status, _text, seconds = answer_of(server, "/healthz")
+        assert status == 200
+        assert seconds < 1
+        for connection in waiting[6:]:
+            assert connection.getresponse().status == 503
         status, text, seconds = answer_of(server, "/readyz")
         assert status == 503
         assert not json.loads(text)["ready"]

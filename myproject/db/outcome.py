@@ -80,7 +80,7 @@ def outcome_tween_factory(handler: Callable[[Request], Response], registry: Regi
         begin_attempt(request)
         try:
             response = handler(request)
-        except Exception as error:
+        except BaseException as error:
             end_by_error(request, error)
             raise
         # pyramid_tm shows the error page of a failed COMMIT itself.

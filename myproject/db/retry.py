@@ -1,9 +1,10 @@
 """Try a request again after the database has rolled it back in favour of another one."""
 
+import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyramid.config import Configurator
@@ -64,7 +65,8 @@ def attempt_tween_factory(handler: Callable[[Request], Response], registry: Regi
             pause(environ["retry.attempt"] - 1)
             _rewind_body(environ)
         try:
-            response = handler(request)
+            with _abort_at_exit(request):
+                response = handler(request)
             # Tests may bring a manager of their own, as those of Pyramid's starter do.
             failed_rollback = getattr(request.tm, "failed_rollback", None)
             if failed_rollback is not None:
@@ -99,6 +101,19 @@ def pause(attempt: int) -> None:
     longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt)
     # It only spreads the attempts, so it need not be unpredictable.
     time.sleep(random.uniform(0, longest))  # nosec B311
+
+
+@contextlib.contextmanager
+def _abort_at_exit(request: Request) -> Iterator[None]:
+    """Abort the transaction if `sys.exit()` ends the block: pyramid_tm would leave it open, with its locks."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        if not getattr(request.tm, "is_completed", True):
+            request.tm.abort()
+        raise
 
 
 def _rewind_body(environ: dict[str, Any]) -> None:

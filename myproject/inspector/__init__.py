@@ -22,6 +22,6 @@ def includeme(config: Configurator) -> None:
     config.include("pyramid_debugtoolbar")
     settings = config.get_settings()
     if settings["debugtoolbar.enabled"]:
-        listen(PANEL)
+        listen()
         config.include(".recording")
         settings["debugtoolbar.extra_panels"] = [*settings["debugtoolbar.extra_panels"], PANEL]

@@ -1,7 +1,6 @@
-"""Registers the listeners of the inspector for every engine, pool and Session of the process, and removes them."""
+"""Registers the listeners of the inspector for every engine, pool and Session of the process."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
@@ -32,33 +31,17 @@ LISTENERS: list[tuple[Any, str, Callable[..., Any]]] = [
 ]
 
 _lock = Lock()
-_users: list[object] = []
+_registered: list[str] = []
 
 
-def listen(user: object) -> None:
-    """Register the listeners, if nobody has before, until `user` and all others have called `stop`."""
+def listen() -> None:
+    """Register the listeners, once for the process. Without a record they do nothing.
+
+    They stay: SQLAlchemy may be calling its listeners in another thread, and fails if their list changes then. So
+    call it before there are other threads.
+    """
     with _lock:
-        if not _users:
+        if not _registered:
             for target, name, function in LISTENERS:
                 event.listen(target, name, function)
-        _users.append(user)
-
-
-def stop(user: object) -> None:
-    """Remove the listeners, if nobody else needs them."""
-    with _lock:
-        _users.remove(user)
-        if not _users:
-            for target, name, function in LISTENERS:
-                event.remove(target, name, function)
-
-
-@contextlib.contextmanager
-def listening() -> Iterator[None]:
-    """Keep the listeners registered during the block."""
-    user = object()
-    listen(user)
-    try:
-        yield
-    finally:
-        stop(user)
+                _registered.append(name)

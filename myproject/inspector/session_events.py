@@ -12,7 +12,7 @@ from .current import current_records
 from .engine_events import LAZY_LOAD, note_asked, number_of
 from .events import Change, Event
 from .places import find_place
-from .values import MASKED, SECRET_NAME, show_value
+from .values import show_key, show_value
 
 
 def note_execute(state: ORMExecuteState) -> None:
@@ -74,13 +74,9 @@ def _describe(written: object, kind: str) -> tuple[Mapper[Any], dict[str, Any]]:
             old, new = old or (show_value(name, history.unchanged[0]) if history.unchanged else ""), ""
         if old or new:
             values[name] = (old, new)
-    key = _describe_key(state.mapper, written)
+    columns = zip(state.mapper.primary_key, state.mapper.primary_key_from_instance(written), strict=True)
+    key = ", ".join(show_key(column.name, value) for column, value in columns)
     return state.mapper, {"kind": kind, "model": noun_of(type(written)), "key": key, "values": values}
-
-
-def _describe_key(mapper: Mapper[Any], written: object) -> str:
-    keys = zip(mapper.primary_key, mapper.primary_key_from_instance(written), strict=True)
-    return ", ".join(MASKED if SECRET_NAME.search(column.name) else str(value) for column, value in keys)
 
 
 def note_savepoint(_session: Session, transaction: SessionTransaction) -> None:

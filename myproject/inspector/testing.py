@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from .current import recorded_everywhere
-from .listeners import listening
+from .listeners import listen
 from .record import Record
 
 MOST_EVENTS = 100_000
+
+# When the plugin is loaded, before a test starts a thread.
+listen()
 
 
 @pytest.fixture
@@ -35,5 +38,5 @@ def recorded(request: pytest.FixtureRequest) -> Callable[[], contextlib.Abstract
 def recording() -> Iterator[Record]:
     """Give the block the Record of what every thread of this process does with SQLAlchemy until its end."""
     record = Record(most_events=MOST_EVENTS)
-    with listening(), recorded_everywhere(record):
+    with recorded_everywhere(record):
         yield record

@@ -32,6 +32,11 @@ def show_value(name: str, value: Any) -> str:
     return str(value) if isinstance(value, datetime.date) else _short.repr(value)
 
 
+def show_key(name: str, value: Any) -> str:
+    """Return the value of a column of a primary key, as the name of the record."""
+    return MASKED if SECRET_NAME.search(name) else str(value)
+
+
 def show_parameters(sql: str, parameters: Any) -> str:
     """Return one row of parameters of a statement as a short text: "name='Jane Doe', password_hash=***"."""
     if not parameters:

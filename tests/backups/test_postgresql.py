@@ -46,7 +46,8 @@ def test_a_backup_is_restored_into_an_empty_database(backup, another):
     assert names(another) == ["Before"]
     engine = sqlalchemy.create_engine(another)
     with engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT reltuples FROM pg_class WHERE relname = 'users'").scalar() == 2
+        # By which queries are planned.
+        assert connection.exec_driver_sql("SELECT count(*) FROM pg_stats WHERE tablename = 'users'").scalar() > 0
     engine.dispose()
 
 
@@ -89,7 +90,9 @@ def restore_when_unused(url, backup):
 
 
 def test_a_backup_that_is_cut_off_restores_nothing(backup, another):
-    backup.write_bytes(backup.read_bytes()[:-2000])
+    backup.write_bytes(backup.read_bytes()[:-100])
+    # The list of what is in it can be read, and the tables are made before their rows are read.
+    assert postgresql.describe(backup)
     with pytest.raises(BackupError, match=r"^pg_restore: "):
         postgresql.restore(another, backup)
     engine = sqlalchemy.create_engine(another)

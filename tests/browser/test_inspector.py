@@ -305,6 +305,15 @@ def test_the_documentation_has_the_sentences_that_the_panel_shows():
     assert set(documented) - {"sentence"} == shown
 
 
+def test_the_other_reasons_in_the_documentation_are_those_of_the_code():
+    text = (ROOT / "docs/inspector.md").read_text(encoding="utf-8")
+    reasons = re.findall("“([^”]+)”", text.partition("Other reasons")[2].partition("\n\n")[0])
+    code = "".join((ROOT / "myproject/db" / name).read_text(encoding="utf-8") for name in ("outcome.py", "session.py"))
+    assert len(reasons) == 3
+    for reason in reasons:
+        assert f'"{" ".join(reason.split())}"' in code
+
+
 def test_the_pictures_of_the_documentation_are_those_of_the_tests():
     text = (ROOT / "docs/inspector.md").read_text(encoding="utf-8")
     taken = {"window", "stock", *(path.rpartition("/")[2] for _, path in OUTCOMES)}

@@ -128,6 +128,23 @@ def test_an_exception_rolls_back_and_is_named_without_its_message(error, sentenc
     assert sentence(view) == f"rolled back: an exception, {type(error).__name__}"
 
 
+def test_a_view_that_ends_its_thread_rolls_back_and_keeps_no_lock(probe, wsgi, outside):
+    found = []
+
+    def view(request):
+        request.add_finished_callback(lambda request: found.append(request.outcome.sentence))
+        add(request)
+        request.dbsession.flush()
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        probe(view)
+    assert found == ["rolled back: an exception, SystemExit"]
+    assert wsgi.registry["dbsession_factory"].kw["bind"].pool.checkedout() == 0
+    with outside.begin() as connection:
+        connection.execute(insert(User).values(name="June Doe"))
+
+
 def test_a_page_that_only_reads_says_so(sentence):
     assert sentence(lambda request: request.dbsession.get(User, 1), "GET") == "read-only"
 

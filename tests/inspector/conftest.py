@@ -2,7 +2,6 @@
 
 import pytest
 
-from myproject.inspector.listeners import listening
 from tests.db.conftest import connected, engine, impatient, port, proxy, writer  # noqa: F401
 
 
@@ -10,8 +9,6 @@ from tests.db.conftest import connected, engine, impatient, port, proxy, writer 
 def inspected(settings):
     """Add the recording of requests to the application; request it before `wsgi`, `app` or `probe`."""
     settings["pyramid.includes"] = "tests.probe tests.inspector.around"
-    with listening():
-        yield
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from sqlalchemy import create_engine, insert
 from sqlalchemy.orm import Session
 from webtest import TestApp
 
-from myproject.inspector.listeners import listening
 from myproject.models import User
 
 JANE = insert(User.__table__).values(name="Jane Doe")
@@ -29,8 +28,7 @@ def run(database_url):
         TestApp(application).post("/", status="*")
         return application.registry["records"][-1]
 
-    with listening():
-        yield call
+    yield call
     engine.dispose()
 
 
