@@ -269,8 +269,8 @@ def test_a_strangers_post_does_not_wait_for_the_write_lock(pages, stage, outside
 
 
 def seen(response):
-    """Return everything that a browser sees, except the id of the row and the value of the session cookie."""
-    headers = [(name, value) for name, value in response.headerlist if name != "Set-Cookie"]
+    """Return what a browser sees, but for the ids of the row and the request, and the value of the session cookie."""
+    headers = [header for header in response.headerlist if header[0] not in ("Set-Cookie", "X-Request-Id")]
     cookies = [cookie.partition("=")[0] for cookie in response.headers.getall("Set-Cookie")]
     text = re.sub(r"(users|posts|views|bulk|history)(/|%2F)[0-9]+", r"\1\2?", f"{headers} {response.text}")
     return response.status, text, cookies

@@ -9,8 +9,10 @@ from .record import Diagnosis, Record
 from .stock import AFTER_AN_ERROR, NEVER_MARKED, NOBODY_COMMITTED, Ending, kind_of, name_loss, race_of
 from .transactions import DatabaseTransaction
 
+USE_SAVEPOINT = "Put a statement that may fail into a savepoint: with request.dbsession.begin_nested()."
+LEAVE_TO_MANAGER = "Leave close(), expunge() and rollback() of the Session to the transaction manager."
 ADVICE = {
-    AFTER_AN_ERROR: "Put a statement that may fail into a savepoint: with request.dbsession.begin_nested().",
+    AFTER_AN_ERROR: USE_SAVEPOINT,
     NOBODY_COMMITTED: "Include pyramid_tm, and register the Session with zope.sqlalchemy: the answer then commits.",
     NEVER_MARKED: (
         "zope.sqlalchemy notices only what the ORM writes. After a write by Core, SQL text or a bulk method, call "
@@ -37,10 +39,10 @@ def _find_lost_writes(record: Record, ending: Ending) -> Iterator[Diagnosis]:
         yield Diagnosis(f"rolled back {answer}: {reason}", ADVICE[reason])
     is_success = ending.result == "committed" and ending.status is not None and ending.status < 400
     for event in _events_of(record, DROPPED) if is_success else []:
-        yield Diagnosis(
-            f"lost {answer}: {event.text}" + _place(event),
-            "Leave close(), expunge() and rollback() of the Session to the transaction manager.",
-        )
+        # The Session rolls back by itself when a flush fails.
+        has_failed = any(transaction.failed_statement for transaction in record.last_transactions)
+        advice = USE_SAVEPOINT if has_failed else LEAVE_TO_MANAGER
+        yield Diagnosis(f"lost {answer}: {event.text}" + _place(event), advice)
 
 
 def _find_kept_writes(record: Record, ending: Ending) -> Iterator[Diagnosis]:

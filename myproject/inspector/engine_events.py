@@ -45,7 +45,7 @@ def note_taken(connection: EngineConnection) -> None:
         asked = record.pending.pop(("asked", threading.get_ident()), None)
         facts = [] if asked is None else [f"after {(time.perf_counter() - asked) * 1000:.1f} ms"]
         if isinstance(engine.pool, QueuePool):
-            facts.append(f"{engine.pool.checkedout()} of the pool in use")
+            facts.append(f"{engine.pool.checkedout()} in use")
         record.add(Event(events.TAKEN, ", ".join(facts), taken.number, taken.place))
 
 
@@ -75,7 +75,7 @@ def note_begin(connection: EngineConnection) -> None:
 def note_commit(connection: EngineConnection, *_: Any) -> None:
     """Listen to "commit" and "commit_twophase", which come before the COMMIT itself."""
     for record in current_records():
-        number = _number(record, connection)
+        number = number_of(record, connection)
         event = Event(events.COMMIT, connection=number, place=find_place())
         [failed] = [
             transaction.failed_statement
@@ -92,13 +92,13 @@ def note_commit(connection: EngineConnection, *_: Any) -> None:
 def note_rollback(connection: EngineConnection, *_: Any) -> None:
     """Listen to "rollback" and "rollback_twophase", which come before the ROLLBACK itself."""
     for record in current_records():
-        _note_failed_commit(record, _number(record, connection))
+        _note_failed_commit(record, number_of(record, connection))
     _note_end(connection, events.ROLLBACK)
 
 
 def _note_end(connection: EngineConnection, kind: str) -> None:
     for record in current_records():
-        number = _number(record, connection)
+        number = number_of(record, connection)
         record.pending.pop(("committing", number), None)
         record.add(Event(kind, connection=number, place=find_place()))
         record.depth = 0
@@ -119,7 +119,7 @@ def note_statement(
         statement = Statement(
             events.CONTROL if CONTROL.match(sql) else events.STATEMENT,
             sql,
-            _number(record, connection),
+            number_of(record, connection),
             find_place(),
             parameters=show_parameters(sql, rows[0]) if rows else "",
             parameter_sets=max(len(rows), 1),
@@ -151,6 +151,14 @@ def note_result(
         if statement is not None:
             statement.took_ms = record.elapsed_ms - statement.at_ms
             statement.rows = None if is_uncounted else cursor.rowcount
+            _move_commit(record, statement.connection)
+
+
+def _move_commit(record: Record, number: int | None) -> None:
+    # Another listener to "commit" has sent the statement: the COMMIT itself comes after it.
+    event = record.pending.get(("committing", number))
+    if event is not None:
+        record.move_to_end(event)
 
 
 def note_error(context: ExceptionContext) -> None:
@@ -158,7 +166,7 @@ def note_error(context: ExceptionContext) -> None:
     text = show_error(context.original_exception)
     for record in current_records():
         statement = record.pending.pop(context.execution_context, None) if context.execution_context else None
-        number = None if context.connection is None else _number(record, context.connection)
+        number = None if context.connection is None else number_of(record, context.connection)
         committing = record.pending.get(("committing", number))
         if statement is not None:
             statement.took_ms = record.elapsed_ms - statement.at_ms
@@ -169,7 +177,8 @@ def note_error(context: ExceptionContext) -> None:
             record.add(Event(events.ERROR, text, number, find_place()))
 
 
-def _number(record: Record, connection: EngineConnection) -> int | None:
+def number_of(record: Record, connection: EngineConnection) -> int | None:
+    """Return the number of `connection` in `record`; `None` if it was taken before the record."""
     # Asked for its connection, one that is broken would try to connect again.
     if connection.closed or connection.invalidated:
         return None

@@ -77,6 +77,8 @@ class Change:
     key: str
     # Before and after; empty where there was or is no value.
     values: dict[str, tuple[str, str]]
+    # On which it was written.
+    connection: int | None = None
     attempt: int = 1
 
 

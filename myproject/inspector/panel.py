@@ -14,16 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..db.outcome import COMMITTED, READ_ONLY, REFUSED, ROLLED_BACK, UNKNOWN
 from . import recording
 from .chart import Chart
-from .events import ATTEMPT, CONTROL, STATEMENT, Attempt, Event
+from .events import ATTEMPT, CONTROL, STATEMENT, Attempt, Change, Event
 from .record import Record
 from .sql import shorten_sql
 
 # The sign of an outcome, beside its colour, and the sign of all others.
 SIGNS = {COMMITTED: "✓", READ_ONLY: "R", ROLLED_BACK: "↩", REFUSED: "✕", UNKNOWN: "?"}
 NO_SIGN = "–"
-# Whether what the Session held was saved.
-SAVED = {COMMITTED: "", UNKNOWN: ", perhaps saved"}
-NOT_SAVED = ", not saved"
 Handler = Callable[[Request], Response]
 
 
@@ -85,9 +82,7 @@ class TransactionPanel(DebugPanel):
                 (request.route_url("debugtoolbar.request", request_id=number), panel.record)
                 for number, panel in self.find_redirects(history)
             ],
-            "saved": SAVED.get(record.kind, NOT_SAVED),
-            # Those of an attempt before were rolled back.
-            "changes": [change for change in record.changes if change.attempt == record.attempt.number],
+            "changes": group_by_end(record),
             "database_ms": sum(statement.took_ms or 0 for statement in record.statements),
             "groups": group_by_attempt(record),
             # Of one attempt: each further attempt takes another connection anyway.
@@ -141,6 +136,20 @@ def group_by_attempt(record: Record) -> list[tuple[Attempt, list[Event]]]:
     """Return the attempts, each with its events."""
     events = [event for event in record.events if event.kind != ATTEMPT]
     return [(attempt, [event for event in events if event.attempt == attempt.number]) for attempt in record.attempts]
+
+
+def group_by_end(record: Record) -> list[tuple[str, list[Change]]]:
+    """Return the changes of the last attempt, those that were saved and those that were not, each with a title."""
+    # Not by the outcome: what is written in a separate transaction stays.
+    committed = {transaction.connection for transaction in record.transactions if transaction.is_committed}
+    saved: list[Change] = []
+    unsaved: list[Change] = []
+    for change in record.changes:
+        # Those of an attempt before were rolled back.
+        if change.attempt == record.attempt.number:
+            (saved if change.connection in committed else unsaved).append(change)
+    not_saved = "perhaps saved" if record.kind == UNKNOWN else "not saved"
+    return [("What the session held", saved), (f"What the session held, {not_saved}", unsaved)]
 
 
 def style_of_outcome(record: Record) -> str:

@@ -70,6 +70,13 @@ class Record:
         if is_kept:
             self.late_events.append(event)
 
+    def move_to_end(self, event: Event) -> None:
+        """Let `event` happen now. In a record that is full, it stays where it is."""
+        if event in self.first_events and not self.late_events:
+            self.first_events.remove(event)
+            self.first_events.append(event)
+            event.at_ms = self.elapsed_ms
+
     def add_change(self, change: Change) -> None:
         """Keep what a flush has written, up to a limit."""
         change.attempt = self.attempt.number

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import inspect
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+from sqlalchemy.orm import Mapper, ORMExecuteState, Session, SessionTransaction
 
 from ..db.changes import ADDED, CHANGED, DELETED, noun_of
 from . import events
 from .current import current_records
-from .engine_events import LAZY_LOAD, note_asked
+from .engine_events import LAZY_LOAD, note_asked, number_of
 from .events import Change, Event
 from .places import find_place
 from .values import show_key, show_value
@@ -47,12 +47,13 @@ def note_after_flush(session: Session, _context: Any) -> None:
     records = current_records()
     if not records:
         return
-    for change in _find_changes(session):
+    for mapper, change in _find_changes(session):
+        connection = session.connection(bind_arguments={"mapper": mapper})
         for record in records:
-            record.add_change(Change(**change))
+            record.add_change(Change(**change, connection=number_of(record, connection)))
 
 
-def _find_changes(session: Session) -> Iterable[dict[str, Any]]:
+def _find_changes(session: Session) -> Iterable[tuple[Mapper[Any], dict[str, Any]]]:
     for written in session.new:
         yield _describe(written, ADDED)
     for written in session.dirty:
@@ -62,7 +63,7 @@ def _find_changes(session: Session) -> Iterable[dict[str, Any]]:
         yield _describe(written, DELETED)
 
 
-def _describe(written: object, kind: str) -> dict[str, Any]:
+def _describe(written: object, kind: str) -> tuple[Mapper[Any], dict[str, Any]]:
     state = inspect(written, raiseerr=True)
     values = {}
     for column in state.mapper.column_attrs:
@@ -75,7 +76,7 @@ def _describe(written: object, kind: str) -> dict[str, Any]:
             values[name] = (old, new)
     columns = zip(state.mapper.primary_key, state.mapper.primary_key_from_instance(written), strict=True)
     key = ", ".join(show_key(column.name, value) for column, value in columns)
-    return {"kind": kind, "model": noun_of(type(written)), "key": key, "values": values}
+    return state.mapper, {"kind": kind, "model": noun_of(type(written)), "key": key, "values": values}
 
 
 def note_savepoint(_session: Session, transaction: SessionTransaction) -> None:

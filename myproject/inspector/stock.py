@@ -9,6 +9,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ..db.failure import LOCKED_CODES, TRANSACTION_ROLLBACK_CLASS, name_lost_race
 from ..db.outcome import COMMITTED, READ_ONLY, ROLLED_BACK, UNUSED, Outcome
+from ..db.session import SAFE_METHODS
+from .events import COMMIT
 from .record import Record
 
 NEVER_MARKED = "the session was never marked as changed"
@@ -35,6 +37,8 @@ class Ending:
 def describe_outcome(record: Record, ending: Ending) -> tuple[str, str]:
     """Return the kind of the outcome, a word of db/outcome.py, and the sentence."""
     kind = kind_of(record)
+    if kind == READ_ONLY and _is_aborted_form(record, ending):
+        kind = ROLLED_BACK
     outcome = Outcome(kind, attempt=record.attempt.number, most_attempts=record.attempt.most)
     outcome.lost_races = [attempt.error for attempt in record.attempts[:-1]]
     if kind == COMMITTED:
@@ -46,6 +50,11 @@ def describe_outcome(record: Record, ending: Ending) -> tuple[str, str]:
         outcome.detail = reason or _name_abort(ending)
         outcome.kind += f" although the view answered {ending.status}" if reason else ""
     return kind, outcome.sentence
+
+
+def _is_aborted_form(record: Record, ending: Ending) -> bool:
+    # The Session may have held what it had not flushed, which is lost, too.
+    return ending.result == "aborted" and record.method not in SAFE_METHODS
 
 
 def name_failure(error: BaseException) -> str:
@@ -68,7 +77,7 @@ def name_loss(record: Record, ending: Ending) -> str:
     lost = [transaction for transaction in record.last_transactions if transaction.is_lost]
     if not lost or ending.error is not None or ending.result not in ("committed", ""):
         return ""
-    if lost[0].failed_statement is not None:
+    if lost[0].end is not None and lost[0].end.kind == COMMIT:
         return AFTER_AN_ERROR
     return NEVER_MARKED if ending.result == "committed" else NOBODY_COMMITTED
 

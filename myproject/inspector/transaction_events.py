@@ -46,4 +46,4 @@ def name_hook(hook: Callable[..., Any], arguments: tuple[Any, ...]) -> str:
     functions = [argument for argument in (hook, *arguments) if callable(argument)]
     names = [getattr(function, "__qualname__", type(function).__qualname__) for function in functions]
     # A private one, such as that of `request.after_commit`, only calls the others.
-    return ", ".join([name for name in names if not name.startswith("_")] or names)
+    return ", ".join([name for name in names if not name.startswith("_")] or names[-1:])

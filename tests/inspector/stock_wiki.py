@@ -9,7 +9,7 @@ from pyramid_retry import RetryableException
 from sqlalchemy import create_engine, select, update
 from sqlalchemy.orm import sessionmaker
 
-from tests.db.wiki.models import Page
+from tests.db.wiki.models import Page, User
 
 PAGE = "<!DOCTYPE html><title>{0}</title><body>{0}</body>"
 
@@ -21,6 +21,7 @@ def main(global_config, **settings):
         config.add_route("old", "/Old")
         config.add_route("moved", "/Old/moved")
         config.add_route("tried_twice", "/{name}/tried-twice")
+        config.add_route("refused_and_noted", "/{name}/refused-and-noted")
         config.add_route("shout_and_show", "/{name}/shout-and-show")
         config.add_route("page", "/{name}")
         config.scan("tests.db.wiki.views")
@@ -76,3 +77,14 @@ def write_twice(request):
     if "doom" in request.POST:
         request.tm.doom()
     return Response(PAGE.format("Tried."))
+
+
+@view_config(route_name="refused_and_noted", request_method="POST")
+def refuse_and_note(request):
+    """Write a page and roll it back, after a user was added in a transaction of its own."""
+    with request.registry["dbsession_factory"].begin() as session:
+        session.add(User(name="Refused"))
+    request.dbsession.scalars(select(Page).filter_by(**request.matchdict)).one().text = "Tried"
+    request.dbsession.flush()
+    request.tm.doom()
+    return Response(PAGE.format("Refused."), status=400)

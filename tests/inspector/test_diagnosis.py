@@ -97,13 +97,48 @@ def test_a_swallowed_error_loses_the_whole_transaction(record, rows):
     assert (found.sentence, rows(User)) == (sentences(found)[0], [])
 
 
+def test_a_swallowed_error_of_a_flush_loses_what_was_flushed(record, make_user, rows):
+    make_user(email="jane@example.com")
+
+    def view(request):
+        request.dbsession.add(User(name="Jim Doe", email="jane@example.com"))
+        with contextlib.suppress(IntegrityError):
+            request.dbsession.flush()
+
+    [diagnosis] = record(view).diagnoses
+    assert diagnosis.sentence.startswith("lost although the view answered 200: a new user that was never saved, in ")
+    assert diagnosis.advice.startswith("Put a statement that may fail into a savepoint: ")
+
+
+def test_a_write_that_was_never_marked_is_lost_whatever_failed_after_it(record):
+    def view(request):
+        request.dbsession.execute(JANE)
+        with contextlib.suppress(DBAPIError):
+            request.dbsession.connection().exec_driver_sql("SELEKT 1")
+
+    assert record(view).sentence == NEVER_MARKED
+
+
+def test_a_raised_redirect_loses_what_was_not_flushed(record, make_user, rows):
+    make_user(name="Jane Doe")
+
+    def view(request):
+        request.dbsession.get(User, 1).name = "Jim Doe"
+        raise HTTPSeeOther("/users")
+
+    found = record(view)
+    assert (found.kind, found.sentence) == ("rolled back", "rolled back: an exception, HTTPSeeOther")
+    assert [user.name for user in rows(User)] == ["Jane Doe"]
+
+
 def test_a_session_that_is_closed_loses_what_was_not_flushed(record, rows):
     def view(request):
         add(request)
         request.dbsession.close()
 
-    [sentence] = sentences(record(view))
-    assert sentence.startswith("lost although the view answered 200: a new user that was never saved, in ")
+    [diagnosis] = record(view).diagnoses
+    assert diagnosis.sentence.startswith("lost although the view answered 200: a new user that was never saved, in ")
+    assert diagnosis.advice == ("Leave close(), expunge() and rollback() of the Session to the transaction manager.")
     assert rows(User) == []
 
 

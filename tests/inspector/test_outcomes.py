@@ -180,14 +180,18 @@ def test_work_after_the_commit(record, rows):
     def remind(name):
         return None
 
+    def _remind(name):
+        return None
+
     def view(request):
         add(request)
         request.after_commit(remind, "Jane Doe")
+        request.after_commit(_remind, "Jane Doe")
         request.in_own_transaction(lambda dbsession: dbsession.execute(JANE))
         request.after_answer(lambda dbsession: dbsession.execute(JANE))
 
     found = record(view)
-    assert [event.text.rpartition(".")[2] for event in found.events if event.kind == HOOK] == ["remind"]
+    assert [event.text.rpartition(".")[2] for event in found.events if event.kind == HOOK] == ["remind", "_remind"]
     assert (found.commits, len(found.connections), len(rows(User))) == (3, 3, 3)
     assert of_database(found) == [TAKEN, BEGIN, COMMIT, RETURNED] * 3
 

@@ -153,6 +153,18 @@ def test_the_changes_are_those_of_the_last_attempt(form, title, make_wiki):
     ]
 
 
+def test_what_a_separate_transaction_has_saved_is_not_called_lost(make_wiki):
+    wiki = make_wiki(INSPECTOR)
+    wiki.post("/Home/refused-and-noted", status=400)
+    shown = panel_of_last(wiki).html.select_one(".tx")
+    tables = [table.select_one("td:last-child").text for table in shown.select(".tx-changes")]
+    titles = [title.text for title in shown.select("h4")]
+    assert (titles[:-1], tables) == (
+        ["What the session held", "What the session held, not saved"],
+        ["'Refused'", "'Tried'"],
+    )
+
+
 def test_a_mistake_of_the_wiring_is_red_and_says_what_to_do(make_wiki):
     wiki = make_wiki(INSPECTOR)
     wiki.post("/Home/shout-and-show")

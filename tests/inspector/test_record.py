@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 from jinja2 import Environment, FileSystemLoader
-from sqlalchemy import create_engine, insert, select, text
+from sqlalchemy import create_engine, event, insert, select, text
 from sqlalchemy.orm import Session, selectinload, undefer
 
 from myproject.inspector import record as record_module
@@ -206,6 +206,18 @@ def test_a_record_keeps_a_limited_number_of_events():
     assert record.as_text().endswith("… and 90 events more")
 
 
+def test_what_a_listener_sends_before_a_commit_is_shown_before_it(outside, plain):
+    def send(connection):
+        connection.exec_driver_sql("SELECT 1")
+
+    event.listen(outside, "commit", send)
+    with recording() as record:
+        plain.add(User(name="Jane Doe"))
+        plain.commit()
+    assert [found.kind for found in record.events[-3:]] == ["statement", "COMMIT", "connection returned"]
+    assert record.events[-2].at_ms >= record.statements[-1].at_ms + record.statements[-1].took_ms
+
+
 def test_a_record_keeps_a_limited_number_of_changes(plain, monkeypatch):
     monkeypatch.setattr(record_module, "MOST_CHANGES", 3)
     with recording() as record:
@@ -220,7 +232,7 @@ def test_a_connection_tells_its_database_without_the_password(plain):
     [connection] = record.connections
     assert connection.database == plain.bind.url.render_as_string()
     [taken] = [event for event in record.events if event.kind == TAKEN]
-    assert re.fullmatch(r"after \d+\.\d ms, 1 of the pool in use", taken.text)
+    assert re.fullmatch(r"after \d+\.\d ms, 1 in use", taken.text)
 
 
 def test_other_threads_belong_to_the_record_of_a_test_only(record, outside):
