@@ -97,12 +97,14 @@ def examine_database(report: Report, engine: Engine, ini: str) -> None:
     except SchemaError as error:
         report.add("database", WRONG, str(error))
     except DBAPIError as error:
-        report.add("database", WRONG, explain(error, engine.url))
+        # SQLite calls a full disk an "I/O error", and does not name the file that it cannot open.
+        report.add("database", WRONG, "; ".join((explain(error, engine.url), *_obstacles_of_file(report, engine.url))))
 
 
 def examine_spool(report: Report, folder: Path) -> None:
     """Add to `report` whether imports can be kept; all else works without."""
-    if folder.exists():
+    # A folder in one that this user may not enter can be neither looked at nor made.
+    if os.access(folder.parent, os.X_OK) and folder.exists():
         is_usable, what = is_private_folder(folder) and is_writable_folder(folder), "this user alone (mode 0700)"
     else:
         is_usable, what = is_writable_folder(folder.parent), "a folder that this user may make"
@@ -135,26 +137,37 @@ def _examine_migrations(report: Report, connection: Connection, ini: str) -> Non
 
 
 def _examine_writing(report: Report, connection: Connection) -> None:
-    obstacles = _obstacles_of_file if connection.dialect.name == "sqlite" else _obstacles_of_server
-    if reasons := [*obstacles(report, connection)]:
+    is_file = connection.dialect.name == "sqlite"
+    obstacles = (
+        _obstacles_of_file(report, connection.engine.url) if is_file else _obstacles_of_server(report, connection)
+    )
+    if reasons := [*obstacles]:
         report.add("writable", WRONG, "; ".join(reasons))
     else:
         report.add("writable", OK, "nothing keeps this process from writing")
 
 
-def _obstacles_of_file(report: Report, connection: Connection) -> Iterator[str]:
+def _obstacles_of_file(report: Report, url: URL) -> Iterator[str]:
     """Yield why a database of SQLite cannot be written: also the files beside it, and new ones, have to be."""
-    path = file_of(connection.engine.url)
+    path = file_of(url)
     if path is None:
         return
     report.database["file"] = str(path)
-    for file in (path, *(path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm"))):
-        if file.exists() and not os.access(file, os.R_OK | os.W_OK):
-            yield f"{file} cannot be written by this user"
     if not is_writable_folder(path.parent):
         yield f"{path.parent} cannot be written by this user, and SQLite keeps files beside the database"
+        return
+    for file in (path, *(path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm"))):
+        if file.exists() and not os.access(file, os.R_OK | os.W_OK):
+            yield f"{file} belongs to {_owner_of(file)}, and cannot be written by this user"
     if shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
         yield f"the disk of {path} has less than {LEAST_FREE_BYTES // 2**20} MB left"
+
+
+def _owner_of(file: Path) -> str:
+    try:
+        return file.owner()
+    except KeyError:
+        return "an unknown user"
 
 
 def _obstacles_of_server(report: Report, connection: Connection) -> Iterator[str]:

@@ -229,8 +229,8 @@ def _spool_folder(settings: Settings, environ: Environ) -> Path:
 
 
 def refuse_open_spool(folder: Path) -> None:
-    """Raise `SettingsError` if others can read this folder. Commands, which another user may run, do without it."""
-    if folder.exists() and not is_private_folder(folder):
+    """Raise `SettingsError` if this folder is not private. Commands, which another user may run, do without it."""
+    if not os.access(folder.parent, os.X_OK) or (folder.exists() and not is_private_folder(folder)):
         raise SettingsError(f"spool.folder is {folder}, and should be a folder of this user alone (mode 0700)")
 
 

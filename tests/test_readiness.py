@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from myproject.readiness import Report, examine, examine_spool, most_connections, probing_engine
+from myproject.settings import SettingsError, refuse_open_spool
 from tests import postgresql_only
 from tests.db.proxy import SWALLOW, Proxy
 
@@ -89,6 +90,32 @@ def test_a_folder_that_cannot_be_written_is_named(database, folder):
     assert level == "wrong"
     assert str(folder) in sentence
     assert found.get("spool", ("warning", ""))[0] == "warning"
+
+
+def test_the_owner_of_a_file_is_named(database, folder):
+    if os.getuid() == 0:
+        # By a command that root has run.
+        os.chown(database, 0, 0)
+    database.chmod(0o600 if os.getuid() == 0 else 0o000)
+    sentence = examined(f"sqlite:///{database}", folder)["database"][1]
+    assert f"{database} belongs to {database.owner()}" in sentence
+
+
+def test_a_full_disk_is_said_where_the_database_cannot_be_opened(folder, monkeypatch):
+    monkeypatch.setattr("myproject.readiness.LEAST_FREE_BYTES", 2**70)
+    (folder / "users.sqlite").write_text("no database" * 100)
+    assert "MB left" in examined(f"sqlite:///{folder}/users.sqlite", folder)["database"][1]
+
+
+def test_a_spool_in_a_folder_of_somebody_else_is_said(folder):
+    (folder / "closed").mkdir()
+    (folder / "closed").chmod(0o700 if os.getuid() == 0 else 0o000)
+    report = Report()
+    with as_nobody():
+        examine_spool(report, folder / "closed" / "spool")
+        with pytest.raises(SettingsError, match="mode 0700"):
+            refuse_open_spool(folder / "closed" / "spool")
+    assert [finding.level for finding in report.findings] == ["warning"]
 
 
 def test_a_file_that_is_no_database_is_said(folder):

@@ -1,4 +1,4 @@
-"""Checks of files: who can read the database, and the file with the settings if it contains a secret."""
+"""Checks of files: who can read the database, the file with the settings if it contains a secret, and the imports."""
 
 import os
 import stat
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sqlalchemy import make_url
 
 from ..readiness import OK, WARNING, WRONG, Finding
-from ..settings import file_of
+from ..settings import SettingsError, file_of, refuse_open_spool
 from .site import Site
 
 
@@ -41,9 +41,17 @@ def database_file(site: Site) -> Iterator[Finding]:
             yield Finding("database file", OK, "others cannot read it")
 
 
+def spool(site: Site) -> Iterator[Finding]:
+    """Check that the server starts with this folder of imports; a running one goes on without."""
+    try:
+        refuse_open_spool(site.settings["spool.folder"])
+    except SettingsError as error:
+        yield Finding("settings", WRONG, f"{error}; the server does not start")
+
+
 def is_open(path: os.PathLike[str]) -> bool:
     """Return whether everybody may read or write a file."""
     return bool(os.stat(path).st_mode & (stat.S_IROTH | stat.S_IWOTH))
 
 
-CHECKS = (user, ini_file, database_file)
+CHECKS = (user, ini_file, database_file, spool)

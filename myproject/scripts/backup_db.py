@@ -15,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("ini", help="the ini file, for instance production.ini")
     parser.add_argument("file", type=Path, metavar="FILE", help="the file to write, which must not exist")
     arguments = parser.parse_args(argv)
-    url, path = database_url(read_ini(arguments.ini)), arguments.file
+    url, path = database_url(read_ini(arguments.ini)), arguments.file.absolute()
     try:
         with ending_at_sigterm(), explained(arguments.ini):
             revision = backups_of(url).save(url, path)

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 import sys
 import tempfile
 import uuid
@@ -49,7 +50,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = read_arguments(argv)
     settings = read_settings(read_ini(options.ini))
     if not options.file.is_file():
-        raise SystemExit(f"There is no file {options.file}.")
+        raise SystemExit(f"There is no file {options.file.absolute()}.")
+    if not os.access(options.file, os.R_OK):
+        raise SystemExit(f"{options.file.absolute()} cannot be read: Permission denied.")
     engine = engine_from_config(settings)
     try:
         with explained(options.ini), tempfile.TemporaryDirectory(prefix="import-users-") as folder:

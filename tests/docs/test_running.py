@@ -60,6 +60,12 @@ def test_the_guide_works_with_sqlite(machine):
     use(machine)
     database = machine.folder / "var/lib/myproject/users.sqlite"
     assert stat.S_IMODE(database.stat().st_mode) == 0o600
+    # Another database than that of the site, by the same wrapper.
+    trial = machine.folder / "trial.sqlite"
+    machine.do(
+        WELL, "myproject check", **{"myproject check": f"DATABASE_URL=sqlite:///{trial} myproject initialize_db"}
+    )
+    assert trial.exists()
     restore(machine)
     [kept] = database.parent.glob("users.sqlite.before-*Z")
     assert names(f"sqlite:///{kept}") == {"Renamed"}

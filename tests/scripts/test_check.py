@@ -140,6 +140,13 @@ def test_files_that_everybody_can_read_are_said(check_site, database_url, tmp_pa
 
 
 @sqlite_only
+def test_a_spool_that_others_can_read_keeps_the_server_from_starting(check_site, tmp_path):
+    (tmp_path / "spool").mkdir(mode=0o755)
+    status, found = check_site(("[server:main]", f"spool.folder = {tmp_path}/spool\n\n[server:main]"))
+    assert status == 1
+    assert ["wrong" for _level, sentence in found["settings"] if "the server does not start" in sentence] == ["wrong"]
+
+
 def test_a_missing_file_is_said_and_not_created(check_site, tmp_path):
     status, found = check_site(DATABASE_URL=f"sqlite:///{tmp_path}/missing.sqlite")
     assert (status, found["database"][0][0]) == (1, "wrong")

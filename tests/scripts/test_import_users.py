@@ -96,5 +96,14 @@ def test_a_file_that_cannot_be_imported_ends_with_one_sentence(run, content):
 
 def test_a_file_that_is_not_there_is_named(database_url, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", database_url)
-    with pytest.raises(SystemExit, match=r"There is no file nowhere\.csv\."):
+    with pytest.raises(SystemExit, match=r"There is no file /.*/nowhere\.csv\."):
         import_users.main([INI, "nowhere.csv"])
+
+
+def test_a_file_that_this_user_may_not_read_is_named(database_url, monkeypatch, tmp_path):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    (tmp_path / "people.csv").write_text("name\n")
+    # root may read everything.
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(SystemExit, match=r"people\.csv cannot be read: Permission denied\."):
+        import_users.main([INI, str(tmp_path / "people.csv")])
