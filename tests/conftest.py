@@ -182,9 +182,16 @@ def wsgi(settings):
     yield application
     finish_writes(application)
     finish_imports(application)
+    finish_asking(application)
     engine = application.registry["dbsession_factory"].kw["bind"]
     assert engine.pool.checkedout() == 0, "a connection was left behind"
     engine.dispose()
+
+
+def finish_asking(application):
+    """Return when the thread has ended that asks the primary how far it is, for the pages of a standby."""
+    if "standby" in application.registry and application.registry["standby"].asking is not None:
+        application.registry["standby"].asking.result(60)
 
 
 def finish_writes(application):

@@ -144,7 +144,7 @@ def _move_aside(database: Path) -> Path | None:
 
     The database is renamed first: if this is interrupted, there is none, and no server starts.
     """
-    kept = database.with_name(f"{database.name}.before-{utcnow():%Y%m%dT%H%M%SZ}")
+    kept = database.with_name(f"{database.name}.before-{utcnow():%Y%m%dT%H%M%S.%fZ}")
     exists = database.exists()
     for suffix in ("", *BESIDE):
         with contextlib.suppress(FileNotFoundError):

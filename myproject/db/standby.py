@@ -5,11 +5,13 @@ form reads from the primary for as long, so that it always sees what it has save
 another process may answer the next request.
 """
 
+import contextlib
 import logging
 import math
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future
 from typing import Any, cast
 
 from pyramid.config import Configurator
@@ -32,7 +34,8 @@ DEFAULT_LONGEST_LAG_SECONDS = 5
 ASKED_PER_LAG = 4
 # After a failure, the standby is not tried again for this many seconds.
 PAUSE_SECONDS = 2
-# Beyond its own time limit, a read waits this many seconds for a standby that is silent: it can be read elsewhere.
+# Beyond its own time limit, a read waits this many seconds for a standby that is silent: it can be read elsewhere. A
+# page waits as long for the primary to tell how far it is.
 SILENCE_SECONDS = 1
 CONNECT_SECONDS = 2
 
@@ -100,7 +103,8 @@ class Standby:
         self.factory = get_session_factory(engine)
         # Moments and the positions of the primary then, the latest one last.
         self.known: deque[tuple[float, Position]] = deque(maxlen=2 * ASKED_PER_LAG)
-        self.asking = threading.Lock()
+        self.lock = threading.Lock()
+        self.asking: Future[None] | None = None
         self.paused_until = 0.0
         # Why it is not used, or empty.
         self.reason = ""
@@ -177,13 +181,11 @@ class Standby:
     def _position_needed(self) -> Position:
         """Return the oldest known position of the primary that is not older than the longest lag."""
         age = self._age_of_latest()
-        # Who knows a position that is good enough does not wait for a thread that asks already.
-        if age > self.longest_lag / ASKED_PER_LAG and self.asking.acquire(blocking=age > self.longest_lag):
-            try:
-                if self._age_of_latest() >= age:
-                    self._ask_primary()
-            finally:
-                self.asking.release()
+        if age > self.longest_lag / ASKED_PER_LAG:
+            asking = self._ask_primary_in_thread()
+            if age > self.longest_lag:
+                with contextlib.suppress(TimeoutError):
+                    asking.result(SILENCE_SECONDS)
         oldest_allowed = time.monotonic() - self.longest_lag
         for moment, position in list(self.known):
             if moment >= oldest_allowed:
@@ -192,6 +194,22 @@ class Standby:
 
     def _age_of_latest(self) -> float:
         return time.monotonic() - self.known[-1][0] if self.known else math.inf
+
+    def _ask_primary_in_thread(self) -> Future[None]:
+        """Ask the primary, unless a thread asks it already: a primary that hangs would keep each page waiting."""
+        with self.lock:
+            if self.asking is None or self.asking.done():
+                self.asking = Future()
+                # A thread that is no daemon would keep the process from ending while the primary hangs.
+                threading.Thread(target=self._answer, args=(self.asking,), name="standby", daemon=True).start()
+            return self.asking
+
+    def _answer(self, asking: Future[None]) -> None:
+        try:
+            self._ask_primary()
+            asking.set_result(None)
+        except Exception as error:
+            asking.set_exception(error)
 
     def _ask_primary(self) -> None:
         moment = time.monotonic()

@@ -18,6 +18,7 @@ class Suspect:
     place: str
     # What reading an attribute has loaded: "User.posts"; otherwise empty.
     lazy_load: str
+    is_write: bool
 
     @property
     def sentence(self) -> str:
@@ -35,7 +36,9 @@ class Suspect:
                 f"Load {self.lazy_load} with the query: options(selectinload({self.lazy_load})), or joinedload() if "
                 "each row has one of them."
             )
-        return "Read all rows with one statement: where(Model.id.in_(ids)), a join, or insert(Model) with a list."
+        if self.is_write:
+            return "Write all rows with one statement: insert(Model) with a list, or update(Model) and its where()."
+        return "Read all rows with one statement: where(Model.id.in_(ids)), or a join."
 
 
 def find_suspects(statements: Iterable[Statement]) -> list[Suspect]:
@@ -44,7 +47,7 @@ def find_suspects(statements: Iterable[Statement]) -> list[Suspect]:
     for statement in statements:
         groups.setdefault((statement.attempt, statement.text, statement.place), []).append(statement)
     suspects = [
-        Suspect(len(group), sql, place, group[0].lazy_load)
+        Suspect(len(group), sql, place, group[0].lazy_load, group[0].is_write)
         for (_attempt, sql, place), group in groups.items()
         # The same parameters again are a missing cache, and no loop over rows.
         if len({statement.parameters for statement in group}) >= FEWEST_REPETITIONS

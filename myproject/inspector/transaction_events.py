@@ -23,8 +23,10 @@ class Synchronizer:
 
     def newTransaction(self, transaction: Any) -> None:
         """Note that a transaction has begun."""
+        # The manager tells of the first one late, when this is registered: what was recorded meanwhile came after it.
+        if self.has_begun or self.record.events[-1].kind == events.ATTEMPT:
+            self.record.add(Event(events.BEGUN))
         self.has_begun = True
-        self.record.add(Event(events.BEGUN))
 
     def beforeCompletion(self, transaction: Any) -> None:
         """Note that the transaction is about to end: the data managers vote next."""

@@ -2,8 +2,10 @@
 
 import configparser
 import contextlib
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pyramid.paster import get_appsettings
 from sqlalchemy.exc import DBAPIError
@@ -44,6 +46,20 @@ def explained(ini: str) -> Iterator[None]:
             raise
         reason = explain(error, database_url(read_ini(ini)))
         raise SystemExit(f"The database of {ini} cannot be used: {reason}.") from None
+
+
+@contextlib.contextmanager
+def ending_at_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block by `SystemExit`, so that unfinished files are deleted; only in the main thread."""
+
+    def end(number: int, _frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def refuse_older_database(dbsession: Session, ini: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..backups import BackupError, backups_of
 from ..settings import database_url
-from . import explained, read_ini
+from . import ending_at_sigterm, explained, read_ini
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     url, path = database_url(read_ini(arguments.ini)), arguments.file.absolute()
     try:
-        with explained(arguments.ini):
+        with ending_at_sigterm(), explained(arguments.ini):
             revision = backups_of(url).save(url, path)
     except BackupError as error:
         raise SystemExit(f"Nothing was saved: {error}.") from None

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..backups import BackupError, backups_of
 from ..schema import is_older
 from ..settings import database_url
-from . import explained, read_ini
+from . import ending_at_sigterm, explained, read_ini
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     ini, url = arguments.ini, database_url(read_ini(arguments.ini))
     try:
-        with explained(ini):
+        with ending_at_sigterm(), explained(ini):
             backups = backups_of(url)
             revision = backups.describe(arguments.file)
             earlier = backups.restore(url, arguments.file, arguments.replace)

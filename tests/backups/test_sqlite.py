@@ -73,6 +73,12 @@ def test_the_earlier_database_is_kept(database_url, database, backup, rows):
     assert stat.S_IMODE(database.stat().st_mode) == 0o600
 
 
+def test_every_earlier_database_is_kept(database_url, database, backup):
+    for _ in range(3):
+        sqlite.restore(database_url, backup, replace=True)
+    assert len([*database.parent.glob("test.sqlite.before-*Z")]) == 3
+
+
 def test_changes_that_are_only_in_the_log_stay_with_the_earlier_database(database_url, database, backup, rows):
     # A process that is killed leaves its last changes there.
     program = (

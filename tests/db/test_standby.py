@@ -249,6 +249,18 @@ def test_a_standby_that_falls_silent_while_a_page_reads_delays_it_only(settings,
         assert read_at() == pair.primary.port
 
 
+def test_a_primary_that_hangs_delays_no_page_of_the_standby(settings, request, pair):
+    settings["reading.longest_lag"] = "2"
+    read_at = request.getfixturevalue("read_at")
+    assert read_at() == pair.standby.port
+    # The process asks for the next position half a second later.
+    time.sleep(0.7)
+    started = time.monotonic()
+    with pair.primary.stopped():
+        assert read_at() == pair.standby.port
+        assert time.monotonic() - started < 1
+
+
 def test_a_page_whose_read_conflicts_with_the_replay_is_read_from_the_primary(probe, pair, standby, outside):
     ports = []
 

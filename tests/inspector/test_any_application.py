@@ -1,9 +1,12 @@
 """The inspector works in any Pyramid application: here without `myproject.db` and a transaction manager."""
 
+import contextlib
+
 import pytest
 from pyramid.config import Configurator
 from pyramid.response import Response
 from sqlalchemy import create_engine, insert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from webtest import TestApp
 
@@ -25,7 +28,8 @@ def run(database_url):
 
     def call(view):
         views[:] = [view]
-        TestApp(application).post("/", status="*")
+        with contextlib.suppress(DBAPIError):
+            TestApp(application).post("/", status="*")
         return application.registry["records"][-1]
 
     yield call
@@ -82,6 +86,24 @@ def test_a_body_that_reads_rows_and_returns_its_connection_is_right(run):
     assert found.sql[0].startswith("SELECT users.id")
 
 
+def test_a_body_keeps_its_length(run):
+    answer = Response(app_iter=iter([b"Hello"]), content_length=5)
+    assert run(lambda request: answer).status == 200
+    assert answer.content_length == 5
+
+
+def test_a_lost_race_is_not_tried_again_without_pyramid_retry(run):
+    class Lost(Exception):
+        sqlstate = "40001"
+
+    def view(request):
+        raise DBAPIError("COMMIT", None, Lost())
+
+    assert [diagnosis.sentence for diagnosis in run(view).diagnoses] == [
+        "not tried again after a serialization failure"
+    ]
+
+
 def test_a_view_that_forgets_to_close_its_session(run):
     left = []
 
@@ -91,4 +113,6 @@ def test_a_view_that_forgets_to_close_its_session(run):
 
     found = run(view)
     assert found.diagnoses[0].sentence.startswith("a connection was not returned to its pool, in tests/inspector/")
+    # The debug toolbar keeps the record: nothing of SQLAlchemy.
+    assert found.pending == {}
     left[0].close()

@@ -9,11 +9,13 @@ import pytest
 from jinja2 import Environment, FileSystemLoader
 from sqlalchemy import create_engine, event, insert, select, text
 from sqlalchemy.orm import Session, selectinload, undefer
+from transaction import TransactionManager
 
 from myproject.inspector import record as record_module
 from myproject.inspector.events import COMMIT, FLUSH, TAKEN, Event, Statement
 from myproject.inspector.record import Record
 from myproject.inspector.testing import recording
+from myproject.inspector.transaction_events import Synchronizer
 from myproject.models import Post, SignIn, User
 from myproject.web.receipts import Receipt
 from tests import signed_in
@@ -100,6 +102,29 @@ def test_a_loop_that_reads_rows_one_by_one_is_a_suspect(plain, make_user, make_p
     [suspect] = record.suspects
     assert (suspect.count, suspect.lazy_load) == (3, "")
     assert suspect.advice.startswith("Read all rows with one statement")
+
+
+def test_a_loop_that_writes_rows_one_by_one_is_a_suspect(plain):
+    with recording() as record:
+        for number in range(3):
+            plain.execute(insert(User.__table__).values(name=f"John {number}"))
+    [suspect] = record.suspects
+    assert suspect.advice.startswith("Write all rows with one statement: insert(Model) with a list")
+
+
+@pytest.mark.parametrize(("earlier", "shown"), [([], ["transaction begun"]), ([TAKEN], [TAKEN])])
+def test_a_transaction_is_not_shown_to_begin_after_its_first_connection(earlier, shown):
+    record, tm = Record(), TransactionManager(explicit=True)
+    record.begin_attempt(1, 1)
+    tm.begin()
+    for kind in earlier:
+        record.add(Event(kind))
+    synchronizer = Synchronizer(record)
+    tm.registerSynch(synchronizer)
+    assert [event.kind for event in record.events[1:]] == shown
+    tm.abort()
+    tm.begin()
+    assert record.events[-1].kind == "transaction begun"
 
 
 def test_the_same_question_asked_again_is_none(plain, make_user):

@@ -1,6 +1,7 @@
 """`backup_db INI FILE` and `restore_db INI FILE` on both databases: under load, what they say, what they refuse."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -8,6 +9,7 @@ import threading
 import pytest
 from pyramid.response import Response
 
+from myproject.backups import sqlite
 from myproject.models import User
 from myproject.schema import known_revisions
 from myproject.scripts import backup_db, restore_db
@@ -147,6 +149,31 @@ def test_a_file_that_is_no_backup_is_refused(content, restored, tmp_path, databa
         SystemExit, match=r"^Nothing was restored: .*file (is no backup of a database|cannot be read: )"
     ):
         restored(tmp_path / "file")
+
+
+@same_database
+@pytest.mark.parametrize("command", [backup_db, restore_db])
+def test_sigterm_leaves_no_unfinished_file(command, backup, restored, tmp_path, monkeypatch, database_url):
+    path, _printed = backup()
+    before = signal.getsignal(signal.SIGTERM)
+
+    class Terminated(subprocess.Popen):
+        def communicate(self, *arguments, **keywords):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return super().communicate(*arguments, **keywords)
+
+    class Bar(sqlite.tqdm):
+        def update(self, number=1):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return super().update(number)
+
+    monkeypatch.setattr(subprocess, "Popen", Terminated)
+    monkeypatch.setattr(sqlite, "tqdm", Bar)
+    with pytest.raises(SystemExit) as end:
+        backup(tmp_path / "other") if command is backup_db else restored(path)
+    assert end.value.code == 128 + signal.SIGTERM
+    assert not [*tmp_path.glob("**/.unfinished.*")]
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 @same_database

@@ -41,9 +41,10 @@ def people(make_user, make_post, make_view):
 
 
 def latin_words(page):
-    """Return the words in Latin letters in the text and the labels of `page`."""
+    """Return the words in Latin letters in the text and the labels of `page`, without the id of its request."""
     labels = [tag[name] for name in READ_ALOUD for tag in page.html(attrs={name: True})]
-    return re.findall(r"[A-Za-z]+", NAMES.sub("", " ".join([*page.html.stripped_strings, *labels])))
+    text = " ".join([*page.html.stripped_strings, *labels]).replace(page.headers["X-Request-Id"], "")
+    return re.findall(r"[A-Za-z]+", NAMES.sub("", text))
 
 
 # How a language is chosen
