@@ -159,10 +159,9 @@ def examine_standby(standby: Standby) -> Report:
     """Return how far behind the standby is from which pages are read. Without it, they are read from the primary."""
     report, lag = Report(), standby.measure_lag()
     report.database["reading_standby_lag_seconds"] = lag
-    if lag is None:
-        report.add("standby", WARNING, "pages read from the primary: it is not known how far the standby is")
-    elif standby.reason:
-        report.add("standby", WARNING, f"pages read from the primary: {standby.reason}")
+    reason = standby.reason or ("it is not known how far the standby is" if lag is None else "")
+    if reason:
+        report.add("standby", WARNING, f"pages read from the primary: {reason}")
     else:
         report.add("standby", OK, f"pages may read from it; it is {lag:.1f} seconds behind at most")
     return report

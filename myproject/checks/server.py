@@ -11,8 +11,9 @@ OURS = ("egg:myproject", "egg:myproject#main")
 # What waitress takes if the section does not say it.
 DEFAULT_HOST, DEFAULT_THREADS = "0.0.0.0", 4  # nosec B104
 NEEDED_HEADERS = {"x-forwarded-for", "x-forwarded-proto"}
-# Those that imports use in their threads, and one for what is written in a transaction of its own.
-OTHER_CONNECTIONS = MOST_AT_ONCE + 1
+# Those that imports use in their threads, one for what is written in a transaction of its own, and one for figures that
+# are counted in the background: as docs/running.md says.
+OTHER_CONNECTIONS = MOST_AT_ONCE + 2
 # What systemd waits before it kills a process: TimeoutStopSec.
 SYSTEMD_SECONDS = 90
 

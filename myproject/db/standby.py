@@ -226,7 +226,8 @@ class Standby:
         self._note(reason)
 
     def _note(self, reason: str) -> None:
-        if reason and not self.reason:
+        # After a takeover, the first reason is not the one that stays.
+        if reason and reason != self.reason:
             log.warning("the standby is not read from: %s", reason)
         elif self.reason and not reason:
             log.warning("the standby is read from again")

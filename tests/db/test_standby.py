@@ -10,6 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from myproject.db import replication
 from myproject.db.standby import PAUSE_SECONDS
+from myproject.health import examine_standby
 from myproject.readiness import examine, probing_engine
 from tests import signed_in
 from tests.monitoring import probe_of, samples_of
@@ -340,7 +341,7 @@ def test_the_lag_of_a_standby_that_has_everything_is_zero(read_at, standby, pair
     assert standby.measure_lag() == 0
 
 
-def test_after_a_takeover_pages_are_read_from_the_new_primary(settings, pair, request):
+def test_after_a_takeover_pages_are_read_from_the_new_primary(settings, pair, request, caplog):
     name = settings["sqlalchemy.url"].rpartition("/")[2]
     settings["sqlalchemy.url"] = pair.url(name)
     read_at, standby = request.getfixturevalue("read_at"), request.getfixturevalue("standby")
@@ -352,6 +353,10 @@ def test_after_a_takeover_pages_are_read_from_the_new_primary(settings, pair, re
     pair.restore()
     set_synchronous(pair.primary, "")
     wait_until(lambda: standby.reason == "it is no standby" if read_at() else False)
+    # It was away before: an operator has to learn that the setting is wrong now.
+    assert "the standby is not read from: it is no standby" in caplog.messages
+    [finding] = examine_standby(standby).findings
+    assert finding.sentence == "pages read from the primary: it is no standby"
     # As after the setting was changed, and a restart.
     url = settings["reading.url"].replace(str(pair.primary.port), str(pair.standby.port))
     application = configured({**settings, "reading.url": url})

@@ -103,7 +103,7 @@ def test_nothing_is_wrong_with_a_site_that_follows_the_guide(check_site):
         ("monitoring", "wrong", "everybody", [("[server", "monitoring.addresses = 0.0.0.0/0\n[server")], {}),
         ("server", "wrong", "threads is '0'", [("threads = 8", "threads = 0")], {}),
         ("server", "wrong", "Unknown adjustment 'threadz'", [("threads = 8", "threadz = 8")], {}),
-        ("threads", "warning", "16 threads", [("threads = 8", "threads = 16")], {}),
+        ("threads", "warning", "need 16 connections", [("threads = 8", "threads = 12")], {}),
         ("stopping", "warning", "is 0", [("threads", "stop_within_seconds = 0\nthreads")], {}),
         ("stopping", "warning", "TimeoutStopSec", [("threads", "stop_within_seconds = 90\nthreads")], {}),
         ("stopping", "warning", "egg:myproject", [("egg:myproject", "egg:waitress")], {}),
