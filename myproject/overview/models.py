@@ -24,6 +24,7 @@ class StoredFigures(Base):
     """
 
     __tablename__ = "stored_figures"
+    __is_bookkeeping__ = True
 
     name: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
     figures: Mapped[str | None] = mapped_column(Text)

@@ -26,6 +26,7 @@ class SecurityEvent(Base):
     """
 
     __tablename__ = "security_events"
+    __is_bookkeeping__ = True
 
     id: Mapped[int] = mapped_column(primary_key=True)
     happened_at: Mapped[datetime.datetime] = mapped_column(default=utcnow)

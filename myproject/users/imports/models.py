@@ -18,6 +18,7 @@ class AppliedImport(Base):
     """
 
     __tablename__ = "applied_imports"
+    __is_bookkeeping__ = True
 
     id: Mapped[str] = mapped_column(String(IMPORT_ID_LENGTH), primary_key=True)
     user_id: Mapped[int | None]
