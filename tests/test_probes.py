@@ -59,7 +59,10 @@ def test_a_probe_does_not_wait_for_threads_that_are_busy(start):
 
 def test_a_probe_over_an_open_connection_is_told_that_the_server_stops(start):
     server = start()
-    connection, busy = server.send("/readyz"), server.send("/3")
+    busy = server.send("/3")
+    # Until a thread has taken it, it waits.
+    time.sleep(0.5)
+    connection = server.send("/readyz")
     assert connection.getresponse().read() == b"False 4 0 False"
     server.stop()
     connection.request("GET", "/readyz")
