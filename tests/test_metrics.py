@@ -101,8 +101,8 @@ def test_pages_and_forms_are_counted_by_route_and_never_by_path(app, increases):
         requests("users.show", "GET", 404): 1,
         requests("none", "GET", 404): 1,
         transactions("read-only"): 1,
-        transactions("read-only", "exception"): 1,
-        transactions("unused", "exception"): 1,
+        transactions("read-only", "status"): 1,
+        transactions("unused", "status"): 1,
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPException
 from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
@@ -126,7 +127,9 @@ def _reason_of_abort(request: Request, response: Response) -> tuple[str, str]:
 def end_by_error(request: Request, error: BaseException) -> None:
     """Note that an error has ended the attempt, and aborted its transaction."""
     outcome, lost_race = request.outcome, name_lost_race(error)
-    outcome.kind, outcome.reason = _kind_of(request, is_committed=False), BY_EXCEPTION
+    outcome.kind = _kind_of(request, is_committed=False)
+    # HTTPNotFound and the like are answers.
+    outcome.reason = BY_STATUS if isinstance(error, HTTPException) else BY_EXCEPTION
     outcome.detail = f"an exception, {type(error).__qualname__}"
     if isinstance(error, CommitRefused):
         outcome.kind, outcome.detail = REFUSED, error.what
