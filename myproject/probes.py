@@ -1,4 +1,4 @@
-"""What the server does for probes, requests for `/healthz`, `/readyz` and `/metrics`, besides running the application.
+"""What the server does for probes, requests for `/healthz`, `/readyz` and `/metrics`, beyond running the application.
 
 Probes have threads of their own: while a database hangs, all other threads may wait for it, and the server is alive.
 The application is told what only the server knows, in `environ[SERVER_KEY]`: whether it stops, how many requests wait

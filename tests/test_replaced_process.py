@@ -49,7 +49,7 @@ def scrape(server):
 
 
 def visit(server, saved, refused):
-    """Save and refuse so many forms."""
+    """Send `saved` forms that are valid, and `refused` ones that are not."""
     browser = browser_of(server)
     for number in range(saved + refused):
         form = {**browser.form("/users/new"), "name": "Ada" if number < saved else ""}

@@ -1,4 +1,4 @@
-"""Each request is measured, logged and counted once, however often it is tried, and whoever answers it."""
+"""Each request is measured, logged and counted once, however often it is tried, also if no view has answered it."""
 
 import logging
 import time
