@@ -46,6 +46,14 @@ def checkouts(engine):
 
 
 @pytest.fixture
+def form(app):
+    """The form for a new user, filled in."""
+    form = app.get("/users/new").forms["record"]
+    form["name"] = "Jane Doe"
+    return form
+
+
+@pytest.fixture
 def impatient(engine):
     """Let the application wait for SQLite's lock for 0.02 instead of 5 seconds."""
     event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA busy_timeout = 20"))

@@ -371,14 +371,6 @@ def assert_unknown(page):
     assert (page.status_int, page.headers["Retry-After"]) == (503, "5")
 
 
-@pytest.fixture
-def form(app):
-    """The form for a new user, filled in."""
-    form = app.get("/users/new").forms["record"]
-    form["name"] = "Jane Doe"
-    return form
-
-
 @POSTGRESQL
 def test_a_form_sent_again_after_a_lost_commit_reply_is_saved_once(proxy, form, names):
     proxy.lose(b"COMMIT")

@@ -44,14 +44,6 @@ def lasting(low, high):
     assert low < time.monotonic() - started < high
 
 
-@pytest.fixture
-def form(app):
-    """The form for a new user, filled in."""
-    form = app.get("/users/new").forms["record"]
-    form["name"] = "Jane Doe"
-    return form
-
-
 def add_jane(request):
     request.dbsession.execute(JANE)
 

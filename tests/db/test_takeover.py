@@ -56,14 +56,6 @@ def outside(database_url):
     return sqlalchemy.create_engine(database_url, poolclass=NullPool)
 
 
-@pytest.fixture
-def form(app):
-    """The form for a new user, filled in."""
-    form = app.get("/users/new").forms["record"]
-    form["name"] = "Jane Doe"
-    return form
-
-
 def add_jane(request):
     request.dbsession.execute(JANE)
 
